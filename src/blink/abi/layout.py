@@ -1,0 +1,10 @@
+"""Where things live in a guest's address space.  Every number here is part of a recording's meaning."""
+
+PAGE = 0x1000
+GUEST_MIN = 0x1_0000
+GUEST_TOP = 0x2000_0000_0000
+PIE_BASE = 0x1000_0000_0000
+MMAP_TOP = 0x1FFF_0000_0000
+STACK_TOP = 0x1FFF_FFFF_F000
+STACK_SIZE = 8 << 20
+PAGED_SKEW = 0x2000_0000_0000

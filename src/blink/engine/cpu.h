@@ -1,0 +1,127 @@
+/* The state of one guest CPU, the pre-decoded record, and why run() stopped.
+ *
+ * Python learns the layout from cpu_layout.c (name, offset, size); no offset is written down twice.
+ * Nothing here is global: a second CPU, or a new image after exec, shares nothing by accident.
+ */
+#ifndef BLINK_CPU_H
+#define BLINK_CPU_H
+#include "types.h"
+
+typedef struct Cpu Cpu;
+typedef struct Rec Rec;
+typedef struct Memory Memory;
+typedef struct Cache Cache;
+
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
+enum { ES, CS, SS, DS, FS, GS };
+
+/* Two more slots behind the 16 registers let one effective-address form serve all:
+ * an absent base or index reads GPR_ZERO; segment overrides and 16/32-bit addressing are computed
+ * by a record of their own into GPR_EA. */
+enum { GPR_ZERO = 16, GPR_EA = 17, GPR_SLOTS = 18 };
+
+/* Status flags are lazy.  CC_SUB*: flags of cc_a - cc_b, both sign-extended (also logic operations,
+ * as result - 0).  CC_ADD*: flags of cc_a + cc_b.  CC_RES*: ZF, SF, PF of cc_a; CF, OF and AF are in
+ * cc_b at their EFLAGS positions.  CC_FLAGS: all are in eflags.  The two low bits are log2(bytes). */
+enum {
+  CC_SUB8, CC_SUB16, CC_SUB32, CC_SUB64,
+  CC_ADD8, CC_ADD16, CC_ADD32, CC_ADD64,
+  CC_RES8, CC_RES16, CC_RES32, CC_RES64,
+  CC_FLAGS
+};
+
+enum {
+  FLAG_CF = 1 << 0, FLAG_ONE = 1 << 1, FLAG_PF = 1 << 2, FLAG_AF = 1 << 4, FLAG_ZF = 1 << 6,
+  FLAG_SF = 1 << 7, FLAG_TF = 1 << 8, FLAG_IF = 1 << 9, FLAG_DF = 1 << 10, FLAG_OF = 1 << 11,
+  FLAG_NT = 1 << 14, FLAG_RF = 1 << 16, FLAG_AC = 1 << 18, FLAG_ID = 1 << 21,
+  FLAGS_STATUS = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF
+};
+
+/* Exception vectors (Intel SDM volume 3, table 6-1). */
+enum { EXC_DE = 0, EXC_DB = 1, EXC_BP = 3, EXC_OF = 4, EXC_BR = 5, EXC_UD = 6, EXC_NM = 7,
+       EXC_SS = 12, EXC_GP = 13, EXC_PF = 14, EXC_MF = 16, EXC_AC = 17, EXC_XM = 19 };
+
+/* Why run() returned. */
+typedef enum {
+  STOP_NONE,
+  STOP_SYSCALL,             /* rip is behind the instruction; Python handles the call */
+  STOP_SYSCALL_INTERRUPTED, /* a native call got EINTR, or never began: stop_error says which */
+  STOP_FAULT,               /* stop_vector, stop_error, stop_addr; rip is at the instruction */
+  STOP_INT,                 /* INT n: stop_vector = n; rip is behind the instruction */
+  STOP_BUDGET,              /* exactly `budget` instructions retired */
+  STOP_INTERRUPT,           /* someone raised cpu->interrupt */
+  STOP_HALT,
+  STOP_UNIMPLEMENTED,       /* a valid encoding that no spec implements; rip is at the instruction */
+  STOP_BREAKPOINT,          /* rip is at a breakpoint that was set through the API */
+  STOP_PORT                 /* port I/O */
+} Stop;
+
+typedef const Rec *Handler(Cpu *, const Rec *);
+
+/* One pre-decoded instruction: 32 bytes.  Register fields are byte offsets into gpr[] for general
+ * registers (so that AH..BH are offsets too) and indices for all other files. */
+struct Rec {
+  Handler *fn;
+  union {
+    u64 disp;        /* displacement of the memory operand; RIP-relative ones are absolute */
+    const Rec *link; /* branches: the record to go to when taken */
+  };
+  union {
+    u64 imm;          /* immediate, sign-extended; return address of calls; target of stubs */
+    const Rec *link2; /* conditional branches: the record to go to when not taken */
+  };
+  u8 a;     /* ModRM.reg */
+  u8 b;     /* ModRM.rm as a register, or the register in the opcode */
+  u8 v;     /* VEX.vvvv */
+  u8 base;  /* byte offset into gpr[] */
+  u8 index; /* byte offset into gpr[] */
+  u8 scale; /* 0..3 */
+  u8 len;   /* length in bytes; 0 for helper records (effective address, stubs) */
+  u8 n;     /* terminators: instructions in the block up to and including this one */
+};
+
+typedef struct {
+  u16 cw, sw; /* sw without TOP; TOP is `top` */
+  u8 top;
+  u8 tags;    /* bit i: physical register i is not empty */
+  u16 fop;
+  u64 fip, fdp;
+  u8 st[8][16]; /* physical registers, 10 bytes each */
+} X87;
+
+enum { TLB_SIZE = 512 };
+typedef struct {
+  u64 read, write, exec; /* page address when that access is allowed, else ~0 */
+} TlbEntry;
+
+struct Cpu {
+  u64 gpr[GPR_SLOTS];
+  u64 rip;
+  u64 cc_a, cc_b;
+  u32 cc_op;
+  u32 eflags;          /* status flags here are valid only when cc_op == CC_FLAGS */
+  u64 icount;          /* instructions retired since creation */
+  volatile u64 limit;  /* leave when icount passes it; raising an interrupt sets it to 0 */
+  u64 deadline;        /* the true limit */
+  volatile u32 interrupt;
+  u32 mode;            /* 16, 32 or 64 */
+  const Rec *cur;      /* record of the last instruction begun that may fault */
+  Memory *mem;
+  Cache *cache;
+  void *escape;        /* jmp_buf of run(); faults leave through it */
+  u64 fs_base, gs_base;
+  u16 seg[6];
+  u16 pad;
+  u32 mxcsr;           /* the guest's; in the host's register while running */
+  u64 xcr0;
+  X87 x87;
+  /* why we stopped */
+  u32 stop, stop_vector;
+  u64 stop_error, stop_addr;
+  u32 stop_signo, stop_code; /* host siginfo of a memory fault */
+  u64 counters[16];          /* statistics for -Z */
+  _Alignas(64) V512 vec[32];
+  TlbEntry tlb[TLB_SIZE];    /* paged mode only */
+};
+
+#endif
