@@ -1,0 +1,80 @@
+"""Which C compiler, which Python headers and which libpython a build on this machine uses.
+
+Standard library only: it runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+
+HELP = (
+    "blink: no C compiler or no Python headers: install gcc, libc6-dev and python3-dev"
+    " (`apt-get install gcc libc6-dev python3-dev`), or `pip install ziglang` for the compiler"
+)
+
+
+class BuildError(Exception):
+    """The build cannot go on; the text says why and, if known, what to install."""
+
+
+@functools.cache
+def compiler() -> tuple[str, ...]:
+    """The command of the C compiler: $CC, gcc, clang, cc, or the `ziglang` wheel's."""
+    if os.environ.get("CC"):
+        return tuple(shlex.split(os.environ["CC"]))
+    for name in ("gcc", "clang", "cc"):
+        if path := shutil.which(name):
+            return (path,)
+    if importlib.util.find_spec("ziglang"):
+        return (sys.executable, "-m", "ziglang", "cc")
+    raise BuildError(HELP)
+
+
+def has_compiler() -> bool:
+    """Whether `compiler()` finds one."""
+    try:
+        return bool(compiler())
+    except BuildError:
+        return False
+
+
+@functools.cache
+def compiler_version() -> str:
+    """The first line that the compiler says about itself; part of every object's key."""
+    said = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, check=False)
+    return said.stdout.partition("\n")[0]
+
+
+def is_gcc() -> bool:
+    """Whether the compiler is GCC, by its own word."""
+    return (
+        "Free Software Foundation"
+        in subprocess.run(
+            [*compiler(), "--version"], capture_output=True, text=True, check=False
+        ).stdout
+    )
+
+
+@functools.cache
+def python_includes() -> tuple[str, ...]:
+    """The folders with Python.h and pyconfig.h of the running interpreter."""
+    paths = sysconfig.get_paths()
+    found = tuple(dict.fromkeys((paths["include"], paths["platinclude"])))
+    if not any(os.path.exists(os.path.join(path, "Python.h")) for path in found):
+        raise BuildError(HELP)
+    return found
+
+
+def has_headers() -> bool:
+    """Whether Python.h of the running interpreter is installed."""
+    try:
+        return bool(python_includes())
+    except BuildError:
+        return False
