@@ -122,6 +122,8 @@ struct Cpu {
   u64 counters[16];          /* statistics for -Z */
   _Alignas(64) V512 vec[32];
   TlbEntry tlb[TLB_SIZE];    /* paged mode only */
+  u64 tlb_epoch;             /* memory.c: mem->tlb_epoch when the TLB was last emptied */
+  Cpu *next_attached;        /* memory.c: list of the Cpus of one Memory */
 };
 
 #endif
