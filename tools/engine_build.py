@@ -1,8 +1,9 @@
 """Builds `blink._engine`: runs codegen, compiles what changed, links.
 
-An object is compiled again only when its key changes: a hash of the source, of every header that the
-compiler read for it last time (-MD), of the flags and of the compiler's version.  Codegen runs again
-only when its inputs change.  `setup.py` and `./dev build` share this module and the cache in build/.
+An object is compiled again only when its key changes: a hash of the source, of every header that
+the compiler read for it last time (-MD), of the flags and of the compiler's version.  Codegen runs
+again only when its inputs change.  `setup.py` and `./dev build` share this module and the cache in
+build/.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 
 HELP = (
     "blink: no C compiler or no Python headers: install gcc, libc6-dev and python3-dev"
@@ -67,7 +68,7 @@ def python_includes() -> tuple[str, ...]:
     """The folders with Python.h and pyconfig.h of the running interpreter."""
     paths = sysconfig.get_paths()
     found = tuple(dict.fromkeys((paths["include"], paths["platinclude"])))
-    if not any(os.path.exists(os.path.join(path, "Python.h")) for path in found):
+    if not any(Path(path, "Python.h").exists() for path in found):
         raise BuildError(HELP)
     return found
 

@@ -1,0 +1,224 @@
+/* The `blink` command: a small position-independent program that starts Python inside itself.
+ *
+ * Why not a script: Debian's python3 is linked at 0x400000, where guests such as gcc's cc1 live too
+ * (docs/decisions/0001-non-pie-host-collision.md); CPython ignores SIGPIPE and SIGXFSZ and takes
+ * SIGINT, which the guest would inherit; and isolated Python without `site` starts 2 to 25 ms sooner.
+ *
+ * It embeds libpython, linked statically or loaded with dlopen; where there is none it notes the
+ * signal state and executes the interpreter.  What the build knew about the interpreter is in
+ * launcher_config.h, written by tools/launcher_build.py.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "launcher_config.h"
+
+enum { SIGNALS = 64, CANNOT_START = 125 };
+
+typedef struct {
+  uint64_t ignored, blocked; /* bit n - 1 is signal n */
+} SignalState;
+
+typedef struct {
+  char package[PATH_MAX]; /* the folder that holds the package `blink` */
+  char site[PATH_MAX];    /* site-packages, for what is loaded only where it is used; or empty */
+  char scripts[PATH_MAX]; /* the folder that holds this program */
+} Places;
+
+/* ---- what we inherited ----------------------------------------------------------------------- */
+
+static SignalState signal_state(void) {
+  SignalState state = {0, 0};
+  struct sigaction action;
+  sigset_t blocked;
+  sigprocmask(SIG_SETMASK, NULL, &blocked);
+  for (int signo = 1; signo <= SIGNALS; signo++) {
+    uint64_t bit = UINT64_C(1) << (signo - 1);
+    if (!sigaction(signo, NULL, &action) && action.sa_handler == SIG_IGN) state.ignored |= bit;
+    if (sigismember(&blocked, signo) == 1) state.blocked |= bit;
+  }
+  return state;
+}
+
+/* ---- where things are ------------------------------------------------------------------------ */
+
+static void join(char *to, const char *folder, const char *name) {
+  int length = snprintf(to, PATH_MAX, "%s/%s", folder, name);
+  if (length < 0 || length >= PATH_MAX) to[0] = 0;
+}
+
+static int holds_package(const char *folder) {
+  char probe[PATH_MAX];
+  join(probe, folder, "blink/cli/launch.py");
+  return probe[0] && !access(probe, R_OK);
+}
+
+static void find_scripts(char *to) {
+  ssize_t length = readlink("/proc/self/exe", to, PATH_MAX - 1);
+  to[length > 0 ? length : 0] = 0;
+  char *slash = strrchr(to, '/');
+  if (slash) *slash = 0;
+}
+
+/* The sources of an editable build, else a site folder beside the bin folder that we are in. */
+static int find_places(Places *places) {
+  static const char *const layouts[] = {SITE_LAYOUTS};
+  find_scripts(places->scripts);
+  places->package[0] = places->site[0] = 0;
+  if (holds_package(SOURCES)) strcpy(places->package, SOURCES);
+  for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+    char site[PATH_MAX];
+    join(site, places->scripts, layouts[i]);
+    if (!places->package[0] && holds_package(site)) strcpy(places->package, site);
+    if (!places->site[0] && !access(site, R_OK)) strcpy(places->site, site);
+  }
+  return places->package[0] != 0;
+}
+
+/* ---- the first way: Python in this process --------------------------------------------------- */
+
+#define PYTHON_API(X)                                                                    \
+  X(PyPreConfig_InitIsolatedConfig)                                                      \
+  X(Py_PreInitialize)                                                                    \
+  X(PyConfig_InitIsolatedConfig)                                                         \
+  X(PyConfig_SetBytesString)                                                             \
+  X(PyConfig_SetBytesArgv)                                                               \
+  X(PyWideStringList_Append)                                                             \
+  X(PyConfig_Clear)                                                                      \
+  X(PyStatus_Exception)                                                                  \
+  X(Py_InitializeFromConfig)                                                             \
+  X(Py_DecodeLocale)                                                                     \
+  X(PyImport_ImportModule)                                                               \
+  X(PyObject_CallMethod)                                                                 \
+  X(PyLong_AsLong)                                                                       \
+  X(PyErr_Print)                                                                         \
+  X(PyErr_Occurred)                                                                      \
+  X(Py_FinalizeEx)
+
+#ifdef STATIC_LIBPYTHON
+#define PY(name) name
+static int load_python(void) { return 1; }
+#else
+static struct {
+#define DECLARE(name) __typeof__(&(name)) p_##name;
+  PYTHON_API(DECLARE)
+} api;
+#define PY(name) api.p_##name
+
+/* Global, because extension modules take their Python symbols from it. */
+static int load_python(void) {
+  void *library = LIBPYTHON[0] ? dlopen(LIBPYTHON, RTLD_LAZY | RTLD_GLOBAL) : NULL;
+  if (!library) return 0;
+#define RESOLVE(name) \
+  if (!(*(void **)&api.p_##name = dlsym(library, #name))) return 0;
+  PYTHON_API(RESOLVE)
+  return 1;
+}
+#endif
+
+static void set_text(PyConfig *config, wchar_t **field, const char *text) {
+  if (!*field) PY(PyConfig_SetBytesString)(config, field, text);
+}
+
+/* With every output of the path search given, getpath has nothing left to look for. */
+static void set_paths(PyConfig *config, const Places *places) {
+  const char *const search[] = {STDLIB_SEARCH, places->package, places->site};
+  set_text(config, &config->program_name, PYTHON);
+  set_text(config, &config->executable, PYTHON);
+  set_text(config, &config->base_executable, PYTHON);
+  set_text(config, &config->prefix, PREFIX);
+  set_text(config, &config->base_prefix, PREFIX);
+  set_text(config, &config->exec_prefix, EXEC_PREFIX);
+  set_text(config, &config->base_exec_prefix, EXEC_PREFIX);
+  set_text(config, &config->stdlib_dir, STDLIB);
+  config->module_search_paths_set = 1;
+  for (size_t i = 0; i < sizeof search / sizeof *search; i++) {
+    wchar_t *path = search[i][0] ? PY(Py_DecodeLocale)(search[i], NULL) : NULL;
+    if (path) PY(PyWideStringList_Append)(&config->module_search_paths, path);
+  }
+}
+
+/* UTF-8 mode: file names keep their bytes whatever the locale is, and the locale stays "C". */
+static int initialize(const Places *places, int argc, char **argv) {
+  PyPreConfig preconfig;
+  PY(PyPreConfig_InitIsolatedConfig)(&preconfig);
+  preconfig.utf8_mode = 1;
+  if (PY(PyStatus_Exception)(PY(Py_PreInitialize)(&preconfig))) return 0;
+  PyConfig config;
+  PY(PyConfig_InitIsolatedConfig)(&config);
+  config.site_import = 0;
+  config.install_signal_handlers = 0;
+  config.parse_argv = 0;
+  config.pathconfig_warnings = 0;
+  PY(PyConfig_SetBytesArgv)(&config, argc, argv);
+  set_paths(&config, places);
+  PyStatus status = PY(Py_InitializeFromConfig)(&config);
+  PY(PyConfig_Clear)(&config);
+  return !PY(PyStatus_Exception)(status);
+}
+
+/* Returns the exit status, or -1 when Python could not be started here. */
+static int run_embedded(const Places *places, SignalState state, int argc, char **argv) {
+  if (access(STDLIB, R_OK) || !load_python() || !initialize(places, argc, argv)) return -1;
+  PyObject *module = PY(PyImport_ImportModule)("blink.cli.launch");
+  PyObject *result = NULL;
+  if (module) {
+    result = PY(PyObject_CallMethod)(module, "start", "KK", (unsigned long long)state.ignored,
+                                     (unsigned long long)state.blocked);
+  }
+  long status = result ? PY(PyLong_AsLong)(result) : -1;
+  if (PY(PyErr_Occurred)()) {
+    PY(PyErr_Print)(); /* a SystemExit leaves from here */
+    status = 1;
+  }
+  if (PY(Py_FinalizeEx)() < 0) status = 120;
+  return (int)(status & 0xff);
+}
+
+/* ---- the second way: execute the interpreter ------------------------------------------------- */
+
+static const char BOOT[] =
+    "import sys; from sys import argv as a; sys.path += filter(None, a[1:3]);"
+    " i, b = int(a[3], 16), int(a[4], 16); del a[:5];"
+    " from blink.cli.launch import start; sys.exit(start(i, b))";
+
+static void run_executed(Places *places, SignalState state, int argc, char **argv) {
+  char ignored[32], blocked[32], beside[PATH_MAX];
+  snprintf(ignored, sizeof ignored, "%llx", (unsigned long long)state.ignored);
+  snprintf(blocked, sizeof blocked, "%llx", (unsigned long long)state.blocked);
+  char *head[] = {PYTHON,         "-I",         "-S",    "-X",    "utf8", "-c", (char *)BOOT,
+                  places->package, places->site, ignored, blocked};
+  size_t count = sizeof head / sizeof *head;
+  char **line = calloc(count + (size_t)argc + 1, sizeof *line);
+  if (!line) return;
+  memcpy(line, head, sizeof head);
+  memcpy(line + count, argv, (size_t)argc * sizeof *line);
+  join(beside, places->scripts, "python3");
+  execv(PYTHON, line);
+  line[0] = beside;
+  execv(beside, line);
+  execvp(line[0] = "python3", line);
+}
+
+int main(int argc, char **argv) {
+  static Places places;
+  SignalState state = signal_state();
+  if (!find_places(&places)) {
+    fprintf(stderr, "blink: the Python package `blink` is not where %s expects it\n",
+            places.scripts[0] ? places.scripts : "/proc/self/exe");
+    return CANNOT_START;
+  }
+  int status = getenv("BLINK_NO_EMBED") ? -1 : run_embedded(&places, state, argc, argv);
+  if (status >= 0) return status;
+  run_executed(&places, state, argc, argv);
+  fprintf(stderr, "blink: no Python interpreter: %s: %s\n", PYTHON, strerror(errno));
+  return CANNOT_START;
+}
