@@ -1,0 +1,147 @@
+"""The state before and after one instruction, in the layout that the host oracle exchanges.
+
+Data memory of every case: HIGH (two read-write pages, then one read-only page) and LOW (one read-write
+page below 2 GiB, for 32-bit addressing), all zero except for the patches of the case; everything
+around is unmapped.  A "flat" offset counts through HIGH, then LOW.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import NamedTuple
+
+CODE_BASE = 0x1000_0000_0000
+CODE_SIZE = 0x1_0000
+HIGH_BASE = 0x1000_0010_0000
+HIGH_RW_SIZE = 0x2000
+HIGH_SIZE = 0x3000
+LOW_BASE = 0x2000_0000
+LOW_SIZE = 0x1000
+FLAT_SIZE = HIGH_SIZE + LOW_SIZE
+
+GPRS = tuple("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split())
+FLAG_BITS = {"cf": 0, "pf": 2, "af": 4, "zf": 6, "sf": 7, "df": 10, "of": 11}
+STATUS_FLAGS = 0x8D5
+COMPARED_FLAGS = STATUS_FLAGS | 1 << 10
+VECTORS = {"de": 0, "db": 1, "bp": 3, "of": 4, "ud": 6, "nm": 7, "ss": 12, "gp": 13, "pf": 14}
+VECTORS |= {"mf": 16, "ac": 17, "xm": 19}
+
+NO_FAULT = -1
+NO_HOST = -3  # the instruction was not run there
+
+GPR_STRUCT = Struct("<16Q")
+FX_SIZE = 512
+FX_CW, FX_SW, FX_TAG, FX_OP, FX_IP, FX_DP, FX_MXCSR = 0, 2, 4, 6, 8, 16, 24
+FX_ST, FX_XMM, FX_END = 32, 160, 416
+MXCSR_DEFAULT = 0x1F80
+CW_DEFAULT = 0x037F
+
+
+def make_fx(
+    cw: int = CW_DEFAULT,
+    sw: int = 0,
+    tags: int = 0,
+    st: bytes = bytes(128),
+    mxcsr: int = MXCSR_DEFAULT,
+    xmm: bytes = bytes(256),
+) -> bytes:
+    """An FXSAVE image: `st` is eight 16-byte slots from ST0, `tags` has bit i set for full physical i."""
+    head = Struct("<HHBBHQQII").pack(cw, sw, tags, 0, 0, 0, 0, mxcsr, 0)
+    return head + st + xmm + bytes(FX_SIZE - FX_END)
+
+
+FX_DEFAULT = make_fx()
+
+
+class Case(NamedTuple):
+    """One instruction and everything that it can depend on.
+
+    `memory` holds (guest address, bytes) patches; `undefined` is a mask of EFLAGS bits that the SDM
+    leaves undefined after this instruction; `label` names the form for reports.
+    """
+
+    code: bytes
+    gpr: bytes = bytes(128)
+    rip: int = CODE_BASE
+    flags: int = 0
+    fx: bytes = FX_DEFAULT
+    ymmh: bytes = bytes(256)
+    fs_base: int = 0
+    gs_base: int = 0
+    memory: tuple[tuple[int, bytes], ...] = ()
+    undefined: int = 0
+    label: str = ""
+
+    def reg(self, name: str) -> int:
+        return reg_of(self.gpr, name)
+
+    def with_regs(self, **values: int) -> Case:
+        """A copy with some general registers changed."""
+        return self._replace(gpr=set_regs(self.gpr, values))
+
+
+class Outcome(NamedTuple):
+    """The state after the instruction; `dirty` is the flat range of memory that differs from the input.
+
+    `vector` is the exception, or NO_FAULT; after a fault `addr` is CR2 of a page fault, else 0.
+    """
+
+    vector: int
+    error: int
+    addr: int
+    gpr: bytes
+    rip: int
+    flags: int
+    fs_base: int
+    gs_base: int
+    fx: bytes
+    ymmh: bytes
+    dirty_off: int = 0
+    dirty: bytes = b""
+
+    def reg(self, name: str) -> int:
+        return reg_of(self.gpr, name)
+
+    def xmm(self, i: int) -> int:
+        return int.from_bytes(self.fx[FX_XMM + 16 * i : FX_XMM + 16 * i + 16], "little")
+
+    @property
+    def mxcsr(self) -> int:
+        return int.from_bytes(self.fx[FX_MXCSR : FX_MXCSR + 4], "little")
+
+
+def reg_of(gpr: bytes, name: str) -> int:
+    """The 64-bit register `name` in a block of 16."""
+    i = 8 * GPRS.index(name)
+    return int.from_bytes(gpr[i : i + 8], "little")
+
+
+def set_regs(gpr: bytes, values: dict[str, int]) -> bytes:
+    """`gpr` with the named registers replaced."""
+    block = bytearray(gpr)
+    for name, value in values.items():
+        i = 8 * GPRS.index(name)
+        block[i : i + 8] = (value & (1 << 64) - 1).to_bytes(8, "little")
+    return bytes(block)
+
+
+def set_xmm(fx: bytes, values: dict[int, int]) -> bytes:
+    """`fx` with the numbered XMM registers replaced."""
+    block = bytearray(fx)
+    for i, value in values.items():
+        block[FX_XMM + 16 * i : FX_XMM + 16 * i + 16] = value.to_bytes(16, "little")
+    return bytes(block)
+
+
+def flat_offset(addr: int) -> int | None:
+    """Flat offset of a guest data address."""
+    if HIGH_BASE <= addr < HIGH_BASE + HIGH_SIZE:
+        return addr - HIGH_BASE
+    if LOW_BASE <= addr < LOW_BASE + LOW_SIZE:
+        return HIGH_SIZE + addr - LOW_BASE
+    return None
+
+
+def guest_address(flat: int) -> int:
+    """Inverse of flat_offset."""
+    return HIGH_BASE + flat if flat < HIGH_SIZE else LOW_BASE + flat - HIGH_SIZE

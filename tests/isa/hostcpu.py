@@ -1,0 +1,175 @@
+"""The host CPU as an oracle: runs single instructions with a full given state, in batches.
+
+Speaks to tests/native/hostcpu.c, a process of its own; cases travel through a shared memfd with two
+slots, so that one batch can run while the parent prepares or compares the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from struct import Struct
+from typing import BinaryIO
+
+from .cpustate import CODE_BASE, CODE_SIZE, FLAT_SIZE, Case, Outcome, flat_offset
+
+SOURCE = Path(__file__).parents[1] / "native" / "hostcpu.c"
+FLAGS = "-std=gnu11 -O2 -Wall -Wextra -Werror -fno-stack-protector -fPIE -pie -Wl,-z,now".split()
+SLOT_HALF = 4 << 20
+SLOTS = 2
+MAX_CODE = 15
+
+_INPUT = Struct("<4I16s128sQQQQ512s256s")
+_PATCH = Struct("<QQ")
+_OUTPUT = Struct("<IiQQ128sQQQQ512s256sII")
+_HELLO = Struct("<6I")
+
+
+class HostCpuError(Exception):
+    """The oracle cannot be built, or a case ended its process."""
+
+
+def available() -> bool:
+    """Whether this machine can be the oracle: x86-64 Linux with a C compiler."""
+    uname = os.uname()
+    return uname.sysname == "Linux" and uname.machine == "x86_64" and _compiler() is not None
+
+
+def _compiler() -> str | None:
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
+def build() -> Path:
+    """The compiled server, cached by content in the temporary directory."""
+    compiler = _compiler()
+    if compiler is None:
+        raise HostCpuError("no C compiler for tests/native/hostcpu.c")
+    key = hashlib.sha256(SOURCE.read_bytes() + " ".join([compiler, *FLAGS]).encode()).hexdigest()
+    program = Path(tempfile.gettempdir()) / f"blink-hostcpu-{os.getuid()}-{key[:16]}"
+    if not program.exists():
+        fresh = program.with_suffix(f".{os.getpid()}")
+        command = [compiler, *FLAGS, "-o", str(fresh), str(SOURCE)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise HostCpuError(result.stderr)
+        fresh.rename(program)
+    return program
+
+
+def _pad8(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 8)
+
+
+def pack_case(case: Case) -> bytes:
+    """The record of one case.  ValueError if memory or code lies outside of the arranged areas."""
+    if not (CODE_BASE <= case.rip and case.rip + len(case.code) <= CODE_BASE + CODE_SIZE):
+        raise ValueError(f"code outside of its area: {case.rip:#x}")
+    if not 1 <= len(case.code) <= MAX_CODE:
+        raise ValueError(f"{len(case.code)} bytes of code")
+    patches = b""
+    for addr, data in case.memory:
+        off = flat_offset(addr)
+        if off is None or off + len(data) > FLAT_SIZE:
+            raise ValueError(f"patch outside of memory: {addr:#x}")
+        patches += _PATCH.pack(addr, len(data)) + _pad8(data)
+    return (
+        _INPUT.pack(
+            _INPUT.size + len(patches), len(case.code), len(case.memory), 0, case.code, case.gpr,
+            case.rip, case.flags, case.fs_base, case.gs_base, case.fx, case.ymmh,
+        )
+        + patches
+    )  # fmt: skip
+
+
+def unpack_outcomes(data: memoryview, count: int) -> list[Outcome]:
+    """The first `count` records of a slot's output."""
+    outcomes = []
+    at = 0
+    for _ in range(count):
+        size, vector, error, addr, gpr, rip, flags, fs, gs, fx, ymmh, off, length = (
+            _OUTPUT.unpack_from(data, at)
+        )
+        dirty = bytes(data[at + _OUTPUT.size : at + _OUTPUT.size + length]) if length else b""
+        outcomes.append(
+            Outcome(vector, error, addr, gpr, rip, flags, fs, gs, fx, ymmh, off, dirty)
+        )
+        at += size
+    return outcomes
+
+
+class HostCpu:
+    """A running oracle.  Use as a context manager, or close()."""
+
+    def __init__(self) -> None:
+        program = build()
+        fd = os.memfd_create("hostcpu")
+        os.ftruncate(fd, SLOTS * 2 * SLOT_HALF)
+        self._shared = mmap.mmap(fd, SLOTS * 2 * SLOT_HALF)
+        self._view = memoryview(self._shared)
+        self._process = subprocess.Popen(
+            [program, str(fd)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[fd]
+        )
+        os.close(fd)
+        hello = _HELLO.unpack(self._receive(_HELLO.size))
+        if hello[:2] != (_INPUT.size, _OUTPUT.size) or hello[4:] != (SLOT_HALF, FLAT_SIZE):
+            raise HostCpuError(f"layouts differ: {hello}")
+        self.has_bases, self.has_ymm = bool(hello[2]), bool(hello[3])
+        self._pending: dict[int, Sequence[Case]] = {}
+
+    def __enter__(self) -> HostCpu:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        for stream in self._streams():
+            stream.close()
+        self._process.wait()
+
+    def _streams(self) -> tuple[BinaryIO, BinaryIO]:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        return stdin, stdout  # type: ignore[return-value]
+
+    def _receive(self, size: int) -> bytes:
+        data = self._streams()[1].read(size)
+        if len(data) != size:
+            raise HostCpuError(f"the oracle died (status {self._process.wait()})")
+        return data
+
+    def submit(self, slot: int, cases: Sequence[Case]) -> None:
+        """Start a batch; its input must fit 4 MiB (about 3,000 cases)."""
+        blob = b"".join(map(pack_case, cases))
+        if len(blob) > SLOT_HALF or slot in self._pending:
+            raise ValueError("batch too large, or slot in use")
+        start = slot * 2 * SLOT_HALF
+        self._view[start : start + len(blob)] = blob
+        self._pending[slot] = cases
+        stdin = self._streams()[0]
+        stdin.write(Struct("<II").pack(slot, len(cases)))
+        stdin.flush()
+
+    def collect(self, slot: int) -> list[Outcome]:
+        """Results of the batch in `slot`, in order.  Batches are collected as they were submitted."""
+        cases = self._pending.pop(slot)
+        (done,) = Struct("<I").unpack(self._receive(4))
+        if done != len(cases):
+            raise HostCpuError(f"only {done} of {len(cases)} results fit")
+        start = (slot * 2 + 1) * SLOT_HALF
+        return unpack_outcomes(self._view[start : start + SLOT_HALF], done)
+
+    def run(self, cases: Sequence[Case]) -> list[Outcome]:
+        """Run any number of cases, in batches."""
+        outcomes: list[Outcome] = []
+        for i in range(0, len(cases), 1000):
+            self.submit(0, cases[i : i + 1000])
+            outcomes += self.collect(0)
+        return outcomes

@@ -1,0 +1,367 @@
+/* Runs single instructions on the host CPU: the oracle of the instruction tests.
+ *
+ * A server: the parent (tests/isa/hostcpu.py) shares one memfd with us, writes a batch of cases into
+ * a slot of it and sends the slot number; we answer with the number of results written there.
+ * A process of its own, because a tested instruction may wreck it, and because in the parent the
+ * engine owns the signal handlers and the same guest addresses.
+ *
+ * How one case runs: our signal handler overwrites the frame that the kernel made with the state of
+ * the case, trap flag set, and returns; rt_sigreturn loads every register at once (RSP and RIP too),
+ * the CPU runs exactly one instruction and traps, the next frame holds the state after it.
+ * So a case costs one signal, and nothing of ours runs between load and trap.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/auxv.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+typedef uint8_t u8;
+typedef uint32_t u32;
+typedef int32_t s32;
+typedef uint64_t u64;
+
+/* The guest's memory in every case; tests/isa/hostcpu.py has the same numbers.
+ * "Flat" offsets count through HIGH, then LOW; the page behind HIGH_RW is read-only, all around is
+ * unmapped. */
+#define CODE_BASE 0x100000000000ull
+#define HIGH_BASE 0x100000100000ull
+#define LOW_BASE 0x20000000ull
+enum {
+  CODE_SIZE = 0x10000,
+  HIGH_RW_SIZE = 0x2000,
+  HIGH_SIZE = 0x3000,
+  LOW_SIZE = 0x1000,
+  FLAT_SIZE = HIGH_SIZE + LOW_SIZE,
+  SLOT_HALF = 4 << 20, /* bytes of input, then as many of output */
+  SLOTS = 2,
+  ALTSTACK_SIZE = 1 << 18,
+  XSAVE_MAX = 1 << 14,
+  REP_MAX = 4096
+};
+
+enum { FX_USED = 464, FX_SIZE = 512, FX_MXCSR_MASK = 28, FX_MXCSR = 24, FX_YMMH = 576 };
+enum { FX_FRAME_SIZE = FX_USED + 4 }; /* where the kernel says how long the frame is */
+enum { XFEATURES_HEADER = 512, XFEATURE_YMM = 4 };
+enum {
+  FLAG_TF = 1 << 8,
+  FLAG_NT = 1 << 14,
+  FLAG_RF = 1 << 16,
+  FLAG_AC = 1 << 18,
+  FLAG_ID = 1 << 21
+};
+enum { FLAGS_LOADED = 0xcd5 }; /* CF PF AF ZF SF DF OF */
+enum { NO_FAULT = -1, TOO_LONG = -2 };
+
+typedef struct {
+  u32 size; /* of this record with its patches */
+  u32 code_len;
+  u32 patches;
+  u32 pad;
+  u8 code[16];
+  u64 gpr[16], rip, rflags, fs_base, gs_base;
+  u8 fx[FX_SIZE], ymmh[256];
+} Input;
+
+typedef struct {
+  u64 addr, len; /* len bytes follow, padded to 8 */
+} Patch;
+
+typedef struct {
+  u32 size; /* of this record with its dirty bytes */
+  s32 vector;
+  u64 error, addr; /* of the fault: error code, CR2 */
+  u64 gpr[16], rip, rflags, fs_base, gs_base;
+  u8 fx[FX_SIZE], ymmh[256];
+  u32 dirty_off, dirty_len; /* flat range that differs from the input, bytes follow, padded to 8 */
+} Output;
+
+typedef struct {
+  u32 input, output, fsgsbase, ymm, slot_half, flat;
+} Hello;
+
+static u8 *flat; /* alias of all data pages, always writable */
+static u8 before[FLAT_SIZE];
+static u8 *slots;
+static bool has_fsgsbase, has_ymm, running;
+static u64 host_fs;
+
+static const u8 *in_next;
+static u8 *out_next, *out_end;
+static u32 todo, done;
+static const Input *now;
+static u32 rep_count;
+
+static ucontext_t home;
+static u8 home_fpu[XSAVE_MAX];
+static u32 home_fpu_size;
+
+static __attribute__((noreturn)) void die(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+static u64 get_fs(void) {
+  u64 v = 0;
+  if (has_fsgsbase) __asm__ volatile("rdfsbase %0" : "=r"(v));
+  return v;
+}
+
+static u64 get_gs(void) {
+  u64 v = 0;
+  if (has_fsgsbase) __asm__ volatile("rdgsbase %0" : "=r"(v));
+  return v;
+}
+
+static void set_bases(u64 fs, u64 gs) {
+  if (!has_fsgsbase) return;
+  __asm__ volatile("wrfsbase %0" : : "r"(fs));
+  __asm__ volatile("wrgsbase %0" : : "r"(gs));
+}
+
+/* rt_sigreturn keeps NT and ID as they are now, so a case must not pass them to the next one. */
+static void clear_sticky_flags(void) {
+  u64 flags = __builtin_ia32_readeflags_u64();
+  __builtin_ia32_writeeflags_u64(flags & ~(u64)(FLAG_NT | FLAG_AC | FLAG_ID));
+}
+
+/* The flat offset of a guest data address, or FLAT_SIZE. */
+static u64 flat_offset(u64 addr) {
+  if (addr - HIGH_BASE < HIGH_SIZE) return addr - HIGH_BASE;
+  if (addr - LOW_BASE < LOW_SIZE) return HIGH_SIZE + (addr - LOW_BASE);
+  return FLAT_SIZE;
+}
+
+/* The opcode byte behind the prefixes (0 for other maps), and whether F2/F3 is among them. */
+static u8 opcode_of(const Input *in, bool *rep) {
+  u32 i = 0;
+  *rep = false;
+  for (; i < in->code_len; i++) {
+    u8 b = in->code[i];
+    if (b == 0xf2 || b == 0xf3) *rep = true;
+    else if (!(b == 0x26 || b == 0x2e || b == 0x36 || b == 0x3e || (b >= 0x64 && b <= 0x67) ||
+               b == 0xf0))
+      break;
+  }
+  if (i < in->code_len && (in->code[i] & 0xf0) == 0x40) i++;
+  return i < in->code_len ? in->code[i] : 0;
+}
+
+/* A repeated string instruction traps after each iteration: it goes on while RIP stays on it. */
+static bool unfinished(const ucontext_t *uc) {
+  bool rep;
+  u8 op = opcode_of(now, &rep);
+  if (!rep || (u64)uc->uc_mcontext.gregs[REG_RIP] != now->rip) return false;
+  return (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf);
+}
+
+static const int greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+                                REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                REG_R12, REG_R13, REG_R14, REG_R15};
+
+static u64 pad8(u64 n) { return (n + 7) & ~7ull; }
+
+/* Writes the patches of a case into memory and its copy, or zeroes over them. */
+static void patch_memory(const Input *in, bool undo) {
+  const u8 *p = (const u8 *)(in + 1);
+  for (u32 i = 0; i < in->patches; i++) {
+    const Patch *patch = (const Patch *)p;
+    u64 off = flat_offset(patch->addr);
+    p += sizeof *patch + pad8(patch->len);
+    if (undo) {
+      memset(flat + off, 0, patch->len);
+      memset(before + off, 0, patch->len);
+    } else {
+      memcpy(flat + off, patch + 1, patch->len);
+      memcpy(before + off, patch + 1, patch->len);
+    }
+  }
+}
+
+static void load_fpu(u8 *fpu, const Input *in) {
+  memcpy(fpu, in->fx, FX_USED);
+  u32 mxcsr;
+  memcpy(&mxcsr, in->fx + FX_MXCSR, 4);
+  mxcsr &= 0xffff;
+  memcpy(fpu + FX_MXCSR, &mxcsr, 4);
+  if (!has_ymm) return;
+  u64 features = 7; /* x87, SSE, AVX; all others get their initial state */
+  memcpy(fpu + XFEATURES_HEADER, &features, 8);
+  memcpy(fpu + FX_YMMH, in->ymmh, 256);
+}
+
+static void load_case(ucontext_t *uc) {
+  now = (const Input *)in_next;
+  in_next += now->size;
+  rep_count = 0;
+  patch_memory(now, false);
+  u64 room = CODE_BASE + CODE_SIZE - now->rip;
+  memset((void *)now->rip, 0xcc, room < 16 ? room : 16);
+  memcpy((void *)now->rip, now->code, now->code_len);
+  greg_t *g = uc->uc_mcontext.gregs;
+  for (int i = 0; i < 16; i++) g[greg_of[i]] = (greg_t)now->gpr[i];
+  g[REG_RIP] = (greg_t)now->rip;
+  g[REG_EFL] = (greg_t)((now->rflags & FLAGS_LOADED) | FLAG_TF);
+  load_fpu((u8 *)uc->uc_mcontext.fpregs, now);
+  set_bases(now->fs_base, now->gs_base);
+}
+
+/* PUSHF stores our trap flag, which no guest has. */
+static void hide_trap_flag(u64 rsp) {
+  bool rep;
+  u64 off = flat_offset(rsp);
+  if (opcode_of(now, &rep) == 0x9c && off + 1 < FLAT_SIZE) flat[off + 1] &= ~(FLAG_TF >> 8);
+}
+
+static void save_dirty(Output *out) {
+  u32 lo = 0, hi = FLAT_SIZE;
+  while (lo < FLAT_SIZE && memcmp(flat + lo, before + lo, 64) == 0) lo += 64;
+  while (hi > lo && memcmp(flat + hi - 64, before + hi - 64, 64) == 0) hi -= 64;
+  while (lo < hi && flat[lo] == before[lo]) lo++;
+  while (hi > lo && flat[hi - 1] == before[hi - 1]) hi--;
+  out->dirty_off = lo < hi ? lo : 0;
+  out->dirty_len = hi - lo;
+  memcpy(out + 1, flat + lo, hi - lo);
+  memset(flat + lo, 0, hi - lo);
+}
+
+static void save_case(const ucontext_t *uc, s32 vector, u64 fs, u64 gs) {
+  Output *out = (Output *)out_next;
+  const greg_t *g = uc->uc_mcontext.gregs;
+  const u8 *fpu = (const u8 *)uc->uc_mcontext.fpregs;
+  for (int i = 0; i < 16; i++) out->gpr[i] = (u64)g[greg_of[i]];
+  out->rip = (u64)g[REG_RIP];
+  out->rflags = (u64)g[REG_EFL] & ~(u64)(FLAG_TF | FLAG_RF);
+  out->vector = vector;
+  out->error = vector >= 0 ? (u64)g[REG_ERR] : 0;
+  out->addr = vector == 14 ? (u64)g[REG_CR2] : 0;
+  out->fs_base = fs;
+  out->gs_base = gs;
+  memset(out->fx, 0, FX_SIZE);
+  memset(out->ymmh, 0, 256);
+  memcpy(out->fx, fpu, FX_USED);
+  memset(out->fx + FX_MXCSR_MASK, 0, 4);
+  u64 features = 0;
+  if (has_ymm) memcpy(&features, fpu + XFEATURES_HEADER, 8);
+  if (features & XFEATURE_YMM) memcpy(out->ymmh, fpu + FX_YMMH, 256);
+  hide_trap_flag(out->gpr[4]);
+  save_dirty(out);
+  patch_memory(now, true);
+  out->size = (u32)(sizeof *out + pad8(out->dirty_len));
+  out_next += out->size;
+  done++;
+}
+
+/* home keeps its own pointers: only registers and FPU image are exchanged with the live frame. */
+static void save_home(const ucontext_t *uc) {
+  const u8 *fpu = (const u8 *)uc->uc_mcontext.fpregs;
+  memcpy(&home.uc_mcontext.gregs, &uc->uc_mcontext.gregs, sizeof home.uc_mcontext.gregs);
+  memcpy(&home_fpu_size, fpu + FX_FRAME_SIZE, 4);
+  if (!has_ymm || home_fpu_size > XSAVE_MAX) home_fpu_size = FX_SIZE;
+  memcpy(home_fpu, fpu, home_fpu_size);
+}
+
+static void load_home(ucontext_t *uc) {
+  memcpy(&uc->uc_mcontext.gregs, &home.uc_mcontext.gregs, sizeof home.uc_mcontext.gregs);
+  memcpy(uc->uc_mcontext.fpregs, home_fpu, home_fpu_size);
+  running = false;
+}
+
+/* True when the case in the frame is over and its result is stored. */
+static bool end_case(ucontext_t *uc, u64 fs, u64 gs) {
+  s32 vector = (s32)uc->uc_mcontext.gregs[REG_TRAPNO];
+  if (vector == 1) {
+    vector = NO_FAULT;
+    if (unfinished(uc)) {
+      if (++rep_count < REP_MAX) return false;
+      vector = TOO_LONG;
+    }
+  }
+  save_case(uc, vector, fs, gs);
+  return true;
+}
+
+static void on_signal(int signo, siginfo_t *info, void *context) {
+  u64 fs = get_fs(), gs = get_gs();
+  ucontext_t *uc = context;
+  (void)info;
+  set_bases(host_fs, 0);
+  clear_sticky_flags();
+  if (running) {
+    if (!end_case(uc, fs, gs)) {
+      set_bases(fs, gs);
+      return;
+    }
+  } else if (signo == SIGTRAP) {
+    save_home(uc);
+    running = true;
+  } else {
+    abort();
+  }
+  if (done < todo && out_end - out_next > (ptrdiff_t)(sizeof(Output) + FLAT_SIZE)) load_case(uc);
+  else load_home(uc);
+}
+
+static u32 run_batch(u32 slot, u32 count) {
+  in_next = slots + (u64)slot * 2 * SLOT_HALF;
+  out_next = slots + (u64)slot * 2 * SLOT_HALF + SLOT_HALF;
+  out_end = out_next + SLOT_HALF;
+  todo = count;
+  done = 0;
+  __asm__ volatile("int3" ::: "memory"); /* all cases happen in the handler */
+  return done;
+}
+
+static void *map(u64 addr, u64 size, int prot, int fd, off_t offset) {
+  int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+  if (addr) flags |= MAP_FIXED_NOREPLACE;
+  void *p = mmap((void *)addr, size, prot, flags, fd, offset);
+  if (p == MAP_FAILED || (addr && p != (void *)addr)) die("mmap");
+  return p;
+}
+
+static void map_guest(void) {
+  int fd = memfd_create("guest", MFD_CLOEXEC);
+  if (fd < 0 || ftruncate(fd, FLAT_SIZE)) die("memfd");
+  map(CODE_BASE, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, -1, 0);
+  map(HIGH_BASE, HIGH_RW_SIZE, PROT_READ | PROT_WRITE, fd, 0);
+  map(HIGH_BASE + HIGH_RW_SIZE, HIGH_SIZE - HIGH_RW_SIZE, PROT_READ, fd, HIGH_RW_SIZE);
+  map(LOW_BASE, LOW_SIZE, PROT_READ | PROT_WRITE, fd, HIGH_SIZE);
+  flat = map(0, FLAT_SIZE, PROT_READ | PROT_WRITE, fd, 0);
+}
+
+static void install_handlers(void) {
+  static const int signals[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+  stack_t stack = {.ss_size = ALTSTACK_SIZE};
+  stack.ss_sp = map(0, ALTSTACK_SIZE, PROT_READ | PROT_WRITE, -1, 0);
+  if (sigaltstack(&stack, NULL)) die("sigaltstack");
+  struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  sigfillset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    if (sigaction(signals[i], &action, NULL)) die("sigaction");
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2) return 2;
+  has_fsgsbase = getauxval(AT_HWCAP2) & 2;
+  has_ymm = __builtin_cpu_supports("avx");
+  host_fs = get_fs();
+  map_guest();
+  slots = map(0, (u64)SLOTS * 2 * SLOT_HALF, PROT_READ | PROT_WRITE, atoi(argv[1]), 0);
+  install_handlers();
+  Hello hello = {sizeof(Input), sizeof(Output), has_fsgsbase, has_ymm, SLOT_HALF, FLAT_SIZE};
+  if (write(1, &hello, sizeof hello) != sizeof hello) return 1;
+  u32 request[2];
+  while (read(0, request, sizeof request) == sizeof request) {
+    u32 reply = run_batch(request[0], request[1]);
+    if (write(1, &reply, sizeof reply) != sizeof reply) return 1;
+  }
+  return 0;
+}
