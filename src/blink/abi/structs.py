@@ -1,0 +1,80 @@
+"""Layouts of the kernel's structures on x86-64: sizes, fields, and how to read them in bytes.
+
+A layout is a `struct` format string with the padding spelled out (`x`), so that its size is the
+kernel's.  No behaviour lives here; families add the layouts that only they use.
+"""
+
+from struct import Struct as _Codec
+
+
+class Struct:
+    """One C structure: `fields` are space-separated names, in the order of `fmt`'s values."""
+
+    __slots__ = ("codec", "fields", "name", "size")
+
+    def __init__(self, name: str, fmt: str, fields: str) -> None:
+        self.name = name
+        self.codec = _Codec("<" + fmt)
+        self.fields = tuple(fields.split())
+        self.size = self.codec.size
+
+    def unpack(self, data: bytes) -> tuple[int, ...]:
+        return self.codec.unpack(data)
+
+    def pack(self, *values: int | bytes) -> bytes:
+        return self.codec.pack(*values)
+
+    def format(self, data: bytes) -> str:
+        """`{tv_sec=1, tv_nsec=2}`; a structure of one field shows its value alone."""
+        values = self.codec.unpack(data)
+        if len(self.fields) == 1:
+            return _show(values[0])
+        pairs = zip(self.fields, values, strict=True)
+        return "{" + ", ".join(f"{name}={_show(value)}" for name, value in pairs) + "}"
+
+
+def _show(value: int | bytes) -> str:
+    if isinstance(value, bytes):
+        return ascii(value.rstrip(b"\0"))[1:]
+    return hex(value) if value > 0xFFFFFFFF else str(value)
+
+
+S32 = Struct("int", "i", "value")
+U32 = Struct("unsigned", "I", "value")
+S64 = Struct("long", "q", "value")
+U64 = Struct("unsigned long", "Q", "value")
+SIGSET = Struct("sigset_t", "Q", "bits")
+TIMESPEC = Struct("timespec", "qq", "tv_sec tv_nsec")
+TIMEVAL = Struct("timeval", "qq", "tv_sec tv_usec")
+TIMEZONE = Struct("timezone", "ii", "tz_minuteswest tz_dsttime")
+ITIMERVAL = Struct("itimerval", "qqqq", "interval_sec interval_usec value_sec value_usec")
+ITIMERSPEC = Struct("itimerspec", "qqqq", "interval_sec interval_nsec value_sec value_nsec")
+RLIMIT = Struct("rlimit", "QQ", "rlim_cur rlim_max")
+SIGACTION = Struct("sigaction", "QQQQ", "sa_handler sa_flags sa_restorer sa_mask")
+STACK_T = Struct("stack_t", "Qi4xQ", "ss_sp ss_flags ss_size")
+SIGINFO = Struct("siginfo_t", "iii116x", "si_signo si_errno si_code")
+IOVEC = Struct("iovec", "QQ", "iov_base iov_len")
+UTSNAME = Struct(
+    "utsname", "65s65s65s65s65s65s", "sysname nodename release version machine domainname"
+)
+SYSINFO = Struct(
+    "sysinfo",
+    "qQQQQQQQQQH6xQQI4x",
+    "uptime load1 load5 load15 totalram freeram sharedram bufferram totalswap freeswap procs "
+    "totalhigh freehigh mem_unit",
+)
+TMS = Struct("tms", "qqqq", "tms_utime tms_stime tms_cutime tms_cstime")
+RUSAGE = Struct(
+    "rusage",
+    "qqqqqqqqqqqqqqqqqq",
+    "utime_sec utime_usec stime_sec stime_usec maxrss ixrss idrss isrss minflt majflt nswap "
+    "inblock oublock msgsnd msgrcv nsignals nvcsw nivcsw",
+)
+CLONE_ARGS = Struct(
+    "clone_args",
+    "QQQQQQQQQQQ",
+    "flags pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid set_tid_size cgroup",
+)
+CAP_HEADER = Struct("cap_user_header", "Ii", "version pid")
+CAP_DATA = Struct("cap_user_data", "III", "effective permitted inheritable")
+SCHED_PARAM = Struct("sched_param", "i", "sched_priority")

@@ -1,0 +1,122 @@
+"""Runs one system call: arguments to Python values or to host registers, errors to -errno."""
+
+from __future__ import annotations
+
+from errno import EFAULT, ENOSYS
+
+from blink.abi.errors import SysError
+from blink.abi.layout import GUEST_TOP
+from blink.abi.structs import IOVEC
+from blink.syscalls import _table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.task import Task
+    from blink.syscalls._spec import Arg, Call
+
+    Registers = tuple[int, ...]
+
+BAD_ADDRESS = 1 << 63
+"""Stands for a guest pointer outside the guest's range: the host answers EFAULT when (and if) it
+gets to it, so that errors keep Linux's order."""
+
+USER_TOP = 1 << 47
+UIO_MAXIOV = 1024
+
+
+def dispatch(task: Task, number: int, registers: Registers) -> int:
+    """The result for RAX: a value, -errno, or KEEP.  Raises Interrupted when it has to start anew.
+
+    `number` is RAX as it was at the instruction; the kernel uses its low 32 bits.
+    """
+    number &= 0xFFFFFFFF
+    call = _table.find(number)
+    if call is None:
+        task.process.log_once(f"system call {number} is not implemented")
+        return -ENOSYS
+    if task.process.trace:
+        return _traced(task, call, registers)
+    return invoke(task, call, registers)
+
+
+def _traced(task: Task, call: Call, registers: Registers) -> int:
+    from blink.syscalls import _strace
+
+    return _strace.traced(task, call, registers, invoke)
+
+
+def invoke(task: Task, call: Call, registers: Registers) -> int:
+    """Runs the handler, or the host's call."""
+    try:
+        if call.function is None:
+            return task.host_call(call.number, *host_arguments(task, call, registers))
+        values = [c(task, value) for c, value in zip(call.converters, registers)]  # noqa: B905
+        result: int | None = call.function(task, *values)
+        return 0 if result is None else result
+    except SysError as error:
+        return -error.errno
+    except task.MemoryFault:
+        return -EFAULT
+
+
+def host_arguments(task: Task, call: Call, registers: Registers) -> list[int | bytes]:
+    """The registers for the host's call: pointers checked and skewed, Out ranges made writable."""
+    return [_host_argument(task, arg, registers) for arg in call.args]
+
+
+def _host_argument(task: Task, arg: Arg, registers: Registers) -> int | bytes:
+    value = registers[arg.index]
+    if not arg.is_pointer:
+        if arg.type.show == "fd" and task.process.hides(value & 0xFFFFFFFF):
+            return -1
+        return value
+    if arg.type.kind == "iov":
+        return _host_iovecs(task, arg, value, registers)
+    length = extent(task, arg, registers) if arg.type.direction != "in" else 0
+    return host_pointer(task, value, length, arg.type.direction != "in")
+
+
+def host_pointer(task: Task, address: int, length: int, write: bool) -> int:
+    """The host's address of guest memory; with `write`, the range is prepared for the host."""
+    if address == 0:
+        return 0
+    if address >= GUEST_TOP or address + length > USER_TOP:
+        return BAD_ADDRESS
+    if write and length:
+        task.memory.prepare_write(address, min(length, GUEST_TOP - address))
+    return address + task.memory.skew
+
+
+def extent(task: Task, arg: Arg, registers: Registers) -> int:
+    """How many bytes the rule of a pointer argument names (not for "iov" and "path")."""
+    assert arg.length is not None
+    rule, *operands = arg.length
+    if rule == "const":
+        return int(operands[0])
+    value = registers[int(operands[0])]
+    if rule == "arg":
+        return value * int(operands[1])
+    if rule == "bits":
+        return (value + 63) // 64 * 8
+    if rule == "ref":
+        return int.from_bytes(task.memory.read(value, 4), "little") if value else 0
+    raise AssertionError(f"no extent for the rule {rule}")
+
+
+def iovecs(task: Task, address: int, count: int) -> list[tuple[int, int]]:
+    """The (base, length) pairs of an iovec array.  Raises MemoryFault."""
+    data = task.memory.read(address, count * IOVEC.size)
+    return [
+        (pair[0], pair[1]) for pair in IOVEC.codec.iter_unpack(data)
+    ]  # fmt: skip
+
+
+def _host_iovecs(task: Task, arg: Arg, address: int, registers: Registers) -> int | bytes:
+    """An iovec array with host addresses; the host refuses an absurd one itself."""
+    assert arg.length is not None
+    count = registers[int(arg.length[1])]
+    if address == 0 or address >= GUEST_TOP or not 0 < count <= UIO_MAXIOV:
+        return host_pointer(task, address, 0, False)
+    write = arg.type.direction != "in"
+    pairs = iovecs(task, address, count)
+    return b"".join(IOVEC.pack(host_pointer(task, b, n, write), n) for b, n in pairs)

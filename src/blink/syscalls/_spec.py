@@ -1,0 +1,338 @@
+"""The definition of a system call: one decorated function with typed arguments.
+
+    @syscall(0, passthrough=True)
+    def read(fd: Fd, buf: Out[Buffer, "count"], count: Size) -> None:
+        \"\"\"Implements read(2).\"\"\"
+
+Everything else is derived from the `Call` that the decorator builds: the dispatch table (`_table`),
+the engine's native path (codegen), the log's text (`_strace`), the compatibility page.
+
+Annotations serve two readers.  For mypy they are plain types: `Fd` is int, `Path` is bytes and
+`Out[Buffer, "count"]` is `Annotated[int, "count"]`.  At run time they are `Type` objects.  Hence no
+`from __future__ import annotations` in the modules of families, and the first item in the brackets
+always is a type.
+
+A handler gets the task first, then one value per argument: signed or unsigned integers of the
+declared width, addresses as integers, paths as bytes.  It returns the result (None means 0) or
+raises `SysError`.
+"""
+
+from __future__ import annotations
+
+from blink.abi.flags import FlagSet
+from blink.abi.structs import Struct as Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Annotated as Flags
+    from typing import Annotated as In
+    from typing import Annotated as InOut
+    from typing import Annotated as Out
+    from typing import Any, TypeAlias, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+    Int: TypeAlias = int
+    UInt: TypeAlias = int
+    Long: TypeAlias = int
+    ULong: TypeAlias = int
+    Fd: TypeAlias = int
+    Off: TypeAlias = int
+    Size: TypeAlias = int
+    Mode: TypeAlias = int
+    Signal: TypeAlias = int
+    Ptr: TypeAlias = int
+    Path: TypeAlias = bytes
+    OptionalPath: TypeAlias = bytes | None
+    Buffer: TypeAlias = int
+    Struct: TypeAlias = int
+    Array: TypeAlias = int
+    Iov: TypeAlias = int
+    Bits: TypeAlias = int
+    Sockaddr: TypeAlias = int
+
+__all__ = [
+    "CALLS",
+    "KEEP",
+    "Arg",
+    "Array",
+    "Bits",
+    "Buffer",
+    "Call",
+    "Fd",
+    "Flags",
+    "In",
+    "InOut",
+    "Int",
+    "Iov",
+    "Long",
+    "Mode",
+    "Off",
+    "OptionalPath",
+    "Out",
+    "Path",
+    "Ptr",
+    "Signal",
+    "Size",
+    "Sockaddr",
+    "Struct",
+    "Type",
+    "UInt",
+    "ULong",
+    "syscall",
+]
+
+PATH_MAX = 4096
+LEVELS = ("full", "partial", "none")
+
+KEEP = 1 << 80
+"""A handler returns KEEP when it has set the registers itself (rt_sigreturn, execve)."""
+
+CALLS: dict[int, Call] = {}
+"""Number -> definition, for the families that are imported so far."""
+
+
+class Type:
+    """What an annotation means at run time.
+
+    kind       "value" or one of the pointer kinds: "path", "buffer", "struct", "array", "iov",
+               "bits", "sockaddr"
+    bits       width of a value: 32 or 64
+    signed     whether the value is sign-extended from `bits`
+    show       how the log prints a value: "dec", "hex", "oct", "fd", "signal"
+    direction  "value", "in", "out" or "inout"
+    length     None, or the bytes behind a pointer, as a rule (see Arg)
+    layout     a Layout, for structures and arrays
+    flags      a FlagSet, for flag words
+    optional   a path that may be NULL
+    """
+
+    __slots__ = (
+        "bits", "direction", "flags", "kind", "layout", "length", "optional", "show", "signed",
+    )  # fmt: skip
+
+    def __init__(self, kind: str, bits: int = 64, signed: bool = False, show: str = "dec") -> None:
+        self.kind = kind
+        self.bits = bits
+        self.signed = signed
+        self.show = show
+        self.direction = "value"
+        self.length: int | str | None = None
+        self.layout: Layout | None = None
+        self.flags: FlagSet | None = None
+        self.optional = False
+
+    def copy(self) -> Type:
+        twin = Type(self.kind, self.bits, self.signed, self.show)
+        for name in ("direction", "length", "layout", "flags", "optional"):
+            setattr(twin, name, getattr(self, name))
+        return twin
+
+
+class _Directed:
+    """`In[...]`, `Out[...]`, `InOut[...]`: a pointer kind, then its layout and its length rule."""
+
+    __slots__ = ("direction",)
+
+    def __init__(self, direction: str) -> None:
+        self.direction = direction
+
+    def __getitem__(self, items: tuple[Type, *tuple[Layout | int | str, ...]]) -> Type:
+        made = items[0].copy()
+        made.direction = self.direction
+        for item in items[1:]:
+            if isinstance(item, Layout):
+                made.layout = item
+            else:
+                made.length = item
+        return made
+
+
+class _Flags:
+    """`Flags[Int, NAMES]`: a value with names for its bits."""
+
+    __slots__ = ()
+
+    def __getitem__(self, items: tuple[Type, FlagSet]) -> Type:
+        made = items[0].copy()
+        made.flags = items[1]
+        return made
+
+
+def _path(optional: bool) -> Type:
+    made = Type("path")
+    made.direction = "in"
+    made.optional = optional
+    return made
+
+
+if not TYPE_CHECKING:
+    Int = Type("value", 32, True)
+    UInt = Type("value", 32)
+    Long = Type("value", 64, True)
+    ULong = Type("value", 64)
+    Fd = Type("value", 32, True, "fd")
+    Off = Type("value", 64, True)
+    Size = Type("value", 64)
+    Mode = Type("value", 32, False, "oct")
+    Signal = Type("value", 32, True, "signal")
+    Ptr = Type("value", 64, False, "hex")
+    Path = _path(False)
+    OptionalPath = _path(True)
+    Buffer = Type("buffer")
+    Struct = Type("struct")
+    Array = Type("array")
+    Iov = Type("iov")
+    Bits = Type("bits")
+    Sockaddr = Type("sockaddr")
+    In = _Directed("in")
+    Out = _Directed("out")
+    InOut = _Directed("inout")
+    Flags = _Flags()
+
+
+class Arg:
+    """One argument of a call, resolved: what codegen, dispatch and the log read.
+
+    name, index   its name and place
+    type          the Type (kind, bits, signed, show, direction, layout, flags, optional)
+    length        the bytes behind a pointer, one of
+                    None               a value
+                    ("const", n)       n bytes
+                    ("arg", i, k)      argument i times k bytes
+                    ("bits", i)        argument i bits, rounded up to 8 bytes (fd_set)
+                    ("iov", i)         argument i iovecs; `direction` is that of the buffers
+                    ("ref", i)         the u32 behind pointer argument i (socklen_t), in and out
+                    ("path", n)        a NUL-terminated string, at most n bytes with the NUL
+    """
+
+    __slots__ = ("index", "length", "name", "type")
+
+    def __init__(self, name: str, index: int, kind: Type, names: tuple[str, ...]) -> None:
+        self.name = name
+        self.index = index
+        self.type = kind
+        self.length = _length_rule(kind, names)
+
+    @property
+    def is_pointer(self) -> bool:
+        return self.type.kind != "value"
+
+
+def _length_rule(kind: Type, names: tuple[str, ...]) -> tuple[str | int, ...] | None:
+    rule = kind.length
+    if kind.kind == "value":
+        return None
+    if kind.kind == "path":
+        return ("path", PATH_MAX)
+    unit = kind.layout.size if kind.layout is not None else 1
+    if kind.kind == "struct" and rule is None:
+        return ("const", unit)
+    if isinstance(rule, int):
+        return ("const", rule * unit)
+    if rule is None:
+        raise TypeError(f"a {kind.kind} needs a length")
+    index = names.index(rule)
+    if kind.kind in ("iov", "bits"):
+        return (kind.kind, index)
+    return ("ref", index) if kind.kind == "sockaddr" else ("arg", index, unit)
+
+
+class Call:
+    """One system call, as defined by its decorated function.
+
+    number, name, family   "identity" for blink.syscalls.identity
+    args                   tuple of Arg
+    function               the handler; None for a passthrough call
+    passthrough            same ABI as the host's, no policy: runs natively
+    level, note            "full", "partial" or "none", and what is missing
+    result                 how the log prints the result: "dec" or "hex"
+    sigmask                index of the argument that points to a signal mask which holds during
+                           the call (ppoll), or None: a handler that ends the call starts from it
+    """
+
+    __slots__ = (
+        "args", "converters", "doc", "family", "function", "level", "name", "note", "number",
+        "passthrough", "result", "sigmask",
+    )  # fmt: skip
+
+    def __init__(
+        self, number: int, function: Callable[..., Any], passthrough: bool, level: str, note: str,
+        result: str, sigmask: str | None,
+    ) -> None:  # fmt: skip
+        if level not in LEVELS:
+            raise ValueError(f"{level!r} is no support level")
+        code = function.__code__
+        skip = 0 if passthrough else 1  # the task
+        names = code.co_varnames[skip : code.co_argcount]
+        types = function.__annotations__
+        self.number = number
+        self.name = function.__name__.rstrip("_")
+        self.family = function.__module__.rpartition(".")[2]
+        self.args = tuple(Arg(n, i, types[n], names) for i, n in enumerate(names))
+        self.function = None if passthrough else function
+        self.passthrough = passthrough
+        self.level = level
+        self.note = note
+        self.result = result
+        self.sigmask = None if sigmask is None else names.index(sigmask)
+        self.doc = function.__doc__ or ""
+        self.converters = tuple(_converter(arg.type) for arg in self.args)
+
+
+def syscall(
+    number: int, *, passthrough: bool = False, level: str = "full", note: str = "",
+    result: str = "dec", sigmask: str | None = None,
+) -> Callable[[F], F]:  # fmt: skip
+    """Defines system call `number`; the function's name (less a trailing `_`) is the call's."""
+
+    def define(function: F) -> F:
+        call = Call(number, function, passthrough, level, note, result, sigmask)
+        if number in CALLS:
+            raise ValueError(f"system call {number} is defined twice: {call.name}")
+        CALLS[number] = call
+        return function
+
+    return define
+
+
+def _s32(_task: Any, value: int) -> int:
+    value &= 0xFFFFFFFF
+    return value - ((value & 0x80000000) << 1)
+
+
+def _u32(_task: Any, value: int) -> int:
+    return value & 0xFFFFFFFF
+
+
+def _s64(_task: Any, value: int) -> int:
+    return value - ((value & 1 << 63) << 1)
+
+
+def _u64(_task: Any, value: int) -> int:
+    return value
+
+
+def _fd(task: Any, value: int) -> int:
+    value = _s32(task, value)
+    return -1 if task.process.hides(value) else value
+
+
+def _read_path(task: Any, value: int) -> bytes:
+    path: bytes = task.read_path(value)
+    return path
+
+
+def _read_optional_path(task: Any, value: int) -> bytes | None:
+    return None if value == 0 else _read_path(task, value)
+
+
+def _converter(kind: Type) -> Callable[[Any, int], Any]:
+    """From a register's 64 bits to the handler's value."""
+    if kind.kind == "path":
+        return _read_optional_path if kind.optional else _read_path
+    if kind.show == "fd":
+        return _fd
+    if kind.bits == 32:
+        return _s32 if kind.signed else _u32
+    return _s64 if kind.signed else _u64
