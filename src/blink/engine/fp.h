@@ -45,8 +45,12 @@
 #include "types.h"
 
 enum {
-  MXCSR_IE = 1 << 0, MXCSR_DE = 1 << 1, MXCSR_ZE = 1 << 2,
-  MXCSR_OE = 1 << 3, MXCSR_UE = 1 << 4, MXCSR_PE = 1 << 5,
+  MXCSR_IE = 1 << 0,
+  MXCSR_DE = 1 << 1,
+  MXCSR_ZE = 1 << 2,
+  MXCSR_OE = 1 << 3,
+  MXCSR_UE = 1 << 4,
+  MXCSR_PE = 1 << 5,
   MXCSR_FLAGS = 0x3f,
   MXCSR_DAZ = 1 << 6,
   MXCSR_MASKS_SHIFT = 7, /* masks of the six exceptions, in the order of the flags */

@@ -17,9 +17,7 @@ static ALWAYS_INLINE u32 mxcsr_read(void) {
   return guest;
 }
 
-static ALWAYS_INLINE void mxcsr_enter(u32 guest) {
-  mxcsr_write(guest);
-}
+static ALWAYS_INLINE void mxcsr_enter(u32 guest) { mxcsr_write(guest); }
 
 static ALWAYS_INLINE u32 mxcsr_leave(void) {
   u32 guest = mxcsr_read();
@@ -28,21 +26,13 @@ static ALWAYS_INLINE u32 mxcsr_leave(void) {
 }
 
 /* Bit patterns to and from SSE registers. */
-static ALWAYS_INLINE __m128i fp_x32(u32 a) {
-  return _mm_cvtsi32_si128((s32)a);
-}
+static ALWAYS_INLINE __m128i fp_x32(u32 a) { return _mm_cvtsi32_si128((s32)a); }
 
-static ALWAYS_INLINE __m128i fp_x64(u64 a) {
-  return _mm_cvtsi64_si128((s64)a);
-}
+static ALWAYS_INLINE __m128i fp_x64(u64 a) { return _mm_cvtsi64_si128((s64)a); }
 
-static ALWAYS_INLINE u32 fp_u32(__m128i x) {
-  return (u32)_mm_cvtsi128_si32(x);
-}
+static ALWAYS_INLINE u32 fp_u32(__m128i x) { return (u32)_mm_cvtsi128_si32(x); }
 
-static ALWAYS_INLINE u64 fp_u64(__m128i x) {
-  return (u64)_mm_cvtsi128_si64(x);
-}
+static ALWAYS_INLINE u64 fp_u64(__m128i x) { return (u64)_mm_cvtsi128_si64(x); }
 
 static ALWAYS_INLINE __m128i fp_xv(V128 v) {
   __m128i x;
@@ -58,25 +48,25 @@ static ALWAYS_INLINE V128 fp_v(__m128i x) {
 
 #define FP_ASM2(insn, x, y) __asm__ volatile(insn " %1, %0" : "+x"(x) : "x"(y) : "memory")
 
-#define FP_BINARY(type, name, insn, in, out)              \
-  static ALWAYS_INLINE type name(type a, type b) {        \
-    __m128i x = in(a);                                    \
-    FP_ASM2(insn, x, in(b));                              \
-    return out(x);                                        \
+#define FP_BINARY(type, name, insn, in, out)       \
+  static ALWAYS_INLINE type name(type a, type b) { \
+    __m128i x = in(a);                             \
+    FP_ASM2(insn, x, in(b));                       \
+    return out(x);                                 \
   }
 
 /* The destination starts as zero: no dependency on an old register, and upper lanes are 0. */
-#define FP_UNARY(to, from, name, insn, in, out)           \
-  static ALWAYS_INLINE to name(from a) {                  \
-    __m128i x = _mm_setzero_si128();                      \
-    FP_ASM2(insn, x, in(a));                              \
-    return out(x);                                        \
+#define FP_UNARY(to, from, name, insn, in, out) \
+  static ALWAYS_INLINE to name(from a) {        \
+    __m128i x = _mm_setzero_si128();            \
+    FP_ASM2(insn, x, in(a));                    \
+    return out(x);                              \
   }
 
-#define FP_ARITH(op)                                      \
-  FP_BINARY(u32, f32_##op, #op "ss", fp_x32, fp_u32)      \
-  FP_BINARY(u64, f64_##op, #op "sd", fp_x64, fp_u64)      \
-  FP_BINARY(V128, v_f32_##op, #op "ps", fp_xv, fp_v)      \
+#define FP_ARITH(op)                                 \
+  FP_BINARY(u32, f32_##op, #op "ss", fp_x32, fp_u32) \
+  FP_BINARY(u64, f64_##op, #op "sd", fp_x64, fp_u64) \
+  FP_BINARY(V128, v_f32_##op, #op "ps", fp_xv, fp_v) \
   FP_BINARY(V128, v_f64_##op, #op "pd", fp_xv, fp_v)
 
 FP_ARITH(add)
@@ -106,11 +96,11 @@ FP_UNARY(V128, V128, v_cvtt_f64_s32, "cvttpd2dq", fp_xv, fp_v)
 FP_UNARY(V128, V128, v_cvt_f32_f64, "cvtps2pd", fp_xv, fp_v)
 FP_UNARY(V128, V128, v_cvt_f64_f32, "cvtpd2ps", fp_xv, fp_v)
 
-#define FP_FROM_INT(to, from, name, insn, out)                                   \
-  static ALWAYS_INLINE to name(from a) {                                         \
-    __m128i x = _mm_setzero_si128();                                             \
-    __asm__ volatile(insn " %1, %0" : "+x"(x) : "r"(a) : "memory");              \
-    return out(x);                                                               \
+#define FP_FROM_INT(to, from, name, insn, out)                      \
+  static ALWAYS_INLINE to name(from a) {                            \
+    __m128i x = _mm_setzero_si128();                                \
+    __asm__ volatile(insn " %1, %0" : "+x"(x) : "r"(a) : "memory"); \
+    return out(x);                                                  \
   }
 
 FP_FROM_INT(u32, u32, cvt_s32_f32, "cvtsi2ssl", fp_u32)
@@ -118,11 +108,11 @@ FP_FROM_INT(u32, u64, cvt_s64_f32, "cvtsi2ssq", fp_u32)
 FP_FROM_INT(u64, u32, cvt_s32_f64, "cvtsi2sdl", fp_u64)
 FP_FROM_INT(u64, u64, cvt_s64_f64, "cvtsi2sdq", fp_u64)
 
-#define FP_TO_INT(to, from, name, insn, in)                                      \
-  static ALWAYS_INLINE to name(from a) {                                         \
-    to r;                                                                        \
-    __asm__ volatile(insn " %1, %0" : "=r"(r) : "x"(in(a)) : "memory");          \
-    return r;                                                                    \
+#define FP_TO_INT(to, from, name, insn, in)                             \
+  static ALWAYS_INLINE to name(from a) {                                \
+    to r;                                                               \
+    __asm__ volatile(insn " %1, %0" : "=r"(r) : "x"(in(a)) : "memory"); \
+    return r;                                                           \
   }
 
 FP_TO_INT(u32, u32, cvt_f32_s32, "cvtss2si", fp_x32)
@@ -134,14 +124,14 @@ FP_TO_INT(u64, u32, cvtt_f32_s64, "cvttss2si", fp_x32)
 FP_TO_INT(u32, u64, cvtt_f64_s32, "cvttsd2si", fp_x64)
 FP_TO_INT(u64, u64, cvtt_f64_s64, "cvttsd2si", fp_x64)
 
-#define FP_COMPARE(type, name, insn, in)                            \
-  static ALWAYS_INLINE u32 name(type a, type b) {                   \
-    u32 z, p, c;                                                    \
-    __asm__ volatile(insn " %4, %3"                                 \
-                     : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c)           \
-                     : "x"(in(a)), "x"(in(b))                       \
-                     : "memory");                                   \
-    return z * FP_ZF | p * FP_PF | c * FP_CF;                       \
+#define FP_COMPARE(type, name, insn, in)                  \
+  static ALWAYS_INLINE u32 name(type a, type b) {         \
+    u32 z, p, c;                                          \
+    __asm__ volatile(insn " %4, %3"                       \
+                     : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c) \
+                     : "x"(in(a)), "x"(in(b))             \
+                     : "memory");                         \
+    return z * FP_ZF | p * FP_PF | c * FP_CF;             \
   }
 
 FP_COMPARE(u32, f32_comi, "comiss", fp_x32)
@@ -182,21 +172,21 @@ static ALWAYS_INLINE V128 v_f64_cmp_any(V128 a, V128 b, u32 pred) {
 }
 
 /* A switch, because an "i" constraint needs a constant even at -O0. */
-#define FP_CMP(type, name, insn, in, out)                     \
-  static ALWAYS_INLINE type name(type a, type b, u32 pred) {  \
-    __m128i x = in(a), y = in(b);                             \
-    switch (pred) {                                           \
-    case 0: FP_ASM2("cmpeq" insn, x, y); break;               \
-    case 1: FP_ASM2("cmplt" insn, x, y); break;               \
-    case 2: FP_ASM2("cmple" insn, x, y); break;               \
-    case 3: FP_ASM2("cmpunord" insn, x, y); break;            \
-    case 4: FP_ASM2("cmpneq" insn, x, y); break;              \
-    case 5: FP_ASM2("cmpnlt" insn, x, y); break;              \
-    case 6: FP_ASM2("cmpnle" insn, x, y); break;              \
-    case 7: FP_ASM2("cmpord" insn, x, y); break;              \
-    default: return name##_any(a, b, pred);                   \
-    }                                                         \
-    return out(x);                                            \
+#define FP_CMP(type, name, insn, in, out)                    \
+  static ALWAYS_INLINE type name(type a, type b, u32 pred) { \
+    __m128i x = in(a), y = in(b);                            \
+    switch (pred) {                                          \
+    case 0: FP_ASM2("cmpeq" insn, x, y); break;              \
+    case 1: FP_ASM2("cmplt" insn, x, y); break;              \
+    case 2: FP_ASM2("cmple" insn, x, y); break;              \
+    case 3: FP_ASM2("cmpunord" insn, x, y); break;           \
+    case 4: FP_ASM2("cmpneq" insn, x, y); break;             \
+    case 5: FP_ASM2("cmpnlt" insn, x, y); break;             \
+    case 6: FP_ASM2("cmpnle" insn, x, y); break;             \
+    case 7: FP_ASM2("cmpord" insn, x, y); break;             \
+    default: return name##_any(a, b, pred);                  \
+    }                                                        \
+    return out(x);                                           \
   }
 
 FP_CMP(u32, f32_cmp, "ss", fp_x32, fp_u32)
