@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from blink.abi.layout import GUEST_TOP
+
 _inherited: tuple[int, int] | None = None
 
 
@@ -21,3 +23,13 @@ def start(ignored: int, blocked: int) -> int:
     from blink.cli.main import main
 
     return main()
+
+
+def host_is_low() -> bool:
+    """Whether the host program itself lies where guests do, so that they must run in paged memory.
+
+    True under a non-PIE interpreter, which is linked at 0x400000; never inside the launcher
+    (docs/decisions/0001-non-pie-host-collision.md).
+    """
+    with open("/proc/self/maps", "rb", buffering=0) as maps:
+        return int(maps.read(64).partition(b"-")[0], 16) < GUEST_TOP

@@ -1,0 +1,83 @@
+"""What every test may use: the tier, a time quota, a seed, and programs of the host."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+# The unit tier is `./dev test`; each of the others runs all tests of those before it.
+TIERS = ("unit", "ci", "all")
+QUOTAS = {"unit": 2.0, "ci": 20.0, "all": 300.0}
+
+
+def current_tier() -> str:
+    """The tier of this run, from BLINK_TIER."""
+    name = os.environ.get("BLINK_TIER", "unit")
+    if name not in TIERS:
+        raise pytest.UsageError(f"BLINK_TIER={name}: not one of {', '.join(TIERS)}")
+    return name
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "ci: runs from the ci tier on")
+    config.addinivalue_line("markers", "long: runs in the all tier only")
+    # xdist workers inherit the environment, so all share the seed that the header shows.
+    os.environ.setdefault("BLINK_SEED", str(random.SystemRandom().randrange(1 << 32)))
+
+
+def pytest_report_header() -> str:
+    return f"blink: tier {current_tier()}, BLINK_SEED={os.environ['BLINK_SEED']}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what belongs to a later tier."""
+    level = TIERS.index(current_tier())
+    later = [item for item in items if _level(item) > level]
+    if later:
+        config.hook.pytest_deselected(items=later)
+        items[:] = [item for item in items if _level(item) <= level]
+
+
+def _level(item: pytest.Item) -> int:
+    if item.get_closest_marker("long"):
+        return 2
+    return 1 if item.get_closest_marker("ci") else 0
+
+
+@pytest.fixture(scope="session")
+def tier() -> str:
+    """The tier of this run: "unit", "ci" or "all"."""
+    return current_tier()
+
+
+@pytest.fixture(scope="session")
+def quota() -> float:
+    """How many seconds one randomized test may search for a failure in this tier."""
+    return QUOTAS[current_tier()]
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The seed of this run's randomness; BLINK_SEED=N repeats it."""
+    return int(os.environ["BLINK_SEED"])
+
+
+@pytest.fixture(scope="session")
+def need() -> Iterator[Callable[[str], str]]:
+    """A function that returns the path of a host program.
+
+    Where the program is missing, the test is skipped in the unit tier and fails in the others.
+    """
+
+    def find(program: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            complain = pytest.skip if current_tier() == "unit" else pytest.fail
+            complain(f"{program} is not installed (tests/apt-packages.txt)")
+        return str(path)
+
+    yield find
