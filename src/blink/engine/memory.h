@@ -71,8 +71,7 @@ void memory_fork_end(Memory *mem);
 /* --- Page flags --- */
 
 /* The flag byte of the page of `addr`; 0 for every address that is not mapped. */
-static inline u8 memory_flags(const Memory *mem, u64 addr)
-{
+static inline u8 memory_flags(const Memory *mem, u64 addr) {
   if (unlikely(addr >= GUEST_TOP)) return 0;
   u64 page = addr >> GUEST_PAGE_BITS;
   uintptr_t entry = __atomic_load_n(&mem->root[page >> LEAF_BITS], __ATOMIC_ACQUIRE);
@@ -83,6 +82,10 @@ static inline u8 memory_flags(const Memory *mem, u64 addr)
 /* The end of the run of pages that share flags & mask with the page of `addr`, at most `end` (both
  * page-aligned, end <= GUEST_TOP); the shared value goes to *value.  Runs of gigabytes are cheap. */
 u64 memory_run(const Memory *mem, u64 addr, u64 end, u8 mask, u8 *value);
+
+/* Whether each page of the range has one of the flags in `need` at least; false with the first
+ * address that has not in *fault. */
+bool memory_check_flags(const Memory *mem, u64 addr, u64 len, u8 need, u64 *fault);
 
 /* --- Mappings: 0 or -errno.  Addresses are guest addresses, page-aligned; lengths are bytes, rounded
  * up to pages.  Host areas inside a range count as unmapped; map and remap give -EEXIST there. --- */
@@ -131,6 +134,9 @@ s64 memory_read_cstr(Memory *mem, u64 addr, char *dst, u64 limit, u64 *fault);
  * not backed.  The number of bytes copied. */
 u32 memory_fetch(Memory *mem, u64 addr, void *dst, u32 len);
 
+/* Resident bytes of the guest.  Slow: reads /proc/self/smaps. */
+u64 memory_rss(const Memory *mem);
+
 /* The SIGSEGV and SIGBUS handler asks this first.  Does not return if this thread is in a guarded
  * access; false otherwise.  The handler must be installed with SA_NODEFER and an empty mask. */
 bool memory_guard_fault(void *host_addr, int signo);
@@ -142,8 +148,7 @@ NORETURN void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr); /* run.c */
 void memory_flush_tlb(Cpu *c);
 
 /* Before a Cpu runs, and when it finds limit == 0. */
-static inline void memory_sync(Cpu *c)
-{
+static inline void memory_sync(Cpu *c) {
   if (unlikely(c->tlb_epoch != c->mem->tlb_epoch)) memory_flush_tlb(c);
 }
 
@@ -160,16 +165,14 @@ typedef long long __attribute__((vector_size(16), may_alias, aligned(1))) mem_v1
 
 /* One compare finds both a miss and a page crossing: the entry of the first byte's page never holds
  * the tag of the next page, which has another index. */
-static ALWAYS_INLINE void *mem_rd(Cpu *c, u64 addr, u32 size)
-{
+static ALWAYS_INLINE void *mem_rd(Cpu *c, u64 addr, u32 size) {
   const TlbEntry *e = &c->tlb[(addr >> GUEST_PAGE_BITS) & (TLB_SIZE - 1)];
   if (unlikely(e->read != ((addr + size - 1) & GUEST_PAGE_MASK)))
     return mem_slow(c, addr, size, PAGE_R);
   return (void *)(addr + PAGED_SKEW);
 }
 
-static ALWAYS_INLINE void *mem_wr(Cpu *c, u64 addr, u32 size)
-{
+static ALWAYS_INLINE void *mem_wr(Cpu *c, u64 addr, u32 size) {
   const TlbEntry *e = &c->tlb[(addr >> GUEST_PAGE_BITS) & (TLB_SIZE - 1)];
   if (unlikely(e->write != ((addr + size - 1) & GUEST_PAGE_MASK)))
     return mem_slow(c, addr, size, PAGE_W);
@@ -178,14 +181,12 @@ static ALWAYS_INLINE void *mem_wr(Cpu *c, u64 addr, u32 size)
 
 #else
 
-static ALWAYS_INLINE void *mem_rd(Cpu *c, u64 addr, u32 size)
-{
+static ALWAYS_INLINE void *mem_rd(Cpu *c, u64 addr, u32 size) {
   (void)c, (void)size;
   return (void *)addr;
 }
 
-static ALWAYS_INLINE void *mem_wr(Cpu *c, u64 addr, u32 size)
-{
+static ALWAYS_INLINE void *mem_wr(Cpu *c, u64 addr, u32 size) {
   (void)c, (void)size;
   return (void *)addr;
 }
@@ -193,56 +194,42 @@ static ALWAYS_INLINE void *mem_wr(Cpu *c, u64 addr, u32 size)
 #endif
 
 /* Volatile: a load that must fault is never dropped, and no store moves over another. */
-static ALWAYS_INLINE u8 LOAD8(Cpu *c, u64 addr)
-{
-  return *(const volatile u8 *)mem_rd(c, addr, 1);
-}
+static ALWAYS_INLINE u8 LOAD8(Cpu *c, u64 addr) { return *(const volatile u8 *)mem_rd(c, addr, 1); }
 
-static ALWAYS_INLINE u16 LOAD16(Cpu *c, u64 addr)
-{
+static ALWAYS_INLINE u16 LOAD16(Cpu *c, u64 addr) {
   return *(const volatile mem_u16 *)mem_rd(c, addr, 2);
 }
 
-static ALWAYS_INLINE u32 LOAD32(Cpu *c, u64 addr)
-{
+static ALWAYS_INLINE u32 LOAD32(Cpu *c, u64 addr) {
   return *(const volatile mem_u32 *)mem_rd(c, addr, 4);
 }
 
-static ALWAYS_INLINE u64 LOAD64(Cpu *c, u64 addr)
-{
+static ALWAYS_INLINE u64 LOAD64(Cpu *c, u64 addr) {
   return *(const volatile mem_u64 *)mem_rd(c, addr, 8);
 }
 
-static ALWAYS_INLINE V128 LOAD128(Cpu *c, u64 addr)
-{
+static ALWAYS_INLINE V128 LOAD128(Cpu *c, u64 addr) {
   mem_v128 v = *(const volatile mem_v128 *)mem_rd(c, addr, 16);
   V128 out;
   __builtin_memcpy(&out, &v, sizeof out);
   return out;
 }
 
-static ALWAYS_INLINE void STORE8(Cpu *c, u64 addr, u8 v)
-{
-  *(volatile u8 *)mem_wr(c, addr, 1) = v;
-}
+static ALWAYS_INLINE void STORE8(Cpu *c, u64 addr, u8 v) { *(volatile u8 *)mem_wr(c, addr, 1) = v; }
 
-static ALWAYS_INLINE void STORE16(Cpu *c, u64 addr, u16 v)
-{
+static ALWAYS_INLINE void STORE16(Cpu *c, u64 addr, u16 v) {
   *(volatile mem_u16 *)mem_wr(c, addr, 2) = v;
 }
 
-static ALWAYS_INLINE void STORE32(Cpu *c, u64 addr, u32 v)
-{
+static ALWAYS_INLINE void STORE32(Cpu *c, u64 addr, u32 v) {
   *(volatile mem_u32 *)mem_wr(c, addr, 4) = v;
 }
 
-static ALWAYS_INLINE void STORE64(Cpu *c, u64 addr, u64 v)
-{
+static ALWAYS_INLINE void STORE64(Cpu *c, u64 addr, u64 v) {
   *(volatile mem_u64 *)mem_wr(c, addr, 8) = v;
 }
 
-static ALWAYS_INLINE void STORE128(Cpu *c, u64 addr, V128 v)
-{
+static ALWAYS_INLINE void STORE128(Cpu *c, u64 addr, V128 v) {
   mem_v128 out;
   __builtin_memcpy(&out, &v, sizeof out);
   *(volatile mem_v128 *)mem_wr(c, addr, 16) = out;

@@ -1,0 +1,256 @@
+/* Memory: life, attached Cpus, decoded code, and the slow path of paged mode. */
+#include "memory_impl.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+Memory *memory_new(bool paged) {
+  Memory *mem = calloc(1, sizeof *mem);
+  uintptr_t *root = calloc(ROOT_SIZE, sizeof *root);
+  if (mem == NULL || root == NULL) {
+    free(mem), free(root);
+    return NULL;
+  }
+  mem->root = root;
+  mem->paged = paged;
+  mem->skew = paged ? PAGED_SKEW : 0;
+  return mem;
+}
+
+void memory_free(Memory *mem) {
+  memory_reset(mem);
+  free(mem->root);
+  free(mem);
+}
+
+void memory_reset(Memory *mem) {
+  memory_lock(mem);
+  memory_unmap_locked(mem, 0, GUEST_TOP);
+  memory_drop_leaves(mem);
+  mem->tracking = false;
+  memory_code_changed(mem);
+  memory_tlb_changed(mem);
+  memory_unlock(mem);
+}
+
+void memory_lock(Memory *mem) {
+  while (__atomic_exchange_n(&mem->lock, 1, __ATOMIC_ACQUIRE) != 0)
+    while (mem->lock != 0) sched_yield();
+}
+
+void memory_unlock(Memory *mem) { __atomic_store_n(&mem->lock, 0, __ATOMIC_RELEASE); }
+
+void memory_fork_begin(Memory *mem) { memory_lock(mem); }
+
+void memory_fork_end(Memory *mem) { memory_unlock(mem); }
+
+/* --- Attached Cpus --- */
+
+void memory_flush_tlb(Cpu *c) {
+  /* The epoch first: a change that comes meanwhile must be seen next time. */
+  c->tlb_epoch = __atomic_load_n(&c->mem->tlb_epoch, __ATOMIC_ACQUIRE);
+  memset(c->tlb, 0xff, sizeof c->tlb);
+}
+
+void memory_attach(Memory *mem, Cpu *c) {
+  memory_lock(mem);
+  c->mem = mem;
+  c->next_attached = mem->cpus;
+  mem->cpus = c;
+  memory_unlock(mem);
+  memory_flush_tlb(c);
+}
+
+void memory_detach(Cpu *c) {
+  Memory *mem = c->mem;
+  if (mem == NULL) return;
+  memory_lock(mem);
+  for (Cpu **link = &mem->cpus; *link != NULL; link = &(*link)->next_attached) {
+    if (*link != c) continue;
+    *link = c->next_attached;
+    break;
+  }
+  memory_unlock(mem);
+  c->mem = NULL;
+  c->next_attached = NULL;
+}
+
+static void kick(Memory *mem, volatile u64 *epoch) {
+  __atomic_add_fetch(epoch, 1, __ATOMIC_SEQ_CST);
+  for (Cpu *c = mem->cpus; c != NULL; c = c->next_attached) c->limit = 0;
+}
+
+void memory_code_changed(Memory *mem) { kick(mem, &mem->code_epoch); }
+
+void memory_tlb_changed(Memory *mem) {
+  if (mem->paged) kick(mem, &mem->tlb_epoch);
+}
+
+/* --- Host protection --- */
+
+int memory_host_prot(u8 flags) {
+  if ((flags & PAGE_PROT) == 0) return PROT_NONE;
+  return (flags & PAGE_W) != 0 && (flags & PAGE_GUARDED) == 0 ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
+int memory_apply_host(Memory *mem, u64 start, u64 end) {
+  int result = 0;
+  for (u64 stop; start < end; start = stop) {
+    u8 flags;
+    stop = memory_run(mem, start, end, PAGE_MAPPED | PAGE_PROT | PAGE_GUARDED, &flags);
+    if ((flags & PAGE_MAPPED) == 0) continue;
+    if (mprotect(memory_host(mem, start), stop - start, memory_host_prot(flags)) != 0)
+      result = -errno;
+  }
+  return result;
+}
+
+/* --- Decoded code --- */
+
+bool memory_mark_code(Memory *mem, u64 addr) {
+  u64 page = addr & GUEST_PAGE_MASK;
+  if ((memory_flags(mem, page) & PAGE_CODE) != 0) return true;
+  memory_lock(mem);
+  u8 flags = memory_flags(mem, page);
+  bool ok = (flags & PAGE_MAPPED) != 0 && memory_split_leaves(mem, page, page + GUEST_PAGE);
+  bool protect = ok && (flags & PAGE_W) != 0 && (flags & PAGE_GUARDED) == 0;
+  if (protect) ok = mprotect(memory_host(mem, page), GUEST_PAGE, PROT_READ) == 0;
+  if (ok) memory_set_flags(mem, page, page + GUEST_PAGE, 0xff, PAGE_CODE);
+  if (ok && protect) memory_tlb_changed(mem);
+  memory_unlock(mem);
+  return ok;
+}
+
+/* Whether any page of the range has one of the flags in `mask`. */
+static bool any_flags(const Memory *mem, u64 start, u64 end, u8 mask) {
+  while (start < end) {
+    u8 flags;
+    start = memory_run(mem, start, end, mask, &flags);
+    if (flags != 0) return true;
+  }
+  return false;
+}
+
+void memory_drop_code(Memory *mem, u64 start, u64 end) {
+  bool any = false;
+  for (u64 stop; start < end; start = stop) {
+    u8 code;
+    stop = memory_run(mem, start, end, PAGE_CODE, &code);
+    if (code == 0) continue;
+    any = true; /* even if, for want of memory, the page keeps its flag */
+    if (memory_split_leaves(mem, start, stop))
+      memory_set_flags(mem, start, stop, (u8)~PAGE_CODE, 0);
+  }
+  if (any) memory_code_changed(mem);
+}
+
+void memory_invalidate(Memory *mem, u64 addr, u64 len) {
+  u64 start, end;
+  if (!memory_clip(addr, len, &start, &end)) return;
+  if (!any_flags(mem, start, end, PAGE_CODE)) return;
+  memory_lock(mem);
+  for (u64 stop; start < end; start = stop) {
+    u8 code;
+    stop = memory_run(mem, start, end, PAGE_CODE, &code);
+    if (code == 0) continue;
+    memory_drop_code(mem, start, stop);
+    memory_apply_host(mem, start, stop);
+  }
+  memory_unlock(mem);
+}
+
+bool memory_lift(Memory *mem, u64 start, u64 end, bool *code) {
+  for (u64 stop; start < end; start = stop) {
+    u8 flags;
+    stop = memory_run(mem, start, end, PAGE_W | PAGE_GUARDED, &flags);
+    if ((flags & PAGE_W) == 0 || (flags & PAGE_GUARDED) == 0) continue;
+    if (!memory_split_leaves(mem, start, stop)) return false;
+    if (mprotect(memory_host(mem, start), stop - start, PROT_READ | PROT_WRITE) != 0) return false;
+    u8 dirty = (flags & PAGE_TRACK) != 0 ? PAGE_DIRTY : 0;
+    memory_set_flags(mem, start, stop, (u8)~PAGE_GUARDED, dirty);
+    *code |= (flags & PAGE_CODE) != 0;
+  }
+  return true;
+}
+
+void memory_prepare_write(Memory *mem, u64 addr, u64 len) {
+  u64 start, end;
+  bool code = false;
+  if (!memory_clip(addr, len, &start, &end)) return;
+  if (!any_flags(mem, start, end, PAGE_GUARDED)) return;
+  memory_lock(mem);
+  memory_lift(mem, start, end, &code);
+  if (code) memory_code_changed(mem);
+  memory_unlock(mem);
+}
+
+/* The page may be unguarded already, by another thread that faulted at the same time; protecting it
+ * once more then proves that a retry makes progress. */
+static bool lift_page(Memory *mem, u64 page, bool *code) {
+  if ((memory_flags(mem, page) & PAGE_GUARDED) == 0)
+    return mprotect(memory_host(mem, page), GUEST_PAGE, PROT_READ | PROT_WRITE) == 0;
+  if (memory_lift(mem, page, page + GUEST_PAGE, code)) return true;
+  /* vm.max_map_count: lifting whole runs merges host mappings instead of splitting one. */
+  u64 span = (u64)LEAF_PAGES << GUEST_PAGE_BITS, from = page & ~(span - 1);
+  return memory_lift(mem, from, from + span, code);
+}
+
+bool memory_write_fault(Memory *mem, u64 addr, bool *was_code) {
+  u64 page = addr & GUEST_PAGE_MASK;
+  bool ok = false;
+  *was_code = false;
+  if ((memory_flags(mem, page) & PAGE_W) == 0) return false;
+  memory_lock(mem);
+  if ((memory_flags(mem, page) & PAGE_W) != 0) ok = lift_page(mem, page, was_code);
+  if (*was_code) memory_code_changed(mem);
+  memory_unlock(mem);
+  return ok;
+}
+
+/* --- Paged mode --- */
+
+static NORETURN void page_fault(Cpu *c, u64 addr, u8 flags, u32 access) {
+  u64 error = PF_USER;
+  if ((flags & PAGE_PROT) != 0) error |= PF_PRESENT;
+  if (access == PAGE_W) error |= PF_WRITE;
+  if (access == PAGE_X) error |= PF_FETCH;
+  cpu_fault(c, EXC_PF, error, addr);
+}
+
+static void fill_tlb(Cpu *c, u64 page, u8 flags) {
+  TlbEntry *e = &c->tlb[(page >> GUEST_PAGE_BITS) & (TLB_SIZE - 1)];
+  bool write = (flags & PAGE_W) != 0 && (flags & PAGE_GUARDED) == 0;
+  e->read = (flags & PAGE_PROT) != 0 ? page : ~(u64)0;
+  e->write = write ? page : ~(u64)0;
+  e->exec = (flags & PAGE_X) != 0 ? page : ~(u64)0;
+}
+
+static void check_page(Cpu *c, u64 page, u64 addr, u32 access) {
+  Memory *mem = c->mem;
+  u8 flags = memory_flags(mem, page);
+  u8 need = access == PAGE_R ? PAGE_PROT : (u8)access;
+  bool was_code;
+  if ((flags & need) == 0) page_fault(c, addr, flags, access);
+  if (access == PAGE_W && (flags & PAGE_GUARDED) != 0) {
+    if (!memory_write_fault(mem, page, &was_code)) page_fault(c, addr, flags, access);
+    flags = memory_flags(mem, page);
+  }
+  fill_tlb(c, page, flags);
+}
+
+static bool canonical(u64 addr) { return (u64)((s64)(addr << 16) >> 16) == addr; }
+
+void *mem_slow(Cpu *c, u64 addr, u32 size, u32 access) {
+  u64 end = addr + size - 1;
+  if (!canonical(addr) || !canonical(end)) cpu_fault(c, EXC_GP, 0, 0);
+  memory_sync(c);
+  check_page(c, addr & GUEST_PAGE_MASK, addr, access);
+  for (u64 page = addr & GUEST_PAGE_MASK; page != (end & GUEST_PAGE_MASK);) {
+    page += GUEST_PAGE;
+    check_page(c, page, page, access);
+  }
+  return memory_host(c->mem, addr);
+}

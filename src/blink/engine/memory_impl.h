@@ -1,0 +1,46 @@
+/* What the memory_*.c files share; nobody else includes this. */
+#ifndef BLINK_MEMORY_IMPL_H
+#define BLINK_MEMORY_IMPL_H
+#include "memory.h"
+
+static inline void *memory_host(const Memory *mem, u64 addr) { return (void *)(addr + mem->skew); }
+
+/* Rounds [addr, addr + len) to pages, clipped to GUEST_TOP; false when nothing is left. */
+static inline bool memory_clip(u64 addr, u64 len, u64 *start, u64 *end) {
+  if (len == 0 || addr >= GUEST_TOP) return false;
+  *start = addr & GUEST_PAGE_MASK;
+  *end = len > GUEST_TOP - addr ? GUEST_TOP : (addr + len + GUEST_PAGE - 1) & GUEST_PAGE_MASK;
+  return true;
+}
+
+/* A spin lock that yields: holders only make system calls on mappings, never touch guest memory
+ * outside a guard and never wait for the GIL. */
+void memory_lock(Memory *mem);
+void memory_unlock(Memory *mem);
+
+/* --- All below need the lock; addresses are page-aligned and at most GUEST_TOP. --- */
+
+/* Makes leaves where [start, end) begins or ends inside one, so that memory_set_flags() cannot
+ * fail.  false when out of memory. */
+bool memory_split_leaves(Memory *mem, u64 start, u64 end);
+/* flags = (flags & keep) | set for each page; the leaves must have been split. */
+void memory_set_flags(Memory *mem, u64 start, u64 end, u8 keep, u8 set);
+void memory_drop_leaves(Memory *mem);
+
+/* The host protection of a page with these flags. */
+int memory_host_prot(u8 flags);
+/* mprotect(2) by the flags: 0 or -errno. */
+int memory_apply_host(Memory *mem, u64 start, u64 end);
+
+/* Forgets CODE without touching host protection. */
+void memory_drop_code(Memory *mem, u64 start, u64 end);
+/* Lifts CODE and TRACK from writable pages.  *code is set when a page had CODE. */
+bool memory_lift(Memory *mem, u64 start, u64 end, bool *code);
+/* Attached Cpus must drop decoded code, or their TLBs, before they go on. */
+void memory_code_changed(Memory *mem);
+void memory_tlb_changed(Memory *mem);
+
+/* munmap(2) of the mapped pages of a range. */
+int memory_unmap_locked(Memory *mem, u64 start, u64 end);
+
+#endif
