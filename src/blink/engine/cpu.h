@@ -94,6 +94,14 @@ typedef struct {
   u64 read, write, exec; /* page address when that access is allowed, else ~0 */
 } TlbEntry;
 
+enum { JUMP_SIZE = 4096 };
+typedef struct {
+  u64 rip;
+  const Rec *rec;
+} JumpEntry;
+
+static inline u32 jump_index(u64 rip) { return (rip ^ rip >> 12) & (JUMP_SIZE - 1); }
+
 struct Cpu {
   u64 gpr[GPR_SLOTS];
   u64 rip;
@@ -124,6 +132,11 @@ struct Cpu {
   TlbEntry tlb[TLB_SIZE];    /* paged mode only */
   u64 tlb_epoch;             /* memory.c: mem->tlb_epoch when the TLB was last emptied */
   Cpu *next_attached;        /* memory.c: list of the Cpus of one Memory */
+  bool native;               /* the engine may run passthrough system calls itself */
+  u64 *breakpoints;          /* sorted addresses */
+  u32 breakpoint_count;
+  u64 resume_at;             /* do not stop at this breakpoint again when continuing from it */
+  JumpEntry jumps[JUMP_SIZE]; /* targets of indirect branches, direct-mapped */
 };
 
 #endif

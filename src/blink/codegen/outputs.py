@@ -1,0 +1,40 @@
+"""Every generated file, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blink.codegen import emit_flags, emit_forms, emit_handlers, emit_maps
+from blink.isa import families
+from blink.isa.spec import REGISTRY
+
+SHARDS = 8
+
+
+def generate() -> dict[str, str]:
+    """File name -> content.  Deterministic: the same spec gives the same bytes."""
+    families.load()
+    handlers, forms = emit_handlers.build(REGISTRY)
+    files = {
+        "_generated_maps.h": emit_maps.emit(),
+        "_generated_flags.h": emit_flags.header(),
+        "_generated_flags.c": emit_flags.source(),
+        "_generated_forms.c": emit_forms.source(handlers, forms),
+        "_generated_handlers_table.c": emit_handlers.table(handlers),
+    }
+    for part in range(SHARDS):
+        files[f"_generated_handlers_{part}.c"] = emit_handlers.source(handlers, part, SHARDS)
+    return files
+
+
+def write(out: Path) -> int:
+    """Write what changed; remove generated files that are no longer made.  The number of files."""
+    files = generate()
+    for old in out.glob("_generated_*"):
+        if old.name not in files:
+            old.unlink()
+    for name, text in files.items():
+        path = out / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+    return len(files)

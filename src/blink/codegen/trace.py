@@ -1,0 +1,280 @@
+"""Run an instruction body on symbols and record what it does: the input of the C printer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from blink.isa.bits import Bits
+from blink.isa.flags import FlagState
+from blink.isa.spec import Form
+from blink.isa.state import State
+
+
+@dataclass
+class Effect:
+    """Something that happens in order: load, store, fault, call or cas (a LOCKed update)."""
+
+    op: str
+    args: tuple[Any, ...]
+    guard: Bits | None
+    result: Bits | None = None
+
+
+@dataclass
+class Trace:
+    """All that one handler does.  `end` is how it leaves: next, jump, branch, again or stop."""
+
+    effects: list[Effect] = field(default_factory=list)
+    commits: list[tuple[str, Bits]] = field(default_factory=list)
+    flags: FlagState | None = None
+    end: tuple[Any, ...] = ("next",)
+    uses_next_ip: bool = False
+
+    @property
+    def may_fault(self) -> bool:
+        return bool(self.effects) or self.uses_fp
+
+    @property
+    def uses_fp(self) -> bool:
+        roots = [v for _, v in self.commits] + [a for e in self.effects for a in e.args if isinstance(a, Bits)]
+        return any(node.op == "fp" for node in walk(roots))
+
+
+def walk(roots: list[Bits]) -> list[Bits]:
+    """All nodes below the roots, each once."""
+    seen: dict[int, Bits] = {}
+    todo = list(roots)
+    while todo:
+        node = todo.pop()
+        if id(node) not in seen:
+            seen[id(node)] = node
+            todo.extend(node.args)
+    return list(seen.values())
+
+
+class CurrentFlags(FlagState):
+    """The flags as the CPU holds them at the start: leaves that C evaluates lazily."""
+
+    def get(self, name: str) -> Bits:
+        return Bits.symbol(f"flag_{name.lower()}(c)", 1)
+
+    def cond(self, cc: int) -> Bits:
+        return Bits.symbol(f"cond_{cc}(c)", 1)
+
+    def word(self) -> Bits:
+        return Bits.symbol("flags_status(c)", 32)
+
+
+class TraceState(State):
+    """Records into `trace`.  Equal leaves are one node, so that the printer reads each location once."""
+
+    def __init__(self, size: int, mode: int, cc: int | None) -> None:
+        self.size = size
+        self.mode = mode
+        self.cc = cc or 0
+        self.trace = Trace()
+        self._leaves: dict[str, Bits] = {}
+        self._written: dict[str, Bits] = {}
+        super().__init__()
+
+    def initial_flags(self) -> FlagState:
+        return CurrentFlags()
+
+    def leaf(self, name: str, w: int) -> Bits:
+        return self._leaves.setdefault(name, Bits.symbol(name, w))
+
+    def _effect(self, op: str, *args: Any, result: Bits | None = None) -> None:
+        self.trace.effects.append(Effect(op, args, self._guard, result))
+
+    def _result(self, w: int) -> Bits:
+        return Bits("result", w, (), len(self.trace.effects))
+
+    def commit(self, location: str, value: Bits) -> None:
+        """Write `location` (a C lvalue) when the instruction retires."""
+        self._written[location] = value
+        self.trace.commits.append((location, value))
+
+    # -- leaves -------------------------------------------------------------------------------------
+
+    def gpr(self, n: int, w: int = 64) -> Bits:
+        written = self._written.get(f"GPR64({n})")
+        return written.zext(w) if written is not None else self.leaf(f"GPR{w}({n})", w)
+
+    def _write_gpr(self, n: int, value: Bits) -> None:
+        if value.w >= 32:
+            self.commit(f"GPR64({n})", value.zext(64))
+        else:
+            self.commit(f"GPR{value.w}({n})", value)
+
+    def xmm(self, n: int) -> Bits:
+        return self._written.get(f"XMM({n})") or self.leaf(f"XMM({n})", 128)
+
+    def _write_xmm(self, n: int, value: Bits) -> None:
+        self.commit(f"XMM({n})", value)
+
+    def special(self, name: str, w: int) -> Bits:
+        written = self._written.get(f"c->{name}")
+        return written if written is not None else self.leaf(f"c->{name}", w)
+
+    def _write_special(self, name: str, value: Bits) -> None:
+        self.commit(f"c->{name}", value)
+
+    def load(self, address: Bits, w: int) -> Bits:
+        result = self._result(w)
+        self._effect("load", address, result=result)
+        return result
+
+    def _store(self, address: Bits, value: Bits) -> None:
+        self._effect("store", address, value)
+
+    def fault_if(self, condition: Bits | bool, vector: int, error: int = 0) -> None:
+        c = Bits.const(int(condition), 1) if isinstance(condition, bool) else condition
+        if not (c.is_const and not c.aux):
+            self._effect("fault", c, vector, error)
+
+    def call(self, name: str, *args: Bits | int, w: int = 0) -> Bits:
+        result = self._result(w) if w else None
+        nodes = tuple(Bits.const(a, 32) if isinstance(a, int) else a for a in args)
+        self._effect("call", name, *nodes, result=result)
+        return result if result is not None else Bits.const(0, 1)
+
+    def fp(self, name: str, w: int, *args: Bits) -> Bits:
+        return Bits("fp", w, args, name)
+
+    # -- control flow ---------------------------------------------------------------------------------
+
+    def _end(self, *end: Any) -> None:
+        if self._guard is not None:
+            raise SyntaxError("control flow inside a traced `if`: use s.branch(condition, target)")
+        self.trace.end = end
+
+    def jump(self, target: Bits) -> None:
+        self._end("jump", target)
+
+    def branch(self, condition: Bits, target: Bits) -> None:
+        self._end("branch", condition, target)
+
+    def again(self, condition: Bits) -> None:
+        self._end("again", condition)
+
+    def stop(self, reason: str) -> None:
+        self.trace.uses_next_ip = True
+        self._end("stop", reason)
+
+    @property
+    def next_ip(self) -> Bits:
+        self.trace.uses_next_ip = True
+        return self.leaf("r->imm", 64)
+
+    @property
+    def string_base(self) -> Bits:
+        return self.leaf("REG64(r->base)", 64)
+
+    def finish(self) -> Trace:
+        self.trace.flags = None if isinstance(self.flags, CurrentFlags) else self.flags
+        return self.trace
+
+
+def _register(s: TraceState, bank: str, where: str, w: int) -> str:
+    """The C lvalue of a register operand."""
+    slot = {"reg": "r->a", "rm": "r->b", "opcode": "r->b", "vvvv": "r->v"}[where]
+    if bank == "gpr":
+        return f"REG{w}({slot})"
+    if bank == "xmm":
+        return f"XMM({slot})" if w == 128 else f"XMM({slot}).{ {64: 'q', 32: 'd', 16: 'w', 8: 'b'}[w]}[0]"
+    if bank == "mm":
+        return f"MMX({slot})" if w == 64 else f"(*(u32 *)&MMX({slot}))"
+    return {"seg": f"c->seg[{slot}]"}[bank]
+
+
+@dataclass
+class Variant:
+    """Which handler of a form: operand size in bits, memory or register rm, LOCKed or not."""
+
+    size: int
+    mem: bool
+    lock: bool = False
+
+
+class Binder:
+    """Connects a body's parameters and results to the operands of one form variant."""
+
+    def __init__(self, s: TraceState, form: Form, variant: Variant) -> None:
+        self.s = s
+        self.form = form
+        self.v = variant
+        self.address: Bits | None = None
+
+    def _memory(self, operand: Any, w: int) -> Bits:
+        s = self.s
+        self.address = s.leaf("EA(r)", 64)
+        if operand.kind.name == "mem":
+            return self.address
+        if operand.kind.aligned:
+            s.fault_if((self.address & 15) != 0, 13)
+        if operand.access == "rw":
+            result = s._result(w)
+            s._effect("rmw", self.address, w, self.v.lock, result=result)
+            return result
+        return s.load(self.address, w) if operand.reads else Bits.const(0, w)
+
+    def read(self, operand: Any) -> Bits:
+        k, w = operand.kind, operand.width(self.v.size)
+        if k.mem and self.v.mem:
+            return self._memory(operand, w)
+        if k.where == "fixed":
+            return self.s.gpr(k.fixed, w)
+        if k.where == "one":
+            return Bits.const(1, w)
+        if k.where in ("imm", "rel", "st"):
+            return self._immediate(k, w)
+        if not operand.reads:
+            return Bits.const(0, w)
+        return self.s.leaf(_register(self.s, k.bank, k.where, w), w)
+
+    def _immediate(self, k: Any, w: int) -> Bits:
+        if k.where == "st":
+            return self.s.leaf("r->b", 8)
+        return self.s.leaf("TARGET" if k.where == "rel" else f"(u{w})r->imm", w)
+
+    def write(self, operand: Any, value: Bits) -> None:
+        k, w = operand.kind, operand.width(self.v.size)
+        if value.w != w and not (k.bank == "gpr" and w < value.w and not self.v.mem):
+            raise TypeError(f"{self.form.insn.name} {self.form.encoding}: result {value.w} bits, operand {w}")
+        if k.mem and self.v.mem:
+            assert self.address is not None
+            if operand.access == "rw":
+                self.s._effect("update", value, self.v.lock)
+            else:
+                self.s.store(self.address, value)
+        elif k.where == "fixed":
+            self.s.set_gpr(k.fixed, value)
+        else:
+            self._write_register(k, w, value)
+
+    def _write_register(self, k: Any, w: int, value: Bits) -> None:
+        if k.bank == "gpr":
+            value = value.zext(64) if value.w == 32 else value
+            w = value.w
+        self.s.commit(_register(self.s, k.bank, k.where, w), value)
+
+
+def trace_into(s: TraceState, form: Form, variant: Variant) -> None:
+    """Run the form's body in `s`."""
+    binder = Binder(s, form, variant)
+    values = [binder.read(o) for o in form.operands]
+    result = form.insn.body(s, *values)
+    written = [o for o in form.operands if o.writes]
+    results = result if isinstance(result, tuple) else () if result is None else (result,)
+    if len(results) != len(written):
+        raise TypeError(f"{form.insn.name} {form.encoding}: {len(results)} results, {len(written)} written operands")
+    for operand, value in sorted(zip(written, results, strict=True), key=lambda p: not (p[0].kind.mem and variant.mem)):
+        binder.write(operand, value)
+
+
+def trace(form: Form, variant: Variant, mode: int = 64) -> Trace:
+    """The effects of one variant of a form."""
+    s = TraceState(variant.size, mode, form.insn.cond)
+    trace_into(s, form, variant)
+    return s.finish()

@@ -1,0 +1,370 @@
+/* The record cache: guest code, decoded once, block by block, into records that handlers run through.
+ *
+ * A block is [header][records...][stubs].  The header's imm is the block's address; every record's
+ * address is that plus the lengths before it, so nothing is stored for precise faults.  Branches point
+ * at stubs first; a stub decodes its target and patches the branch.  Each Cpu has a cache of its own:
+ * no locks, and invalidation is "forget everything", which only code that writes code pays for.
+ */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+#include <stdlib.h>
+
+#include "decode.h"
+#include "forms.h"
+#include "memory.h"
+#include "run.h"
+
+enum {
+  ARENA_RECS = 4 << 20, /* 128 MiB of address space, touched as it fills */
+  TABLE_START = 1 << 12,
+  BLOCK_RECS = BLOCK_MAX * 3 + 8,
+  WINDOW = 64
+};
+
+typedef struct {
+  u64 rip;
+  const Rec *rec;
+} Entry;
+
+struct Cache {
+  Rec *arena;
+  u32 used;
+  u32 count, mask;
+  Entry *table;
+  u64 epoch; /* mem->code_epoch when the cache was last empty */
+  Rec scratch[BLOCK_RECS];
+};
+
+/* --- building one block --- */
+
+typedef struct {
+  Cpu *c;
+  Rec *first;  /* first executable record */
+  Rec *at;     /* where the next record goes */
+  u64 rip;     /* of the next instruction */
+  u32 count;   /* instructions so far */
+  u32 limit;   /* most instructions */
+  u16 last;    /* handler of the last record, when it may be fused */
+  bool mark;   /* note the pages as code */
+  u8 window[WINDOW + DECODE_MAX];
+  u64 window_rip;
+  u32 window_len;
+} Builder;
+
+static Handler *handler(const Cpu *c, u32 number)
+{
+  return (c->mem->paged ? handlers_paged : handlers_linear)[number];
+}
+
+static Rec *append(Builder *b, Handler *fn)
+{
+  Rec *r = b->at++;
+  *r = (Rec){.fn = fn, .base = GPR_ZERO * 8, .index = GPR_ZERO * 8};
+  return r;
+}
+
+static void append_stub(Builder *b, u64 target, const Rec **field)
+{
+  Rec *r = append(b, stub_handler);
+  r->imm = target;
+  r->disp = (u64)field;
+  *field = r;
+}
+
+/* The bytes at b->rip: how many of the DECODE_MAX wanted there are. */
+static u32 fetch(Builder *b, const u8 **bytes)
+{
+  u64 offset = b->rip - b->window_rip;
+  if (offset + DECODE_MAX > b->window_len) {
+    if (b->mark) memory_mark_code(b->c->mem, b->rip);
+    b->window_rip = b->rip;
+    b->window_len = memory_fetch(b->c->mem, b->rip, b->window, sizeof b->window);
+    if (b->mark && b->window_len) memory_mark_code(b->c->mem, b->rip + b->window_len - 1);
+    offset = 0;
+  }
+  *bytes = b->window + offset;
+  return b->window_len - (u32)offset;
+}
+
+static NORETURN void fetch_fault(Cpu *c, u64 rip, u32 got)
+{
+  u64 addr = rip + got;
+  bool canonical = (s64)(addr << 16) >> 16 == (s64)addr;
+  c->cur = NULL;
+  c->rip = rip;
+  if (!canonical) cpu_fault(c, EXC_GP, 0, 0);
+  u32 present = memory_flags(c->mem, addr) & PAGE_PROT ? PF_PRESENT : 0;
+  cpu_fault(c, EXC_PF, PF_FETCH | PF_USER | present, addr);
+}
+
+static u32 size_index(const Insn *in)
+{
+  return in->osz == 2 ? 0 : in->osz == 4 ? 1 : 2;
+}
+
+static bool matches(const FormDef *f, const Insn *in)
+{
+  if (f->pp != FORM_ANY && f->pp != in->pp) return false;
+  if (f->w != FORM_ANY && f->w != in->w) return false;
+  if (f->l != FORM_ANY && f->l != in->l) return false;
+  if ((in->modrm & f->mask) != f->value) return false;
+  if (f->mod == MOD_MEM && in->mod == 3) return false;
+  if (f->mod == MOD_REG && in->mod != 3) return false;
+  if (f->asize && f->asize != in->addr_size) return false;
+  return f->modes & (in->mode == 64 ? 4 : in->mode == 32 ? 2 : 1);
+}
+
+static const FormDef *find_form(const Insn *in)
+{
+  const FormRange *range = &form_index[in->enc][in->map][in->opcode];
+  for (u32 i = 0; i < range->count; i++) {
+    const FormDef *f = &form_table[form_candidates[range->first + i]];
+    if (matches(f, in)) return f;
+  }
+  return NULL;
+}
+
+int form_of(const Insn *in)
+{
+  const FormDef *f = find_form(in);
+  return f ? (int)(f - form_table) : -1;
+}
+
+static u8 field(u8 kind, u32 number, const Insn *in)
+{
+  if (kind == FIELD_GPR8 && !in->rex && in->enc == ENC_LEGACY && number >= 4 && number < 8)
+    return (number - 4) * 8 + 1; /* AH, CH, DH, BH */
+  return kind == FIELD_INDEX ? number : (number & 15) * 8;
+}
+
+/* A record of its own computes addresses that need a segment base or fewer than 64 bits. */
+static void address_record(Builder *b, Rec *r, const Insn *in, bool segment)
+{
+  Rec *ea = append(b, ea_handler);
+  ea->disp = r->disp;
+  ea->base = r->base;
+  ea->index = r->index;
+  ea->scale = r->scale;
+  ea->a = segment ? in->seg : 0;
+  ea->v = in->addr_size;
+  r->disp = 0;
+  r->base = GPR_EA * 8;
+  r->index = GPR_ZERO * 8;
+  r->scale = 0;
+}
+
+/* Fills in the memory operand; appends an address record first if one is needed. */
+static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f)
+{
+  bool segment = in->seg && !(f->flags & FORM_ADDRESS);
+  if (!in->has_mem) {
+    if (f->flags & FORM_STRING && in->seg) address_record(b, r, in, true);
+    return;
+  }
+  r->disp = in->disp;
+  if (in->rip_relative) r->disp += b->rip + in->len;
+  if (in->base >= 0) r->base = in->base * 8;
+  if (in->index >= 0) r->index = in->index * 8;
+  r->scale = in->scale;
+  if (segment || in->addr_size != 8) address_record(b, r, in, segment);
+}
+
+static u32 pick(const FormDef *f, const Insn *in)
+{
+  if (!in->lock) return f->plain[size_index(in)][in->has_mem && in->mod != 3];
+  return f->locked[size_index(in)];
+}
+
+static void invalid(Builder *b, u32 why, u32 len)
+{
+  Rec *r = append(b, undefined_handler);
+  r->a = why;
+  r->len = len;
+  r->n = ++b->count;
+}
+
+static void links(Builder *b, Rec *r, const Insn *in, const FormDef *f)
+{
+  u64 next = b->rip + in->len, target = next + in->imm;
+  r->n = b->count;
+  if (f->flags & FORM_AGAIN) target = b->rip;
+  if (f->flags & (FORM_LINK | FORM_TWO_LINKS)) append_stub(b, target, &r->link);
+  if (f->flags & FORM_TWO_LINKS) append_stub(b, next, &r->link2);
+}
+
+/* A conditional branch behind a compare: one handler does both; the branch's record holds the links. */
+static void fuse(Builder *b, Rec *r, const FormDef *f)
+{
+  u32 row = b->last && f->cc != FORM_ANY ? fuse_row[b->last] : 0;
+  u32 number = row ? fused[row][f->cc] : 0;
+  if (number) r[-1].fn = handler(b->c, number);
+}
+
+/* Appends one instruction; false when it ended the block. */
+static bool add(Builder *b, const Insn *in)
+{
+  const FormDef *f = find_form(in);
+  u32 number = f ? pick(f, in) : 0;
+  if (!number) {
+    invalid(b, in->lock && f ? 0 : 1, in->len);
+    return false;
+  }
+  Rec r = {.fn = handler(b->c, number), .base = GPR_ZERO * 8, .index = GPR_ZERO * 8};
+  memory_operand(b, &r, in, f);
+  r.imm = f->flags & FORM_NEXT_IP ? b->rip + in->len : (u64)in->imm;
+  if (f->a) r.a = field(f->a, in->reg, in);
+  if (f->b) r.b = field(f->b, f->flags & FORM_OREG ? in->oreg : in->rm, in);
+  if (f->v) r.v = field(f->v, in->vvvv, in);
+  if (f->flags & FORM_ST) r.b = in->modrm & 7;
+  r.len = in->len;
+  *b->at++ = r;
+  b->count++;
+  if (f->flags & FORM_END) {
+    fuse(b, b->at - 1, f);
+    links(b, b->at - 1, in, f);
+  }
+  b->last = number;
+  b->rip += in->len;
+  return !(f->flags & FORM_END);
+}
+
+static bool breakpoint_at(const Cpu *c, u64 rip)
+{
+  for (u32 i = 0; i < c->breakpoint_count; i++)
+    if (c->breakpoints[i] == rip) return true;
+  return false;
+}
+
+/* Decodes and appends the next instruction; false when the block is done. */
+static bool step(Builder *b)
+{
+  const u8 *bytes;
+  Insn in;
+  u32 got = fetch(b, &bytes);
+  int status = decode(&in, bytes, got, b->c->mode);
+  if (status == DECODE_TRUNCATED) {
+    if (!b->count) fetch_fault(b->c, b->rip, got);
+    return true; /* the next block will begin there, and fault */
+  }
+  if (breakpoint_at(b->c, b->rip)) {
+    append(b, breakpoint_handler)->imm = b->rip;
+    b->last = 0;
+  }
+  if (status == DECODE_OK) return add(b, &in);
+  invalid(b, status == DECODE_INVALID ? 0 : 2, 1);
+  return false;
+}
+
+static void build(Builder *b)
+{
+  Rec *head = append(b, header_handler);
+  head->imm = b->rip;
+  b->first = b->at;
+  u64 before;
+  do {
+    before = b->rip;
+    if (!step(b)) return;
+  } while (b->count < b->limit && b->rip != before);
+  Rec *r = append(b, jump_handler);
+  r->n = b->count;
+  append_stub(b, b->rip, &r->link);
+}
+
+/* --- the cache --- */
+
+Cache *cache_new(void)
+{
+  Cache *k = calloc(1, sizeof *k);
+  if (!k) return NULL;
+  k->arena = mmap(NULL, sizeof(Rec) * ARENA_RECS, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  k->mask = TABLE_START - 1;
+  k->table = calloc(TABLE_START, sizeof *k->table);
+  if (k->arena != MAP_FAILED && k->table) return k;
+  cache_free(k);
+  return NULL;
+}
+
+void cache_free(Cache *k)
+{
+  if (!k) return;
+  if (k->arena != MAP_FAILED && k->arena) munmap(k->arena, sizeof(Rec) * ARENA_RECS);
+  free(k->table);
+  free(k);
+}
+
+void cache_flush(Cpu *c)
+{
+  Cache *k = c->cache;
+  k->used = 0;
+  k->count = 0;
+  memset(k->table, 0, sizeof *k->table * (k->mask + 1));
+  for (u32 i = 0; i < JUMP_SIZE; i++) c->jumps[i] = (JumpEntry){.rip = ~(u64)0};
+  c->counters[COUNT_FLUSHES]++;
+}
+
+void cache_sync(Cpu *c)
+{
+  Cache *k = c->cache;
+  u64 epoch = c->mem->code_epoch;
+  if (k->epoch == epoch) return;
+  k->epoch = epoch;
+  cache_flush(c);
+}
+
+static u32 hash(u64 rip)
+{
+  return (u32)((rip * 0x9e3779b97f4a7c15ull) >> 32);
+}
+
+static Entry *slot(Cache *k, u64 rip)
+{
+  u32 i = hash(rip) & k->mask;
+  while (k->table[i].rec && k->table[i].rip != rip) i = (i + 1) & k->mask;
+  return &k->table[i];
+}
+
+static void grow(Cache *k)
+{
+  Entry *old = k->table;
+  u32 size = k->mask + 1;
+  Entry *bigger = calloc((size_t)size * 2, sizeof *bigger);
+  if (!bigger) return; /* slower, still correct until full; the arena's flush bounds the load */
+  k->table = bigger;
+  k->mask = size * 2 - 1;
+  for (u32 i = 0; i < size; i++)
+    if (old[i].rec) *slot(k, old[i].rip) = old[i];
+  free(old);
+}
+
+const Rec *cache_block(Cpu *c, u64 rip)
+{
+  Cache *k = c->cache;
+  Entry *e = slot(k, rip);
+  if (e->rec) return e->rec;
+  if (k->used + BLOCK_RECS > ARENA_RECS || k->count > k->mask - k->mask / 8) cache_flush(c);
+  Builder b = {.c = c, .at = k->arena + k->used, .rip = rip, .limit = BLOCK_MAX, .mark = true};
+  build(&b);
+  k->used = (u32)(b.at - k->arena);
+  c->counters[COUNT_BLOCKS]++;
+  c->counters[COUNT_DECODED] += b.count;
+  if (++k->count > k->mask / 2) grow(k);
+  *slot(k, rip) = (Entry){rip, b.first};
+  return b.first;
+}
+
+const Rec *cache_scratch(Cpu *c, u64 rip, u32 count)
+{
+  Builder b = {.c = c, .at = c->cache->scratch, .rip = rip};
+  b.limit = count < BLOCK_MAX ? count : BLOCK_MAX;
+  build(&b);
+  return b.first;
+}
+
+void cache_link(Cpu *c, const Rec *stub, const Rec *target)
+{
+  const Cache *k = c->cache;
+  bool kept = stub >= k->arena && stub < k->arena + k->used;
+  if (kept) *(const Rec **)stub->disp = target;
+}

@@ -1,0 +1,46 @@
+/* The generated table of forms: from a decoded instruction to the handler and its record's fields. */
+#ifndef BLINK_FORMS_H
+#define BLINK_FORMS_H
+#include "cpu.h"
+
+/* How a register's number becomes a record field. */
+enum { FIELD_NONE, FIELD_GPR8, FIELD_GPR, FIELD_INDEX };
+enum { MOD_ANY, MOD_MEM, MOD_REG };
+enum {
+  FORM_END = 1,        /* ends a block */
+  FORM_LINK = 2,       /* jumps to a relative target */
+  FORM_TWO_LINKS = 4,  /* taken and not taken */
+  FORM_AGAIN = 8,      /* the taken link is the instruction itself */
+  FORM_NEXT_IP = 16,   /* imm holds the address of the next instruction */
+  FORM_STRING = 32,    /* base holds the source segment's base */
+  FORM_ADDRESS = 64,   /* the memory operand is an address only (no segment base) */
+  FORM_ST = 128,       /* b is ModRM & 7 */
+  FORM_OREG = 256      /* b is the register in the opcode */
+};
+
+typedef struct {
+  u8 pp, w, l, mask, value, mod, modes, asize;
+  u8 a, b, v;
+  u8 cc; /* Jcc: the condition; else 255 */
+  u16 flags;
+  u16 plain[3][2]; /* by operand size 16, 32, 64 and register or memory */
+  u16 locked[3];
+} FormDef;
+
+typedef struct {
+  u16 first, count;
+} FormRange;
+
+enum { FORM_ANY = 255 };
+
+extern const FormDef form_table[];
+extern const u16 form_candidates[];
+extern const FormRange form_index[3][8][256];
+extern const u16 fuse_row[]; /* by handler: its row in `fused`, or 0 */
+extern const u16 fused[][16];
+extern const char *const form_names[];
+extern const u32 form_count;
+extern Handler *const handlers_linear[];
+extern Handler *const handlers_paged[];
+
+#endif

@@ -1,0 +1,83 @@
+/* What a generated handler is made of: operand access, leaving to the next record, faults.
+ *
+ * Handlers tail-call each other: `return next->fn(c, next)` is a sibling call (a test inspects the
+ * object code).  Under sanitizers and -O0 (BLINK_TRAMPOLINE) they return the next record to a loop.
+ * A handler commits registers and flags only after its last access that may fault, and notes itself
+ * in c->cur before the first, so a fault finds the state of the instruction's start.
+ */
+#ifndef BLINK_INTERP_H
+#define BLINK_INTERP_H
+#include "_generated_flags.h"
+#include "bodies.h"
+#include "cpu.h"
+#include "fp.h"
+#include "memory.h"
+#include "ops.h"
+#include "run.h"
+#include "x87.h"
+
+#if BLINK_PAGED
+#define H(name) h_##name##_paged
+#else
+#define H(name) h_##name##_linear
+#endif
+
+#define HANDLER(name) const Rec *H(name)(Cpu *c, const Rec *r)
+
+#if BLINK_TRAMPOLINE
+#define GO(rec) return (rec)
+#else
+#define GO(rec)                \
+  do {                         \
+    const Rec *go_ = (rec);    \
+    return go_->fn(c, go_);    \
+  } while (0)
+#endif
+
+/* Registers: GPRn by number, REGn by a record's byte offset. */
+#define GPR64(n) (c->gpr[n])
+#define GPR32(n) (*(raw_u32 *)&c->gpr[n])
+#define GPR16(n) (*(raw_u16 *)&c->gpr[n])
+#define GPR8(n) (*(u8 *)&c->gpr[n])
+#define REG64(o) (*(raw_u64 *)((char *)c->gpr + (o)))
+#define REG32(o) (*(raw_u32 *)((char *)c->gpr + (o)))
+#define REG16(o) (*(raw_u16 *)((char *)c->gpr + (o)))
+#define REG8(o) (*((u8 *)c->gpr + (o)))
+#define XMM(n) (c->vec[n].x[0])
+#define MMX(n) (*(raw_u64 *)c->x87.st[n])
+
+#define EA(r) (REG64((r)->base) + (REG64((r)->index) << (r)->scale) + (r)->disp)
+
+#define NEXT(r) GO((r) + 1)
+
+/* Count the block's instructions, leave if the limit is passed, else go on at `target`. */
+#define BRANCH(r, target)                                            \
+  do {                                                               \
+    const Rec *to_ = (target);                                       \
+    c->icount += (r)->n;                                             \
+    if (unlikely(c->icount > c->limit)) return leave_at(c, to_);     \
+    GO(to_);                                                         \
+  } while (0)
+
+/* A REP string that is not done: the instruction itself has not retired. */
+#define AGAIN(r, target)                                             \
+  do {                                                               \
+    const Rec *to_ = (target);                                       \
+    c->icount += (r)->n - 1;                                         \
+    if (unlikely(c->icount > c->limit)) return leave_at(c, to_);     \
+    GO(to_);                                                         \
+  } while (0)
+
+#define INDIRECT(r, target)                                          \
+  do {                                                               \
+    u64 to_ = (target);                                              \
+    c->icount += (r)->n;                                             \
+    const JumpEntry *e_ = &c->jumps[jump_index(to_)];                \
+    if (likely(e_->rip == to_ && c->icount <= c->limit)) GO(e_->rec); \
+    GO(resolve(c, to_));                                             \
+  } while (0)
+
+#define STOP(c, r, reason, vector) return leave_stop(c, r, reason, vector)
+#define FAULT(c, vector, error) fault_here(c, vector, error)
+
+#endif

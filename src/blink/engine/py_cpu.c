@@ -1,0 +1,380 @@
+/* Python's Cpu: run it, read and write its registers by name. */
+#include "py_module.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <structmember.h>
+
+#include "_generated_flags.h"
+#include "forms.h"
+#include "memory.h"
+#include "run.h"
+#include "x87.h"
+
+typedef struct {
+  PyObject ob_base;
+  Cpu *cpu;
+  PyObject *memory; /* keeps the Memory alive */
+} CpuObject;
+
+typedef struct {
+  const char *name;
+  u16 offset, size;
+} Register;
+
+#define FIELD(name, field) {name, offsetof(Cpu, field), sizeof(((Cpu *)0)->field)}
+
+static const Register registers[] = {
+    FIELD("rax", gpr[0]),  FIELD("rcx", gpr[1]),   FIELD("rdx", gpr[2]),   FIELD("rbx", gpr[3]),
+    FIELD("rsp", gpr[4]),  FIELD("rbp", gpr[5]),   FIELD("rsi", gpr[6]),   FIELD("rdi", gpr[7]),
+    FIELD("r8", gpr[8]),   FIELD("r9", gpr[9]),    FIELD("r10", gpr[10]),  FIELD("r11", gpr[11]),
+    FIELD("r12", gpr[12]), FIELD("r13", gpr[13]),  FIELD("r14", gpr[14]),  FIELD("r15", gpr[15]),
+    FIELD("rip", rip),     FIELD("fs_base", fs_base), FIELD("gs_base", gs_base),
+    FIELD("mxcsr", mxcsr), FIELD("es", seg[0]),    FIELD("cs", seg[1]),    FIELD("ss", seg[2]),
+    FIELD("ds", seg[3]),   FIELD("fs", seg[4]),    FIELD("gs", seg[5]),    FIELD("xcr0", xcr0),
+    FIELD("fcw", x87.cw),
+};
+
+static const Register *find_register(const char *name)
+{
+  for (size_t i = 0; i < sizeof registers / sizeof *registers; i++)
+    if (!strcmp(registers[i].name, name)) return &registers[i];
+  return NULL;
+}
+
+static u32 flags_word(const Cpu *c)
+{
+  return (c->eflags & ~(u32)FLAGS_STATUS) | flags_status(c);
+}
+
+static void set_flags_word(Cpu *c, u32 value)
+{
+  c->eflags = value | FLAG_ONE;
+  c->cc_op = CC_FLAGS;
+}
+
+/* 0..31 for "xmm<n>", else -1. */
+static int vector_number(const char *name)
+{
+  if (strncmp(name, "xmm", 3) || name[3] < '0' || name[3] > '9') return -1;
+  int n = name[3] - '0';
+  if (name[4]) n = n * 10 + name[4] - '0';
+  return n < 32 ? n : -1;
+}
+
+static PyObject *unknown_register(const char *name)
+{
+  PyErr_Format(PyExc_KeyError, "no register is called %s", name);
+  return NULL;
+}
+
+static PyObject *from_bytes(const void *data, size_t size)
+{
+  PyObject *type = (PyObject *)&PyLong_Type;
+  return PyObject_CallMethod(type, "from_bytes", "y#s", (const char *)data, (Py_ssize_t)size, "little");
+}
+
+static int to_bytes(PyObject *value, void *data, size_t size)
+{
+  PyObject *bytes = PyObject_CallMethod(value, "to_bytes", "ns", (Py_ssize_t)size, "little");
+  char *text;
+  Py_ssize_t length;
+  if (!bytes) return -1;
+  int bad = PyBytes_AsStringAndSize(bytes, &text, &length);
+  if (!bad) memcpy(data, text, size);
+  Py_DECREF(bytes);
+  return bad;
+}
+
+static PyObject *cpu_get(PyObject *self, PyObject *arg)
+{
+  Cpu *c = ((CpuObject *)self)->cpu;
+  const char *name = PyUnicode_AsUTF8AndSize(arg, NULL);
+  if (!name) return NULL;
+  if (!strcmp(name, "eflags")) return PyLong_FromUnsignedLong(flags_word(c));
+  int n = vector_number(name);
+  if (n >= 0) return from_bytes(&c->vec[n], 16);
+  const Register *r = find_register(name);
+  if (!r) return unknown_register(name);
+  u64 value = 0;
+  memcpy(&value, (char *)c + r->offset, r->size);
+  return PyLong_FromUnsignedLongLong(value);
+}
+
+static PyObject *cpu_set(PyObject *self, PyObject *args)
+{
+  Cpu *c = ((CpuObject *)self)->cpu;
+  const char *name;
+  PyObject *value;
+  if (!PyArg_ParseTuple(args, "sO!", &name, &PyLong_Type, &value)) return NULL;
+  int n = vector_number(name);
+  if (n >= 0) {
+    if (to_bytes(value, &c->vec[n], 16)) return NULL;
+    Py_RETURN_NONE;
+  }
+  u64 word = PyLong_AsUnsignedLongLong(value);
+  if (PyErr_Occurred()) return NULL;
+  if (!strcmp(name, "eflags")) {
+    set_flags_word(c, (u32)word);
+    Py_RETURN_NONE;
+  }
+  const Register *r = find_register(name);
+  if (!r) return unknown_register(name);
+  memcpy((char *)c + r->offset, &word, r->size);
+  Py_RETURN_NONE;
+}
+
+static PyObject *cpu_run_method(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+  Cpu *c = ((CpuObject *)self)->cpu;
+  u64 budget = ~(u64)0;
+  if (count && args[0] != Py_None) {
+    budget = PyLong_AsUnsignedLongLong(args[0]);
+    if (PyErr_Occurred()) return NULL;
+  }
+  Stop stop;
+  Py_BEGIN_ALLOW_THREADS
+  stop = cpu_run(c, budget);
+  Py_END_ALLOW_THREADS
+  return PyLong_FromLong(stop);
+}
+
+/* The whole architectural state as bytes (save_state/load_state): see STATE_SIZE. */
+static PyObject *cpu_state(PyObject *self, PyObject *unused)
+{
+  (void)unused;
+  Cpu *c = ((CpuObject *)self)->cpu;
+  set_flags_word(c, flags_word(c));
+  size_t head = offsetof(Cpu, limit);
+  size_t tail = offsetof(Cpu, tlb) - offsetof(Cpu, fs_base);
+  PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(head + tail));
+  if (!out) return NULL;
+  char *data = PyBytes_AsString(out);
+  memcpy(data, c, head);
+  memcpy(data + head, (char *)c + offsetof(Cpu, fs_base), tail);
+  return out;
+}
+
+static PyObject *cpu_load(PyObject *self, PyObject *arg)
+{
+  Cpu *c = ((CpuObject *)self)->cpu;
+  size_t head = offsetof(Cpu, limit);
+  size_t tail = offsetof(Cpu, tlb) - offsetof(Cpu, fs_base);
+  char *data;
+  Py_ssize_t size;
+  if (PyBytes_AsStringAndSize(arg, &data, &size)) return NULL;
+  if ((size_t)size != head + tail) {
+    PyErr_SetString(PyExc_ValueError, "the saved CPU state has another version's size");
+    return NULL;
+  }
+  memcpy(c, data, head);
+  memcpy((char *)c + offsetof(Cpu, fs_base), data + head, tail);
+  Py_RETURN_NONE;
+}
+
+static PyObject *cpu_reset_method(PyObject *self, PyObject *unused)
+{
+  (void)unused;
+  cpu_reset(((CpuObject *)self)->cpu);
+  Py_RETURN_NONE;
+}
+
+static PyObject *cpu_interrupt(PyObject *self, PyObject *unused)
+{
+  (void)unused;
+  Cpu *c = ((CpuObject *)self)->cpu;
+  c->interrupt = 1;
+  c->limit = 0;
+  Py_RETURN_NONE;
+}
+
+static PyObject *cpu_syscall_args(PyObject *self, PyObject *unused)
+{
+  (void)unused;
+  const u64 *g = ((CpuObject *)self)->cpu->gpr;
+  return Py_BuildValue("KKKKKKK", g[RAX], g[RDI], g[RSI], g[RDX], g[R10], g[R8], g[R9]);
+}
+
+static PyObject *cpu_set_result(PyObject *self, PyObject *arg)
+{
+  u64 value = PyLong_AsUnsignedLongLongMask(arg);
+  if (PyErr_Occurred()) return NULL;
+  ((CpuObject *)self)->cpu->gpr[RAX] = value;
+  Py_RETURN_NONE;
+}
+
+static PyObject *cpu_fxsave(PyObject *self, PyObject *unused)
+{
+  (void)unused;
+  u8 image[512] = {0};
+  x87_fxsave(((CpuObject *)self)->cpu, image, 1);
+  return PyBytes_FromStringAndSize((char *)image, sizeof image);
+}
+
+static PyObject *cpu_fxrstor(PyObject *self, PyObject *arg)
+{
+  char *data;
+  Py_ssize_t size;
+  if (PyBytes_AsStringAndSize(arg, &data, &size)) return NULL;
+  if (size != 512) {
+    PyErr_SetString(PyExc_ValueError, "an FXSAVE image has 512 bytes");
+    return NULL;
+  }
+  x87_fxrstor(((CpuObject *)self)->cpu, data, 1);
+  Py_RETURN_NONE;
+}
+
+/* set_breakpoints(iterable of addresses): replaces all. */
+static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg)
+{
+  Cpu *c = ((CpuObject *)self)->cpu;
+  Py_ssize_t count = PySequence_Size(arg);
+  if (count < 0) return NULL;
+  u64 *list = PyMem_Malloc(sizeof(u64) * (size_t)(count + 1));
+  if (!list) return PyErr_NoMemory();
+  for (Py_ssize_t i = 0; i < count; i++) {
+    PyObject *item = PySequence_GetItem(arg, i);
+    list[i] = item ? PyLong_AsUnsignedLongLong(item) : 0;
+    Py_XDECREF(item);
+    if (PyErr_Occurred()) {
+      PyMem_Free(list);
+      return NULL;
+    }
+  }
+  PyMem_Free(c->breakpoints);
+  c->breakpoints = list;
+  c->breakpoint_count = (u32)count;
+  cache_flush(c);
+  Py_RETURN_NONE;
+}
+
+static PyObject *cpu_counters(PyObject *self, PyObject *unused)
+{
+  (void)unused;
+  const u64 *n = ((CpuObject *)self)->cpu->counters;
+  return Py_BuildValue("{sKsKsKsKsK}", "blocks", n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED], "flushes",
+                       n[COUNT_FLUSHES], "syscalls", n[COUNT_SYSCALLS], "native", n[COUNT_NATIVE]);
+}
+
+static PyObject *cpu_new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+  (void)kwargs;
+  PyObject *memory;
+  if (!PyArg_ParseTuple(args, "O", &memory)) return NULL;
+  Memory *mem = py_memory_get(memory);
+  if (!mem) return NULL;
+  allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+  CpuObject *self = (CpuObject *)alloc(type, 0);
+  if (!self) return NULL;
+  self->cpu = cpu_new(mem);
+  if (!self->cpu) {
+    Py_DECREF(self);
+    return PyErr_NoMemory();
+  }
+  Py_INCREF(memory);
+  self->memory = memory;
+  return (PyObject *)self;
+}
+
+static void cpu_dealloc(PyObject *self)
+{
+  CpuObject *o = (CpuObject *)self;
+  PyTypeObject *type = Py_TYPE(self);
+  if (o->cpu) cpu_free(o->cpu);
+  Py_XDECREF(o->memory);
+  freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+  release(self);
+  Py_DECREF(type);
+}
+
+/* Attributes that are plain fields of Cpu. */
+enum { READ_ONLY = 1 };
+typedef struct {
+  u16 offset, size;
+} Plain;
+
+#define PLAIN(field) (void *)&(const Plain){offsetof(Cpu, field), sizeof(((Cpu *)0)->field)}
+
+static PyObject *get_plain(PyObject *self, void *closure)
+{
+  const Plain *p = closure;
+  u64 value = 0;
+  memcpy(&value, (char *)((CpuObject *)self)->cpu + p->offset, p->size);
+  return PyLong_FromUnsignedLongLong(value);
+}
+
+static int set_plain(PyObject *self, PyObject *value, void *closure)
+{
+  const Plain *p = closure;
+  u64 word = value ? PyLong_AsUnsignedLongLongMask(value) : 0;
+  if (PyErr_Occurred()) return -1;
+  memcpy((char *)((CpuObject *)self)->cpu + p->offset, &word, p->size);
+  return 0;
+}
+
+static PyGetSetDef getset[] = {
+    {"icount", get_plain, NULL, "instructions retired", PLAIN(icount)},
+    {"rip", get_plain, set_plain, "address of the next instruction", PLAIN(rip)},
+    {"native", get_plain, set_plain, "the engine may run passthrough system calls", PLAIN(native)},
+    {"stop_vector", get_plain, NULL, "exception or interrupt vector", PLAIN(stop_vector)},
+    {"stop_error", get_plain, NULL, "exception error code", PLAIN(stop_error)},
+    {"stop_addr", get_plain, NULL, "faulting address (CR2)", PLAIN(stop_addr)},
+    {"stop_signo", get_plain, NULL, "host signal of a memory fault, or 0", PLAIN(stop_signo)},
+    {"stop_code", get_plain, NULL, "its si_code", PLAIN(stop_code)},
+    {0},
+};
+
+static PyMethodDef methods[] = {
+    {"run", (PyCFunction)(void (*)(void))cpu_run_method, METH_FASTCALL,
+     "run(budget=None) -> STOP_* reason; at most `budget` instructions, exactly."},
+    {"get", cpu_get, METH_O, "get(name) -> int: a register by its lower-case name."},
+    {"set", cpu_set, METH_VARARGS, "set(name, value)."},
+    {"state", cpu_state, METH_NOARGS, "state() -> bytes: all architectural state."},
+    {"load", cpu_load, METH_O, "load(bytes): what state() gave."},
+    {"reset", cpu_reset_method, METH_NOARGS, "Power-on state; memory is untouched."},
+    {"interrupt", cpu_interrupt, METH_NOARGS, "Make run() return STOP_INTERRUPT soon."},
+    {"syscall_args", cpu_syscall_args, METH_NOARGS, "(number, six arguments)."},
+    {"set_result", cpu_set_result, METH_O, "set_result(value): RAX, modulo 2**64."},
+    {"fxsave", cpu_fxsave, METH_NOARGS, "fxsave() -> 512 bytes in FXSAVE64 format."},
+    {"fxrstor", cpu_fxrstor, METH_O, "fxrstor(bytes): the inverse of fxsave()."},
+    {"set_breakpoints", cpu_set_breakpoints, METH_O, "Replace all breakpoints by these addresses."},
+    {"counters", cpu_counters, METH_NOARGS, "counters() -> dict of statistics."},
+    {0},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, cpu_new_object},
+    {Py_tp_dealloc, cpu_dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, getset},
+    {Py_tp_doc, "Cpu(memory): one guest CPU."},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "blink._engine.Cpu",
+    .basicsize = sizeof(CpuObject),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = slots,
+};
+
+int py_cpu_init(PyObject *module)
+{
+  static const struct {
+    const char *name;
+    int value;
+  } stops[] = {
+      {"STOP_NONE", STOP_NONE}, {"STOP_SYSCALL", STOP_SYSCALL},
+      {"STOP_SYSCALL_INTERRUPTED", STOP_SYSCALL_INTERRUPTED}, {"STOP_FAULT", STOP_FAULT},
+      {"STOP_INT", STOP_INT}, {"STOP_BUDGET", STOP_BUDGET}, {"STOP_INTERRUPT", STOP_INTERRUPT},
+      {"STOP_HALT", STOP_HALT}, {"STOP_UNIMPLEMENTED", STOP_UNIMPLEMENTED},
+      {"STOP_BREAKPOINT", STOP_BREAKPOINT}, {"STOP_PORT", STOP_PORT},
+  };
+  for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
+    if (PyModule_AddIntConstant(module, stops[i].name, stops[i].value)) return -1;
+  PyObject *type = PyType_FromSpec(&spec);
+  if (!type) return -1;
+  int bad = PyModule_AddObjectRef(module, "Cpu", type);
+  Py_DECREF(type);
+  return bad;
+}

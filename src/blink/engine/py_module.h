@@ -1,0 +1,17 @@
+/* The Python binding: each py_*.c adds its part to the module `blink._engine` (stable ABI, 3.11). */
+#ifndef BLINK_PY_MODULE_H
+#define BLINK_PY_MODULE_H
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "cpu.h"
+
+int py_memory_init(PyObject *module);
+int py_cpu_init(PyObject *module);
+int py_host_init(PyObject *module);
+int py_decode_init(PyObject *module);
+
+/* The Memory behind a Python object; NULL with TypeError set when it is something else. */
+Memory *py_memory_get(PyObject *object);
+
+#endif

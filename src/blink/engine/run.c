@@ -1,0 +1,314 @@
+/* run(): enter the records, leave for a reason, and turn host faults into guest faults. */
+#define _GNU_SOURCE
+#include "run.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "fp.h"
+#include "hostcontext.h"
+#include "hostsig.h"
+#include "interp.h"
+#include "memory.h"
+#include "syscall_native.h"
+#include "x87.h"
+
+enum { ESCAPE_FAULT = 1, ESCAPE_CODE_WRITTEN };
+
+/* --- life --- */
+
+Cpu *cpu_new(Memory *mem)
+{
+  Cpu *c = aligned_alloc(64, (sizeof(Cpu) + 63) & ~(size_t)63);
+  if (!c) return NULL;
+  memset(c, 0, sizeof *c);
+  c->cache = cache_new();
+  if (!c->cache) {
+    free(c);
+    return NULL;
+  }
+  memory_attach(mem, c);
+  c->native = true;
+  cpu_reset(c);
+  return c;
+}
+
+void cpu_free(Cpu *c)
+{
+  memory_detach(c);
+  cache_free(c->cache);
+  free(c->breakpoints);
+  free(c);
+}
+
+void cpu_reset(Cpu *c)
+{
+  memset(c->gpr, 0, sizeof c->gpr);
+  memset(c->vec, 0, sizeof c->vec);
+  memset(c->seg, 0, sizeof c->seg);
+  c->rip = c->fs_base = c->gs_base = 0;
+  c->cc_op = CC_FLAGS;
+  c->cc_a = c->cc_b = 0;
+  c->eflags = FLAG_ONE | FLAG_IF;
+  c->mode = 64;
+  c->seg[CS] = 0x33;
+  c->seg[SS] = 0x2b;
+  c->mxcsr = MXCSR_INIT;
+  c->xcr0 = 3;
+  c->resume_at = ~(u64)0;
+  x87_fninit(c);
+  cache_flush(c);
+}
+
+/* --- records --- */
+
+u64 rec_rip(const Rec *r)
+{
+  u64 length = 0;
+  for (r--; r->fn != header_handler; r--) length += r->len;
+  return r->imm + length;
+}
+
+u32 rec_ordinal(const Rec *r)
+{
+  u32 n = 0;
+  for (r--; r->fn != header_handler; r--) n += r->len != 0;
+  return n;
+}
+
+const Rec *leave_at(Cpu *c, const Rec *to)
+{
+  c->rip = to->fn == stub_handler ? to->imm : to[-1].imm;
+  return NULL;
+}
+
+const Rec *leave_stop(Cpu *c, const Rec *r, Stop reason, u64 vector)
+{
+  c->rip = rec_rip(r) + r->len;
+  c->icount += rec_ordinal(r) + 1;
+  c->stop = reason;
+  c->stop_vector = (u32)vector;
+  return NULL;
+}
+
+const Rec *resolve(Cpu *c, u64 rip)
+{
+  c->rip = rip;
+  if (c->icount > c->limit) return &exit_record;
+  const Rec *to = cache_block(c, rip);
+  c->jumps[jump_index(rip)] = (JumpEntry){rip, to};
+  return to;
+}
+
+const Rec *header_handler(Cpu *c, const Rec *r)
+{
+  (void)c, (void)r;
+  __builtin_trap();
+}
+
+const Rec *exit_handler(Cpu *c, const Rec *r)
+{
+  (void)c, (void)r;
+  return NULL;
+}
+
+const Rec exit_record = {.fn = exit_handler};
+
+const Rec *stub_handler(Cpu *c, const Rec *r)
+{
+  const Rec *to = cache_block(c, r->imm);
+  cache_link(c, r, to);
+  GO(to);
+}
+
+const Rec *jump_handler(Cpu *c, const Rec *r)
+{
+  BRANCH(r, r->link);
+}
+
+const Rec *ea_handler(Cpu *c, const Rec *r)
+{
+  u64 ea = EA(r);
+  if (r->v == 4) ea = (u32)ea;
+  if (r->v == 2) ea = (u16)ea;
+  if (r->a == 1 + FS) ea += c->fs_base;
+  if (r->a == 1 + GS) ea += c->gs_base;
+  c->gpr[GPR_EA] = ea;
+  NEXT(r);
+}
+
+const Rec *breakpoint_handler(Cpu *c, const Rec *r)
+{
+  if (c->resume_at == r->imm) {
+    c->resume_at = ~(u64)0;
+    NEXT(r);
+  }
+  c->rip = r->imm;
+  c->icount += rec_ordinal(r);
+  c->stop = STOP_BREAKPOINT;
+  return NULL;
+}
+
+/* r->a: 0 an invalid encoding, 1 one that no definition covers, 2 longer than 15 bytes. */
+const Rec *undefined_handler(Cpu *c, const Rec *r)
+{
+  c->cur = r;
+  if (r->a != 1) fault_here(c, r->a ? EXC_GP : EXC_UD, 0);
+  c->rip = rec_rip(r);
+  c->icount += rec_ordinal(r);
+  c->stop = STOP_UNIMPLEMENTED;
+  return NULL;
+}
+
+/* --- faults --- */
+
+static NORETURN void escape(Cpu *c, int how)
+{
+  if (c->cur) {
+    c->rip = rec_rip(c->cur);
+    c->icount += rec_ordinal(c->cur);
+    c->cur = NULL;
+  }
+  siglongjmp(*(sigjmp_buf *)c->escape, how);
+}
+
+void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr)
+{
+  c->mxcsr = mxcsr_read();
+  c->stop = STOP_FAULT;
+  c->stop_vector = vector;
+  c->stop_error = error;
+  c->stop_addr = addr;
+  c->stop_signo = c->stop_code = 0;
+  escape(c, ESCAPE_FAULT);
+}
+
+void fault_here(Cpu *c, u32 vector, u64 error)
+{
+  cpu_fault(c, vector, error, 0);
+}
+
+void cpu_code_written(Cpu *c)
+{
+  c->mxcsr = mxcsr_read();
+  escape(c, ESCAPE_CODE_WRITTEN);
+}
+
+enum { SEGV_KERNEL = 0x80, ERR_WRITE = 2 };
+
+static u32 fault_vector(const siginfo_t *si)
+{
+  if (si->si_signo == SIGFPE) return EXC_XM;
+  return si->si_signo == SIGSEGV && si->si_code == SEGV_KERNEL ? EXC_GP : EXC_PF;
+}
+
+bool engine_host_fault(siginfo_t *si, ucontext_t *uc)
+{
+  memory_guard_fault(si->si_addr, si->si_signo);
+  Cpu *c = host_thread_cpu();
+  if (!c || !c->escape || si->si_signo == SIGILL || si->si_signo == SIGTRAP) return false;
+  if (si->si_signo == SIGFPE && si->si_code == FPE_INTDIV) return false; /* our own division */
+  u64 addr = (u64)si->si_addr - c->mem->skew, error = host_fault_error(uc);
+  bool was_code = false;
+  if (si->si_signo == SIGSEGV && memory_write_fault(c->mem, addr, &was_code) && !was_code)
+    return true;
+  c->mxcsr = host_context_mxcsr(uc, c->mxcsr);
+  if (was_code) escape(c, ESCAPE_CODE_WRITTEN);
+  c->stop = STOP_FAULT;
+  c->stop_vector = fault_vector(si);
+  c->stop_error = c->stop_vector == EXC_PF ? error | PF_USER : 0;
+  c->stop_addr = c->stop_vector == EXC_PF ? addr : 0;
+  c->stop_signo = si->si_signo;
+  c->stop_code = si->si_code;
+  escape(c, ESCAPE_FAULT);
+}
+
+/* --- the loop --- */
+
+static void enter(Cpu *c, const Rec *r)
+{
+#if BLINK_TRAMPOLINE
+  while (r) r = r->fn(c, r);
+#else
+  r->fn(c, r);
+#endif
+}
+
+/* Sets the limit, then looks at what others may have raised meanwhile: in this order none is lost. */
+static Stop prepare(Cpu *c)
+{
+  u64 left = c->deadline - c->icount;
+  c->limit = left > BLOCK_MAX ? c->deadline - BLOCK_MAX : 0;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  memory_sync(c);
+  cache_sync(c);
+  if (c->interrupt) {
+    c->interrupt = 0;
+    return STOP_INTERRUPT;
+  }
+  return left ? STOP_NONE : STOP_BUDGET;
+}
+
+static void run_some(Cpu *c)
+{
+  u64 left = c->deadline - c->icount;
+  if (left > BLOCK_MAX) {
+    enter(c, cache_block(c, c->rip));
+    return;
+  }
+  c->limit = 0;
+  enter(c, cache_scratch(c, c->rip, (u32)left));
+}
+
+/* One instruction that writes the code around it, from scratch space, so that what follows is new. */
+static void run_one_uncached(Cpu *c)
+{
+  memory_sync(c);
+  cache_sync(c);
+  c->limit = 0;
+  enter(c, cache_scratch(c, c->rip, 1));
+}
+
+static Stop finished(Cpu *c)
+{
+  if (c->stop != STOP_SYSCALL) return c->stop;
+  c->counters[COUNT_SYSCALLS]++;
+  if (!c->native || !syscall_native(c)) return c->stop;
+  c->stop = STOP_NONE;
+  return STOP_NONE;
+}
+
+static Stop loop(Cpu *c)
+{
+  sigjmp_buf escape_to;
+  c->escape = &escape_to;
+  int how = sigsetjmp(escape_to, 0);
+  mxcsr_enter(c->mxcsr);
+  if (how == ESCAPE_FAULT) return c->stop;
+  if (how == ESCAPE_CODE_WRITTEN) run_one_uncached(c);
+  for (;;) {
+    Stop stop = finished(c);
+    if (stop) return stop;
+    stop = prepare(c);
+    if (stop) return stop;
+    run_some(c);
+  }
+}
+
+Stop cpu_run(Cpu *c, u64 budget)
+{
+  Cpu *outer = host_thread()->cpu;
+  c->deadline = budget == ~(u64)0 ? budget : c->icount + budget;
+  c->stop = STOP_NONE;
+  c->cur = NULL;
+  host_thread_set_cpu(c);
+  Stop stop = loop(c);
+  c->escape = NULL;
+  c->mxcsr = mxcsr_leave();
+  c->resume_at = stop == STOP_BREAKPOINT ? c->rip : ~(u64)0;
+  host_thread_set_cpu(outer);
+  return stop;
+}

@@ -1,0 +1,58 @@
+/* The run loop, faults, and the pre-decoded record cache. */
+#ifndef BLINK_RUN_H
+#define BLINK_RUN_H
+#include "cpu.h"
+
+/* Runs until something happens; at most `budget` instructions, exactly, when it is not ~0. */
+Stop cpu_run(Cpu *c, u64 budget);
+
+Cpu *cpu_new(Memory *mem);
+void cpu_free(Cpu *c);
+/* Power-on values of everything but memory (a new image after exec). */
+void cpu_reset(Cpu *c);
+
+/* Leave run() with an exception.  cpu_fault is for memory: `addr` is the guest address. */
+NORETURN void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr);
+NORETURN void fault_here(Cpu *c, u32 vector, u64 error);
+
+/* Handlers' slow exits; each returns the record to continue with, or NULL for leaving run(). */
+const Rec *leave_at(Cpu *c, const Rec *to);
+const Rec *leave_stop(Cpu *c, const Rec *r, Stop reason, u64 vector);
+const Rec *resolve(Cpu *c, u64 rip);
+
+/* Handlers of records that are not instructions. */
+Handler header_handler, exit_handler, stub_handler, jump_handler, ea_handler, breakpoint_handler;
+Handler undefined_handler;
+extern const Rec exit_record;
+
+/* A store met a page that code was decoded from; that code is already forgotten.  Leaves the handler:
+ * the instruction runs again from scratch space, and what follows it is decoded anew. */
+NORETURN void cpu_code_written(Cpu *c);
+
+/* The address of the instruction of a record. */
+u64 rec_rip(const Rec *r);
+/* Instructions of the block before this record. */
+u32 rec_ordinal(const Rec *r);
+
+/* --- the cache (block.c) --- */
+
+Cache *cache_new(void);
+void cache_free(Cache *k);
+/* Forget all blocks, when the code or its permissions changed. */
+void cache_flush(Cpu *c);
+/* The first record of the block at `rip`, decoding it if it is new.  Leaves by a fault when the
+ * first instruction cannot be fetched. */
+const Rec *cache_block(Cpu *c, u64 rip);
+/* Forget all blocks if the code epoch moved. */
+void cache_sync(Cpu *c);
+/* A block of exactly `count` instructions at most, in scratch space, forgotten at the next call. */
+const Rec *cache_scratch(Cpu *c, u64 rip, u32 count);
+/* Patch the link that this stub stands for. */
+void cache_link(Cpu *c, const Rec *stub, const Rec *target);
+
+enum { BLOCK_MAX = 48 }; /* instructions in a block */
+
+/* Indices into Cpu.counters, the statistics of -Z. */
+enum { COUNT_BLOCKS, COUNT_DECODED, COUNT_FLUSHES, COUNT_SYSCALLS, COUNT_NATIVE };
+
+#endif

@@ -1,0 +1,12 @@
+"""The instruction families: importing one registers its instructions."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+
+def load() -> None:
+    """Import every family; blink.isa.spec.REGISTRY is complete afterwards."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")

@@ -1,0 +1,265 @@
+"""The format of the instruction set: forms (encodings), the `insn` decorator, and the registry.
+
+A form's encoding is written as in the Intel SDM, volume 2:
+
+    '81 /0 id'            opcode, ModRM.reg = 0, immediate (immediates are documentation here)
+    '66 0F EF /r'         mandatory prefix 66, map 0F, ModRM has a register operand
+    'NP 0F 28 /r'         no 66/F2/F3 allowed
+    'F3 A4'               for one-byte opcodes, F3/F2 = a REP form
+    'REX.W 0F C7 /1'      REX.W must be 1; 'W0' must be 0
+    '50+r', 'D8 C0+i'     register number in the opcode, or in a fixed ModRM byte
+    '0F 01 D0'            fixed ModRM byte
+    'VEX.128.66.0F.WIG EF /r'
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from blink.isa.operands import Operand, parse_operands
+
+PP = {"NP": 0, "66": 1, "F3": 2, "F2": 3}
+ANY = 255
+MAPS = {"0F": 1, "0F38": 2, "0F3A": 3}
+
+
+@dataclass
+class Encoding:
+    """What the decoder must see.  `ANY` matches everything; ModRM matches (modrm & mask) == value."""
+
+    enc: str = "legacy"  # legacy, vex or evex
+    map: int = 0
+    opcode: int = 0
+    plus_r: bool = False
+    pp: int = ANY
+    w: int = ANY
+    l: int = ANY  # noqa: E741 - the SDM's name of the field
+    modrm: bool = False
+    mask: int = 0
+    value: int = 0
+
+
+def _parse_vex(word: str, e: Encoding) -> None:
+    enc, *parts = word.split(".")
+    e.enc, e.pp = enc.lower(), 0
+    for part in parts:
+        if part in MAPS:
+            e.map = MAPS[part]
+        elif part in ("128", "256", "512", "LZ", "L0", "L1"):
+            e.l = {"128": 0, "LZ": 0, "L0": 0, "256": 1, "L1": 1, "512": 2}[part]
+        elif part in PP:
+            e.pp = PP[part]
+        elif part in ("W0", "W1"):
+            e.w = int(part[1])
+        elif part not in ("LIG", "WIG", "LLIG"):
+            raise ValueError(f"unknown field {part!r} in {word!r}")
+
+
+def _parse_modrm(word: str, e: Encoding) -> None:
+    e.modrm = True
+    if word != "/r":
+        e.mask, e.value = 0x38, int(word[1:]) << 3
+
+
+def _parse_byte(word: str, e: Encoding, seen: bool) -> None:
+    base, plus, _ = word.partition("+")
+    if seen:  # a fixed ModRM byte
+        e.modrm, e.value = True, int(base, 16)
+        e.mask = 0xF8 if plus else 0xFF
+    else:
+        e.opcode, e.plus_r = int(base, 16), bool(plus)
+
+
+def parse_encoding(text: str) -> Encoding:
+    """SDM notation -> Encoding.  ValueError for words that it does not know."""
+    e = Encoding()
+    words = text.split()
+    if words[0] in ("NP", "66", "F2", "F3") and len(words) > 1:
+        e.pp = PP[words.pop(0)]
+    seen = False
+    while words:
+        word = words.pop(0)
+        if word.startswith(("VEX.", "EVEX.")):
+            _parse_vex(word, e)
+        elif word in ("REX.W", "W0"):
+            e.w = 0 if word == "W0" else 1
+        elif word == "0F" and not seen and e.map == 0 and words and not words[0].startswith("/"):
+            e.map = MAPS.get("0F" + words[0], 1)
+            if e.map > 1:
+                words.pop(0)
+        elif word.startswith("/"):
+            _parse_modrm(word, e)
+        elif word[0] in "0123456789ABCDEF":
+            _parse_byte(word, e, seen)
+            seen = True
+        elif word not in ("ib", "iw", "id", "iz", "iv", "io", "cb", "cd"):
+            raise ValueError(f"unknown word {word!r} in encoding {text!r}")
+    return e
+
+
+@dataclass
+class Form:
+    """One encoding with its operands.
+
+    `lock`: LOCK is legal when the destination is memory.  `size`: fixed operand size in bits (0: by
+    prefixes); `d64`: 64 bits by default in 64-bit mode (push, near branches).  `modes`: legal modes.
+    """
+
+    encoding: str
+    operands_text: str = ""
+    lock: bool = False
+    size: int = 0
+    d64: bool = False
+    modes: tuple[int, ...] = (16, 32, 64)
+    asize: int = 0  # 0: any address size, else 16, 32 or 64
+    enc: Encoding = field(init=False)
+    operands: tuple[Operand, ...] = field(init=False)
+    insn: Insn = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.enc = parse_encoding(self.encoding)
+        self.operands = parse_operands(self.operands_text)
+        if any(o.kind.where in ("reg", "rm") for o in self.operands):
+            self.enc.modrm = True
+
+    @property
+    def rm(self) -> Operand | None:
+        """The operand in ModRM.rm (or moffs), if there is one."""
+        return next((o for o in self.operands if o.kind.where in ("rm", "moffs")), None)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Operand sizes in bits for which a handler exists."""
+        if self.size:
+            return (self.size,)
+        if any(o.kind.width == "v" for o in self.operands) or self.insn.sized:
+            return (16, 64) if self.d64 else (16, 32, 64)
+        if any(o.kind.width == "y" for o in self.operands):
+            return (32, 64)
+        return (32,)
+
+
+@dataclass
+class Insn:
+    """A mnemonic: forms, semantics, and properties that cannot be read off the semantics.
+
+    `undefined`: status flags that the SDM leaves undefined (masked when compared with the host).
+    `feature`: CPUID feature name.  `sized`: has operand sizes although no operand shows them.
+    `cond`: forms exist for the 16 conditions; the opcode's low nibble is passed as `s.cc`.
+    """
+
+    name: str
+    forms: tuple[Form, ...]
+    body: Callable[..., Any]
+    undefined: tuple[str, ...] = ()
+    feature: str = ""
+    sized: bool = False
+    cond: int | None = None
+    family: str = ""
+    doc: str = ""
+
+
+REGISTRY: list[Insn] = []
+
+
+class _Rewriter(ast.NodeTransformer):
+    """`if c:` -> `for _ in s.when(c):`, `else:` -> `for _ in s.otherwise():`, so that traced conditions work."""
+
+    def visit_If(self, node: ast.If) -> list[ast.stmt]:
+        self.generic_visit(node)
+        guard = [self._loop("when", [node.test], node.body, node)]
+        if node.orelse:
+            guard.append(self._loop("otherwise", [], node.orelse, node))
+        return guard
+
+    def _loop(
+        self, method: str, args: list[ast.expr], body: list[ast.stmt], at: ast.AST
+    ) -> ast.stmt:
+        call = ast.Call(ast.Attribute(ast.Name("s", ast.Load()), method, ast.Load()), args, [])
+        target = ast.Name("_", ast.Store())
+        loop = ast.For(target=target, iter=call, body=body, orelse=[], type_comment=None)
+        return ast.fix_missing_locations(ast.copy_location(loop, at))
+
+
+def _lint(tree: ast.FunctionDef) -> None:
+    """A local assigned inside an `if` and read after it would escape its condition: use ite()."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.If):
+            continue
+        inside = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        end = node.end_lineno or 0
+        for name in ast.walk(tree):
+            late = isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load) and name.lineno > end
+            if late and isinstance(name, ast.Name) and name.id in inside:
+                raise SyntaxError(f"{tree.name}: {name.id!r} is assigned inside an `if` and used after it")
+
+
+def traceable(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Rewrite the `if` statements of an instruction body (a no-op when it has none)."""
+    source = textwrap.dedent(inspect.getsource(fn))
+    if "if " not in source:
+        return fn
+    module = ast.parse(source)
+    tree = module.body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    tree.decorator_list = []
+    _lint(tree)
+    module = ast.fix_missing_locations(_Rewriter().visit(module))
+    ast.increment_lineno(module, fn.__code__.co_firstlineno - 1)
+    space: dict[str, Any] = {}
+    closure = inspect.getclosurevars(fn).nonlocals
+    exec(compile(module, fn.__code__.co_filename, "exec"), {**fn.__globals__, **closure}, space)
+    rewritten: Callable[..., Any] = space[fn.__name__]
+    return rewritten
+
+
+def insn(
+    name: str,
+    *forms: Form,
+    undefined: str = "",
+    feature: str = "",
+    sized: bool = False,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register an instruction: `name` as in the SDM, forms, and the decorated function as semantics.
+
+    The body is called as body(s, *operands): read operands are Bits, written-only ones are Bits of
+    zero (for their width), memory operands are loaded already.  It returns the new value of the
+    written operand, or a tuple of them in operand order.  Encodings overlap -> codegen refuses.
+    """
+
+    def register(fn: Callable[..., Any]) -> Callable[..., Any]:
+        family = fn.__module__.rpartition(".")[2]
+        i = Insn(name, forms, traceable(fn), tuple(undefined.split()), feature, sized, None, family, fn.__doc__ or "")
+        for form in forms:
+            form.insn = i
+        REGISTRY.append(i)
+        return fn
+
+    return register
+
+
+CONDITIONS = ("O", "NO", "B", "AE", "E", "NE", "BE", "A", "S", "NS", "P", "NP", "L", "GE", "LE", "G")
+
+
+def insn_cc(
+    name: str, make: Callable[[int], list[Form]], feature: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register 16 instructions, one a condition; `name` and the forms are given the condition's number."""
+
+    def register(fn: Callable[..., Any]) -> Callable[..., Any]:
+        body = traceable(fn)
+        family = fn.__module__.rpartition(".")[2]
+        for cc, suffix in enumerate(CONDITIONS):
+            forms = tuple(make(cc))
+            i = Insn(name + suffix, forms, body, (), feature, False, cc, family, fn.__doc__ or "")
+            for form in forms:
+                form.insn = i
+            REGISTRY.append(i)
+        return fn
+
+    return register

@@ -1,0 +1,212 @@
+"""`s`, the machine as an instruction body sees it: registers, memory, flags, control flow, faults.
+
+Subclasses give the leaves: codegen/trace.py records a graph, isa/reference.py computes on numbers.
+All widths are in bits, addresses are 64-bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blink.isa.bits import Bits, ite
+from blink.isa.flags import OTHER, POSITION, Add, Explicit, FlagState, Guarded, Result, Sub
+
+RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
+R11 = 11
+ES, CS, SS, DS, FS, GS = range(6)
+# Exception vectors (SDM volume 3, table 6-1)
+DE, DB, BP, OF, BR, UD, NM, SS_FAULT, GP, PF, MF, AC, XM = 0, 1, 3, 4, 5, 6, 7, 12, 13, 14, 16, 17, 19
+
+
+class State:
+    """Abstract machine.  `size`: operand size; `mode`: 16, 32, 64; `cc`: the condition of *cc forms."""
+
+    size = 32
+    mode = 64
+    cc = 0
+
+    def __init__(self) -> None:
+        self._guard: Bits | None = None
+        self._negated: Bits = Bits.const(0, 1)
+        self.flags: FlagState = self.initial_flags()
+
+    # -- what subclasses provide ------------------------------------------------------------------
+
+    def initial_flags(self) -> FlagState:
+        raise NotImplementedError
+
+    def gpr(self, n: int, w: int = 64) -> Bits:
+        """General register `n`, its low `w` bits."""
+        raise NotImplementedError
+
+    def _write_gpr(self, n: int, value: Bits) -> None:
+        raise NotImplementedError
+
+    def xmm(self, n: int) -> Bits:
+        """Vector register `n`, 128 bits."""
+        raise NotImplementedError
+
+    def _write_xmm(self, n: int, value: Bits) -> None:
+        raise NotImplementedError
+
+    def load(self, address: Bits, w: int) -> Bits:
+        """Read `w` bits of memory; may leave by a page fault with nothing committed."""
+        raise NotImplementedError
+
+    def _store(self, address: Bits, value: Bits) -> None:
+        raise NotImplementedError
+
+    def special(self, name: str, w: int) -> Bits:
+        """A field of Cpu by its C name: eflags (without status flags), fs_base, mxcsr..."""
+        raise NotImplementedError
+
+    def _write_special(self, name: str, value: Bits) -> None:
+        raise NotImplementedError
+
+    def fault_if(self, condition: Bits | bool, vector: int, error: int = 0) -> None:
+        """Leave with an exception if the condition holds (and the enclosing `if`s do)."""
+        raise NotImplementedError
+
+    def call(self, name: str, *args: Bits | int, w: int = 0) -> Bits:
+        """The escape hatch: a hand-written C function `name(c, args...)` with a Python twin.
+
+        It may change the machine; registers read by this body were read before it.
+        """
+        raise NotImplementedError
+
+    def fp(self, name: str, w: int, *args: Bits) -> Bits:
+        """A floating-point primitive (engine/fp.h and isa/softfloat.py share the names)."""
+        raise NotImplementedError
+
+    def jump(self, target: Bits) -> None:
+        """Continue at `target`."""
+        raise NotImplementedError
+
+    def branch(self, condition: Bits, target: Bits) -> None:
+        """Continue at `target` if the condition holds."""
+        raise NotImplementedError
+
+    def stop(self, reason: str) -> None:
+        """Retire this instruction and return `reason` (SYSCALL, HALT, INT:n) from run()."""
+        raise NotImplementedError
+
+    def again(self, condition: Bits) -> None:
+        """Execute this instruction once more if the condition holds: a REP string not yet done."""
+        raise NotImplementedError
+
+    @property
+    def next_ip(self) -> Bits:
+        """Address of the following instruction."""
+        raise NotImplementedError
+
+    @property
+    def string_base(self) -> Bits:
+        """Segment base of a string instruction's source."""
+        raise NotImplementedError
+
+    # -- conditions ---------------------------------------------------------------------------------
+
+    def when(self, condition: Bits | bool) -> Iterator[None]:
+        """What `if condition:` becomes: a traced condition guards all effects of the suite."""
+        if isinstance(condition, bool) or condition.is_const:
+            known = bool(condition)
+            if known:
+                yield
+            self._negated = Bits.const(not known, 1)
+            return
+        outer = self._guard
+        self._guard = condition if outer is None else outer & condition
+        finished = False
+        try:
+            yield
+            finished = True
+        finally:
+            self._guard = outer
+            if not finished:
+                raise SyntaxError(f"return or break under the traced condition {condition!r}")
+        self._negated = ~condition
+
+    def otherwise(self) -> Iterator[None]:
+        """What `else:` becomes."""
+        yield from self.when(self._negated)
+
+    def guarded(self, new: Bits, old: Bits) -> Bits:
+        """`new` if the enclosing conditions hold, else `old`."""
+        return new if self._guard is None else ite(self._guard, new, old)
+
+    # -- registers, memory, stack -------------------------------------------------------------------
+
+    def set_gpr(self, n: int, value: Bits) -> None:
+        """Write the low bits of register `n`; 32 bits clear the upper half, 8 and 16 keep the rest."""
+        self._write_gpr(n, self.guarded(value, self.gpr(n, value.w)) if self._guard is not None else value)
+
+    def set_xmm(self, n: int, value: Bits) -> None:
+        self._write_xmm(n, self.guarded(value, self.xmm(n)) if self._guard is not None else value)
+
+    def set_special(self, name: str, value: Bits) -> None:
+        old = self.special(name, value.w) if self._guard is not None else value
+        self._write_special(name, self.guarded(value, old))
+
+    def store(self, address: Bits, value: Bits) -> None:
+        """Write memory; may leave by a page fault.  Comes before all register writes."""
+        self._store(address, value)
+
+    def push(self, value: Bits) -> None:
+        rsp = self.gpr(RSP) - value.w // 8
+        self.store(rsp, value)
+        self.set_gpr(RSP, rsp)
+
+    def pop(self, w: int) -> Bits:
+        rsp = self.gpr(RSP)
+        value = self.load(rsp, w)
+        self.set_gpr(RSP, rsp + w // 8)
+        return value
+
+    def fault(self, vector: int, error: int = 0) -> None:
+        self.fault_if(True, vector, error)
+
+    # -- flags ----------------------------------------------------------------------------------------
+
+    def _set_flags(self, new: FlagState) -> None:
+        self.flags = new if self._guard is None else Guarded(self._guard, new, self.flags)
+
+    def flags_sub(self, a: Bits, b: Bits) -> None:
+        """All six flags of a - b."""
+        self._set_flags(Sub(a, b))
+
+    def flags_add(self, a: Bits, b: Bits) -> None:
+        """All six flags of a + b."""
+        self._set_flags(Add(a, b))
+
+    def flags_logic(self, result: Bits) -> None:
+        """ZF, SF, PF of the result; CF = OF = 0 (and AF = 0, which the SDM leaves undefined)."""
+        self._set_flags(Sub(result, Bits.const(0, result.w)))
+
+    def flags_result(self, result: Bits, cf: Bits | int, of: Bits | int, af: Bits | int = 0) -> None:
+        """ZF, SF, PF of the result; the others given as single bits."""
+        bits = [Bits.const(f, 1) if isinstance(f, int) else f for f in (cf, of, af)]
+        self._set_flags(Result(result, *bits))
+
+    def flag(self, name: str) -> Bits:
+        """One status flag, or DF."""
+        if name in POSITION:
+            return self.flags.get(name)
+        return self.special("eflags", 32).bit(OTHER[name])
+
+    def set_flag(self, name: str, value: Bits | int) -> None:
+        """Change one flag and keep the others."""
+        bit = Bits.const(value, 1) if isinstance(value, int) else value
+        if name in POSITION:
+            self.set_status(bit.zext(32) << POSITION[name], 1 << POSITION[name])
+            return
+        p = OTHER[name]
+        old = self.special("eflags", 32)
+        self.set_special("eflags", (old & ~(1 << p) & 0xFFFFFFFF) | (bit.zext(32) << p))
+
+    def set_status(self, value: Bits, mask: int) -> None:
+        """Set the status flags in `mask` (EFLAGS positions) from the 32-bit `value`; keep the others."""
+        self._set_flags(Explicit((self.flags.word() & ~mask & 0xFFFFFFFF) | (value & mask)))
+
+    def cond(self, cc: int | None = None) -> Bits:
+        """Condition `cc` (0..15), by default that of the instruction."""
+        return self.flags.cond(self.cc if cc is None else cc)
