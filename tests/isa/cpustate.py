@@ -1,8 +1,8 @@
 """The state before and after one instruction, in the layout that the host oracle exchanges.
 
-Data memory of every case: HIGH (two read-write pages, then one read-only page) and LOW (one read-write
-page below 2 GiB, for 32-bit addressing), all zero except for the patches of the case; everything
-around is unmapped.  A "flat" offset counts through HIGH, then LOW.
+Data memory of every case: HIGH (two read-write pages, then one read-only page) and LOW (one
+read-write page below 2 GiB, for 32-bit addressing), all zero except for the patches of the case;
+everything around is unmapped.  A "flat" offset counts through HIGH, then LOW.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def make_fx(
     mxcsr: int = MXCSR_DEFAULT,
     xmm: bytes = bytes(256),
 ) -> bytes:
-    """An FXSAVE image: `st` is eight 16-byte slots from ST0, `tags` has bit i set for full physical i."""
+    """An FXSAVE image: `st` holds 16-byte slots from ST0; bit i of `tags`: physical i is full."""
     head = Struct("<HHBBHQQII").pack(cw, sw, tags, 0, 0, 0, 0, mxcsr, 0)
     return head + st + xmm + bytes(FX_SIZE - FX_END)
 
@@ -81,9 +81,10 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The state after the instruction; `dirty` is the flat range of memory that differs from the input.
+    """The state after the instruction.
 
-    `vector` is the exception, or NO_FAULT; after a fault `addr` is CR2 of a page fault, else 0.
+    `dirty` is the flat range of memory that differs from the input.  `vector` is the exception, or
+    NO_FAULT; after a page fault `addr` is CR2.
     """
 
     vector: int

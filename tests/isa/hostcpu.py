@@ -68,7 +68,7 @@ def _pad8(data: bytes) -> bytes:
 
 def pack_case(case: Case) -> bytes:
     """The record of one case.  ValueError if memory or code lies outside of the arranged areas."""
-    if not (CODE_BASE <= case.rip and case.rip + len(case.code) <= CODE_BASE + CODE_SIZE):
+    if case.rip < CODE_BASE or case.rip + len(case.code) > CODE_BASE + CODE_SIZE:
         raise ValueError(f"code outside of its area: {case.rip:#x}")
     if not 1 <= len(case.code) <= MAX_CODE:
         raise ValueError(f"{len(case.code)} bytes of code")
@@ -96,9 +96,7 @@ def unpack_outcomes(data: memoryview, count: int) -> list[Outcome]:
             _OUTPUT.unpack_from(data, at)
         )
         dirty = bytes(data[at + _OUTPUT.size : at + _OUTPUT.size + length]) if length else b""
-        outcomes.append(
-            Outcome(vector, error, addr, gpr, rip, flags, fs, gs, fx, ymmh, off, dirty)
-        )
+        outcomes.append(Outcome(vector, error, addr, gpr, rip, flags, fs, gs, fx, ymmh, off, dirty))
         at += size
     return outcomes
 
@@ -158,7 +156,7 @@ class HostCpu:
         stdin.flush()
 
     def collect(self, slot: int) -> list[Outcome]:
-        """Results of the batch in `slot`, in order.  Batches are collected as they were submitted."""
+        """Results of the batch in `slot`.  Collect batches in the order of submission."""
         cases = self._pending.pop(slot)
         (done,) = Struct("<I").unpack(self._receive(4))
         if done != len(cases):

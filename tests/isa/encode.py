@@ -1,0 +1,282 @@
+"""Forms of the spec to machine code, with registers, prefixes and addressing chosen at random.
+
+The bytes need only be a valid use of the form: what they mean is for the CPUs under test to say.
+Only memory addressing is understood here: registers must be set so that it ends in our memory.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import NamedTuple
+
+from blink.isa.spec import ANY, Form
+
+from .cpustate import HIGH_BASE, LOW_BASE
+
+PP_BYTES = {1: 0x66, 2: 0xF3, 3: 0xF2}
+FS, GS = 0x64, 0x65
+RSP, RBP = 4, 5
+
+
+class Address(NamedTuple):
+    """A memory operand: base + offset * 2^scale + disp, truncated to `width` bits.
+
+    `base` and `offset` (the SDM's index) are register numbers or -1; `fixed` is the address if it
+    has no register."""
+
+    base: int = -1
+    offset: int = -1
+    scale: int = 0
+    disp: int = 0
+    width: int = 64
+    segment: int = 0
+    fixed: int | None = None
+
+
+class Code(NamedTuple):
+    """Machine code for `form`; `address` is its ModRM or moffs memory operand."""
+
+    form: Form
+    size: int
+    data: bytes
+    rip: int
+    address: Address | None
+    immediate: int = 0
+
+
+class _Draft:
+    """Fields of one instruction while they are chosen."""
+
+    def __init__(self, form: Form, size: int, rng: Random) -> None:
+        self.form, self.size, self.rng = form, size, rng
+        self.prefixes: list[int] = []
+        self.w = self.r = self.x = self.b = 0
+        self.modrm: int | None = None
+        self.sib = b""
+        self.disp = b""
+        self.imm = b""
+        self.address: Address | None = None
+        self.rip_relative = False
+
+    def bits(self, n: int) -> int:
+        return self.rng.getrandbits(n)
+
+    def chance(self, one_in: int) -> bool:
+        return self.rng.randrange(one_in) == 0
+
+
+def _signed(value: int, bits: int) -> int:
+    return value - (1 << bits) if value >> bits - 1 else value
+
+
+def _choose_prefixes(d: _Draft) -> None:
+    form, e = d.form, d.form.enc
+    words = form.operands_text.split()
+    sized = any(o.kind.width in ("v", "y") for o in form.operands) or form.insn.sized
+    if e.pp in PP_BYTES and e.enc == "legacy":
+        d.prefixes.append(PP_BYTES[e.pp])
+    if sized and not form.size:
+        if d.size == 16 and e.pp != 1:
+            d.prefixes.append(0x66)
+        d.w = int(d.size == 64 and (not form.d64 or d.chance(4)))
+    elif e.w == ANY and d.chance(8):
+        d.w = 1
+    if e.w != ANY:
+        d.w = e.w
+    if d.chance(16) and not any(w.startswith("rel") for w in words):
+        d.prefixes.append(d.rng.choice((0x2E, 0x3E, 0x26, 0x36)))
+
+
+def _choose_modrm(d: _Draft) -> None:
+    form, e = d.form, d.form.enc
+    d.r = d.bits(1)
+    modrm = (d.bits(8) & ~e.mask & 0xFF) | e.value
+    rm = form.rm
+    if e.mask & 0xC0 == 0:
+        memory = rm is None or rm.kind.mem
+        register = rm is None or rm.kind.reg
+        if memory and (not register or d.bits(1)):
+            d.modrm = modrm & 0x38
+            _choose_address(d)
+            return
+        modrm |= 0xC0
+    else:
+        d.r = 0
+    d.modrm = modrm
+    d.b = d.bits(1) if e.mask & 7 == 0 else 0
+    if rm is not None and rm.kind.bank == "mm":
+        d.b = 0
+
+
+def _choose_address(d: _Draft) -> None:
+    """Fill ModRM.mod and rm, SIB, displacement; no kind of addressing is rare."""
+    width = 32 if d.chance(8) else 64
+    if width == 32:
+        d.prefixes.append(0x67)
+    segment = d.rng.choice((FS, GS)) if d.chance(24) else 0
+    if segment:
+        d.prefixes.append(segment)
+    assert d.modrm is not None
+    kind = d.rng.randrange(8)
+    if kind == 0 and not segment and width == 64:
+        d.modrm |= 5
+        d.rip_relative = True
+    elif kind == 1:
+        _choose_sib(d, width, segment, base=False)
+    elif kind < 5:
+        _choose_sib(d, width, segment, base=True)
+    else:
+        base = d.bits(4)
+        if base & 7 == RSP:
+            base ^= 1
+        d.b, d.modrm = base >> 3, d.modrm | base & 7
+        d.address = Address(base, -1, 0, _choose_disp(d, base), width, segment)
+
+
+def _choose_disp(d: _Draft, base: int) -> int:
+    """Choose mod 0 to 2 and a displacement."""
+    assert d.modrm is not None
+    mod = d.rng.randrange(3)
+    if mod == 0 and base & 7 == RBP:
+        mod = 1
+    d.modrm |= mod << 6
+    if mod == 0:
+        return 0
+    d.disp = d.rng.randbytes(1 if mod == 1 else 4)
+    return _signed(int.from_bytes(d.disp, "little"), 8 * len(d.disp))
+
+
+def _choose_sib(d: _Draft, width: int, segment: int, base: bool) -> None:
+    assert d.modrm is not None
+    d.modrm |= 4
+    index, scale = d.bits(4), d.bits(2)
+    breg = d.bits(4) if base else RBP
+    d.x, d.b = index >> 3, breg >> 3
+    d.sib = bytes([scale << 6 | (index & 7) << 3 | breg & 7])
+    if index == RSP:
+        index = -1
+    if base:
+        d.address = Address(breg, index, scale, _choose_disp(d, breg), width, segment)
+        return
+    if index == -1:
+        target = LOW_BASE + 0x400 + d.bits(10)
+        d.disp = target.to_bytes(4, "little")
+        d.address = Address(-1, -1, 0, target, width, segment, target)
+        return
+    d.disp = d.rng.randbytes(4)
+    disp = _signed(int.from_bytes(d.disp, "little"), 32)
+    d.address = Address(-1, index, scale, disp, width, segment)
+
+
+def _immediate_length(d: _Draft, kind: str) -> int:
+    """Encoded bytes of an immediate operand."""
+    words = d.form.encoding.split()
+    if kind in ("imm8", "simm8", "rel8"):
+        return 1
+    if kind == "imm16":
+        return 2
+    if kind == "relz":
+        return 4
+    if kind == "immv":
+        return d.size // 8
+    if kind == "immz" or "iz" in words:
+        return 2 if d.size == 16 else 4
+    return 1 if "ib" in words else 4
+
+
+def _choose_immediates(d: _Draft) -> None:
+    for operand in d.form.operands:
+        where = operand.kind.where
+        if where in ("imm", "rel"):
+            n = _immediate_length(d, operand.kind.name)
+            d.imm += (
+                d.rng.randbytes(n)
+                if d.bits(1)
+                else _signed(d.bits(4), 4).to_bytes(n, "little", signed=True)
+            )
+        elif where == "moffs":
+            _choose_moffs(d)
+
+
+def _choose_moffs(d: _Draft) -> None:
+    width = 32 if d.chance(4) else 64
+    if width == 32:
+        d.prefixes.append(0x67)
+    target = (LOW_BASE if width == 32 else HIGH_BASE) + 0x400 + d.bits(10)
+    d.imm += target.to_bytes(width // 8, "little")
+    d.address = Address(width=width, fixed=target)
+
+
+def _legacy_head(d: _Draft, opcode: int) -> bytes:
+    e = d.form.enc
+    d.rng.shuffle(d.prefixes)
+    rex = d.w << 3 | d.r << 2 | d.x << 1 | d.b
+    head = bytes(d.prefixes)
+    if rex or d.bits(1):
+        head += bytes([0x40 | rex])
+    escape = {0: b"", 1: b"\x0f", 2: b"\x0f\x38", 3: b"\x0f\x3a"}[e.map]
+    return head + escape + bytes([opcode])
+
+
+def _vex_head(d: _Draft, opcode: int) -> bytes:
+    e = d.form.enc
+    has_v = any(o.kind.where == "vvvv" for o in d.form.operands)
+    vvvv = d.bits(4) if has_v else 0
+    length = d.bits(1) if e.l == ANY else e.l
+    last = (~vvvv & 15) << 3 | length << 2 | e.pp
+    keep = bytes(p for p in d.prefixes if p not in (0x66, 0xF2, 0xF3))
+    if e.map == 1 and not (d.w or d.x or d.b) and d.bits(1):
+        return keep + bytes([0xC5, (d.r ^ 1) << 7 | last, opcode])
+    rxb = (d.r ^ 1) << 7 | (d.x ^ 1) << 6 | (d.b ^ 1) << 5
+    return keep + bytes([0xC4, rxb | e.map, d.w << 7 | last, opcode])
+
+
+def encode(form: Form, size: int, rng: Random, rip: int) -> Code:
+    """A random valid instruction of `form` at operand size `size`, to stand at `rip`."""
+    d = _Draft(form, size, rng)
+    e = form.enc
+    _choose_prefixes(d)
+    opcode = e.opcode
+    if e.plus_r:
+        register = d.bits(4)
+        opcode, d.b = opcode + (register & 7), register >> 3
+    if e.modrm:
+        _choose_modrm(d)
+    _choose_immediates(d)
+    if d.address is not None and form.lock and d.chance(3):
+        d.prefixes.append(0xF0)
+    head = _legacy_head(d, opcode) if e.enc == "legacy" else _vex_head(d, opcode)
+    if d.rip_relative:
+        length = len(head) + 5 + len(d.imm)
+        target = HIGH_BASE + 0x400 + d.bits(11)
+        d.disp = (target - rip - length).to_bytes(4, "little", signed=True)
+        d.address = Address(disp=target, fixed=target)
+    modrm = b"" if d.modrm is None else bytes([d.modrm])
+    data = head + modrm + d.sib + d.disp + d.imm
+    return Code(form, size, data, rip, d.address, int.from_bytes(d.imm[:1], "little"))
+
+
+def solve(address: Address, gpr: list[bytes], target: int, segment_base: int) -> int:
+    """Set the registers of `address` in `gpr` (16 little-endian 8-byte values) to reach `target`.
+
+    Returns the linear address that they give, which may miss the target by a few bytes.
+    """
+    if address.fixed is not None:
+        return address.fixed + segment_base
+    mask = (1 << address.width) - 1
+    want = target - segment_base - address.disp
+    scale = 1 << address.scale
+    if address.base < 0 or address.base == address.offset:
+        name = address.offset
+        factor = scale + (address.base >= 0)
+        value = ((want & mask) // factor) & mask
+        total = value * factor
+    elif address.offset < 0:
+        name, value, total = address.base, want & mask, want
+    else:
+        name = address.base
+        value = (want - int.from_bytes(gpr[address.offset], "little") * scale) & mask
+        total = want
+    high = int.from_bytes(gpr[name], "little") & ~mask & (1 << 64) - 1
+    gpr[name] = (value | high).to_bytes(8, "little")
+    return ((total + address.disp) & mask) + segment_base

@@ -1,0 +1,154 @@
+"""What the tests know about a form beyond the spec: value pools, fix-ups, what not to compare."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from blink.isa import families
+from blink.isa.spec import REGISTRY, Form
+
+from .cpustate import FLAG_BITS
+
+# (map, opcode) -> fix-ups (names of generate.FIXUPS)
+_BY_OPCODE: dict[tuple[int, int], str] = {
+    **{(0, op): "stack" for op in (*range(0x50, 0x60), 0x68, 0x6A, 0x8F, 0x9C, 0xE8)},
+    **{(1, op): "stack" for op in (0xA0, 0xA1, 0xA8, 0xA9)},
+    **{(0, op): "string" for op in (*range(0xA4, 0xA8), *range(0xAA, 0xB0))},
+    **{(1, op): "bit_offset" for op in (0xA3, 0xAB, 0xB3, 0xBB)},
+    **{(0, op): "count" for op in range(0xE0, 0xE4)},
+    (0, 0x9D): "popf",
+    (0, 0xC2): "indirect",
+    (0, 0xC3): "indirect",
+    (0, 0xC8): "frame",
+    (0, 0xC9): "frame",
+    (0, 0xD7): "xlat",
+    (1, 0xF7): "rdi",
+}
+# (map, opcode, ModRM.reg) -> fix-ups
+_BY_GROUP: dict[tuple[int, int, int], str] = {
+    (0, 0xFF, 2): "indirect",
+    (0, 0xFF, 4): "indirect",
+    (0, 0xFF, 6): "stack",
+    (0, 0xF6, 6): "divide",
+    (0, 0xF6, 7): "divide",
+    (0, 0xF7, 6): "divide",
+    (0, 0xF7, 7): "divide",
+    (1, 0xC7, 1): "exchange",
+    (1, 0xAE, 1): "fxrstor",
+    (1, 0xAE, 2): "mxcsr",
+    (0, 0xD9, 4): "x87_environment",
+    (0, 0xD9, 5): "x87_control_word",
+    (0, 0xDD, 4): "x87_environment",
+}
+# Forms that cannot be compared: their result belongs to the machine or to the system.
+_SKIPPED_OPCODES = {
+    (0, 0xCD): "INT n is a system matter",
+    (0, 0xF4): "HLT is privileged on the host",
+    (0, 0xF1): "INT1 cannot be told from our trap",
+    (1, 0x05): "SYSCALL would be one",
+    (1, 0x34): "SYSENTER",
+    (1, 0xA2): "CPUID describes the machine",
+    (1, 0x31): "RDTSC is the time",
+}
+_SKIPPED_GROUPS = {
+    (1, 0xC7, 6): "RDRAND",
+    (1, 0xC7, 7): "RDSEED, RDPID",
+    (1, 0xAE, 4): "XSAVE",
+    (1, 0xAE, 6): "XSAVEOPT",
+}
+_SKIPPED_EXACT = {
+    (1, 0x01, 0xD0): "XGETBV describes the machine",
+    (1, 0x01, 0xF9): "RDTSCP is the time",
+    (1, 0x01, 0xEE): "RDPKRU",
+    (1, 0x01, 0xEF): "WRPKRU",
+}
+
+
+class Plan(NamedTuple):
+    """How to test a form.  `skip`: the reason not to; `align`: that of its memory operand."""
+
+    form: Form
+    label: str
+    fixups: tuple[str, ...]
+    sse: bool
+    x87: bool
+    pool: str
+    memory_pool: str
+    align: int
+    undefined: int
+    skip: str
+
+
+def _group(form: Form) -> int:
+    return form.enc.value >> 3 & 7 if form.enc.modrm and form.enc.mask & 0x38 else -1
+
+
+def _fixups(form: Form) -> tuple[str, ...]:
+    e = form.enc
+    names = []
+    if e.enc == "legacy":
+        if (e.map, e.opcode) in _BY_OPCODE and not (e.opcode == 0xF7 and e.pp == 0xFF):
+            names.append(_BY_OPCODE[e.map, e.opcode])
+        if (e.map, e.opcode, _group(form)) in _BY_GROUP:
+            names.append(_BY_GROUP[e.map, e.opcode, _group(form)])
+        if (e.map, e.opcode) == (1, 0xAE) and e.pp == 2:
+            names = ["bases"]
+    return tuple(names)
+
+
+def _skip(form: Form) -> str:
+    e = form.enc
+    if e.enc != "legacy":
+        return ""
+    if 64 not in form.modes:
+        return "not in 64-bit mode"
+    exact = e.value if e.modrm and e.mask == 0xFF else -1
+    return (
+        _SKIPPED_OPCODES.get((e.map, e.opcode))
+        or _SKIPPED_GROUPS.get((e.map, e.opcode, _group(form)))
+        or _SKIPPED_EXACT.get((e.map, e.opcode, exact))
+        or ""
+    )
+
+
+def _pool(name: str) -> str:
+    """The pool that suits a mnemonic's element type."""
+    stem = name.upper().removesuffix("MOV")
+    if stem.startswith(("P", "MOVDQ", "LDDQU")):
+        return "int"
+    if stem.endswith(("PS", "SS")) or "PS2" in stem or "SS2" in stem:
+        return "f32"
+    if stem.endswith(("PD", "SD")) or "PD2" in stem or "SD2" in stem:
+        return "f64"
+    return "int"
+
+
+def _memory_pool(form: Form, pool: str, x87: bool) -> str:
+    if not x87 or form.rm is None or form.insn.name.startswith("FI"):
+        return pool
+    return {32: "f32", 64: "f64", 80: "f80"}.get(form.rm.width(32), "int")
+
+
+def plan_of(form: Form) -> Plan:
+    """The plan of a form."""
+    e, name = form.enc, form.insn.name
+    banks = {o.kind.bank for o in form.operands}
+    x87 = "mm" in banks or (e.map == 0 and (0xD8 <= e.opcode <= 0xDF or e.opcode == 0x9B))
+    x87 = x87 or ((e.map, e.opcode) in ((1, 0x77), (1, 0xAE)) and e.pp != 2)
+    sse = "xmm" in banks or (e.map, e.opcode) in ((1, 0xAE), (1, 0xF7))
+    pool = _pool(name)
+    rm = form.rm
+    align = 16 if (rm and rm.kind.aligned) or (e.map, e.opcode) in ((1, 0xAE), (1, 0xC7)) else 1
+    undefined = sum(1 << FLAG_BITS[f.lower()] for f in form.insn.undefined)
+    label = f"{name} {form.encoding}"
+    return Plan(
+        form, label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87), align,
+        undefined, _skip(form),
+    )  # fmt: skip
+
+
+def plans() -> list[Plan]:
+    """Plans of all forms that the spec implements, in its order."""
+    if not REGISTRY:
+        families.load()
+    return [plan_of(form) for insn in REGISTRY for form in insn.forms]

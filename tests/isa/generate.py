@@ -1,0 +1,338 @@
+"""Random cases for an encoded instruction: registers, flags, memory, x87 and SSE state.
+
+What an instruction needs beyond random values (a valid stack, string pointers, a divisor that does
+not always overflow) is arranged by fix-ups keyed by opcode, so that no mnemonic is known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from .cpustate import (
+    COMPARED_FLAGS,
+    FX_DEFAULT,
+    HIGH_BASE,
+    HIGH_RW_SIZE,
+    HIGH_SIZE,
+    LOW_BASE,
+    LOW_SIZE,
+    Case,
+    flat_offset,
+    make_fx,
+)
+from .encode import Code, encode, solve
+from .forms import Plan
+from .values import Pools
+
+RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
+STACK = HIGH_BASE + 0x800
+CANONICAL = (1 << 46) - 1
+STATES_PER_CODE = 6
+
+
+def q(value: int) -> bytes:
+    """A register's 8 bytes."""
+    return (value & (1 << 64) - 1).to_bytes(8, "little")
+
+
+class Draft:
+    """One case while it is made."""
+
+    def __init__(self, code: Code, plan: Plan, rng: Random, pools: Pools) -> None:
+        self.code, self.plan, self.rng, self.pools = code, plan, rng, pools
+        self.gpr: list[bytes] = rng.choices(pools.i64, k=16)
+        self.memory: list[tuple[int, bytes]] = []
+        self.flags = rng.getrandbits(12) & COMPARED_FLAGS
+        self.fs_base = self.gs_base = 0
+        self.address = 0
+        self.operand = b""
+        self.wide = code.address is None or code.address.width == 64
+
+    def patch(self, address: int, data: bytes) -> None:
+        """Put `data` into memory, as far as it lies in the arranged areas."""
+        off = flat_offset(address)
+        if off is not None:
+            area_end = HIGH_SIZE if off < HIGH_SIZE else HIGH_SIZE + LOW_SIZE
+            self.memory.append((address, data[: area_end - off]))
+
+    def reg(self, n: int) -> int:
+        return int.from_bytes(self.gpr[n], "little")
+
+
+def edge_target(rng: Random, base: int, rw_end: int, end: int) -> int:
+    """An address at which an access faults, or crosses into a page of another kind."""
+    small = rng.randrange(1, 20)
+    return rng.choice((rw_end - small, rw_end + 64, end - small, base - small, end + 0x4000))
+
+
+def target_address(rng: Random, wide: bool, align: int) -> int:
+    """Where a memory operand shall be: sometimes across pages, seldom at a fault."""
+    base, rw_end, end = (
+        (HIGH_BASE, HIGH_BASE + HIGH_RW_SIZE, HIGH_BASE + HIGH_SIZE)
+        if wide
+        else (LOW_BASE, LOW_BASE + LOW_SIZE, LOW_BASE + LOW_SIZE)
+    )
+    kind = rng.randrange(32)
+    if kind == 0:
+        target = edge_target(rng, base, rw_end, end)
+    elif kind < 4 and wide:
+        target = base + 0x1000 - rng.randrange(1, 32)
+    else:
+        target = base + 0x400 + rng.getrandbits(11)
+    return target & -align if rng.randrange(16) else target
+
+
+def _place_operand(d: Draft) -> None:
+    address = d.code.address
+    assert address is not None
+    segment_base = 0
+    if address.segment and address.fixed is None:
+        segment_base = d.rng.getrandbits(20) << 4
+        if address.segment == 0x64:
+            d.fs_base = segment_base
+        else:
+            d.gs_base = segment_base
+    target = target_address(d.rng, d.wide, d.plan.align)
+    d.address = solve(address, d.gpr, target, segment_base)
+    if d.address != target and d.plan.align > 1:
+        d.address = solve(address, d.gpr, d.address, segment_base)
+    data = d.operand or _operand_bytes(d)
+    d.patch(d.address, data)
+
+
+def _operand_bytes(d: Draft) -> bytes:
+    """Contents of the memory operand: 32 bytes, sometimes equal to registers."""
+    if d.rng.randrange(5) == 0:
+        return d.gpr[RAX] + d.gpr[RDX] + bytes(8)
+    pool = d.pools.vector[d.plan.memory_pool]
+    return b"".join(d.rng.choices(pool, k=2))
+
+
+# -- fix-ups: what particular opcodes need --------------------------------------------------------
+
+
+def _stack(d: Draft) -> None:
+    rng = d.rng
+    if rng.randrange(24):
+        rsp = STACK + 8 * rng.getrandbits(8)
+    else:
+        rsp = edge_target(rng, HIGH_BASE, HIGH_BASE + HIGH_RW_SIZE, HIGH_BASE + HIGH_SIZE)
+    d.gpr[RSP] = q(rsp)
+    d.patch(rsp, b"".join(rng.choices(d.pools.i64, k=4)))
+
+
+def _frame(d: Draft) -> None:
+    """ENTER and LEAVE: RBP is in the stack as well."""
+    _stack(d)
+    rbp = STACK + 8 * d.rng.getrandbits(8)
+    d.gpr[RBP] = q(rbp)
+    d.patch(rbp - 32, b"".join(d.rng.choices(d.pools.i64, k=6)))
+
+
+def _popf(d: Draft) -> None:
+    _stack(d)
+    d.patch(d.reg(RSP), q(d.rng.getrandbits(22) & ~0x100))
+
+
+def _indirect(d: Draft) -> None:
+    """Jump targets from registers and memory are canonical."""
+    d.gpr = [q(int.from_bytes(v, "little") & CANONICAL) for v in d.gpr]
+    d.operand = q(d.rng.getrandbits(46))
+    _stack(d)
+    d.patch(d.reg(RSP), q(d.rng.getrandbits(46)))
+
+
+def _string(d: Draft) -> None:
+    """RSI, RDI and the count; few distinct values, so that comparisons run for a while."""
+    rng = d.rng
+    narrow = 0x67 in d.code.data[:-1]
+    distinct = [rng.choice(d.pools.i64), rng.choice(d.pools.i64)]
+    for n in (RSI, RDI):
+        target = target_address(rng, not narrow, 1)
+        d.gpr[n] = q(target | (rng.getrandbits(32) << 32 if narrow else 0))
+        element = rng.choice(distinct)
+        data = element * 9
+        if rng.getrandbits(1):
+            data = data[: rng.randrange(72)] + element[::-1] + data
+        d.patch(target, data[:96])
+        d.patch(target - 64, data[:64])
+    d.gpr[RAX] = distinct[0] if rng.randrange(4) else d.gpr[RAX]
+    garbage = rng.getrandbits(32) << 32 if narrow else 0
+    d.gpr[RCX] = q(rng.choice((0, 1, 2, 3, rng.randrange(20))) | garbage)
+
+
+def _divide(d: Draft) -> None:
+    """Dividends whose quotient often fits."""
+    rng = d.rng
+    kind = rng.randrange(4)
+    if kind == 0:
+        return
+    if kind == 1:
+        d.gpr[RAX] = q(rng.getrandbits(rng.randrange(1, 16)))
+    d.gpr[RDX] = q(rng.choice((0, 0, -1, 1, rng.getrandbits(8))))
+    if kind == 2:
+        d.operand = rng.choice(d.pools.i64) * 2
+
+
+def _bit_offset(d: Draft) -> None:
+    """BT and its like with a register offset reach memory far from their operand."""
+    modrm_reg = _modrm_reg(d.code)
+    if d.code.address is not None:
+        low = d.rng.randrange(-0x1000, 0x1000)
+        d.gpr[modrm_reg] = q(low)
+
+
+def _modrm_reg(code: Code) -> int:
+    """ModRM.reg with REX.R of a legacy 0F-map instruction without immediate."""
+    at = code.data.index(0x0F)
+    rex = code.data[at - 1] if at else 0
+    extension = (rex & 4) << 1 if rex & 0xF0 == 0x40 else 0
+    return code.data[at + 2] >> 3 & 7 | extension
+
+
+def _rdi_target(d: Draft) -> None:
+    d.gpr[RDI] = q(target_address(d.rng, True, 1))
+
+
+def _xlat(d: Draft) -> None:
+    narrow = 0x67 in d.code.data[:-1]
+    target = (LOW_BASE if narrow else HIGH_BASE) + 0x600
+    d.gpr[RBX] = q(target | (d.rng.getrandbits(32) << 32 if narrow else 0))
+    d.patch(target, d.rng.randbytes(256))
+
+
+def _count(d: Draft) -> None:
+    d.gpr[RCX] = q(d.rng.choice((0, 1, 2, 1 << 32, (1 << 32) + 1, d.reg(RCX))))
+
+
+def _exchange(d: Draft) -> None:
+    """CMPXCHG8B/16B: memory often equals EDX:EAX."""
+    n = 8 if d.code.size == 64 or _has_rex_w(d.code) else 4
+    if d.rng.getrandbits(1):
+        d.operand = d.gpr[RAX][:n] + d.gpr[RDX][:n]
+
+
+def _has_rex_w(code: Code) -> bool:
+    at = code.data.index(0x0F)
+    return at > 0 and code.data[at - 1] & 0xF8 == 0x48
+
+
+def _mxcsr(d: Draft) -> None:
+    d.operand = q(d.rng.getrandbits(16 if d.rng.randrange(6) else 32))
+
+
+def _fxrstor(d: Draft) -> None:
+    image = bytearray(random_fx(d.rng, d.pools, "int", x87=True))
+    d.operand = bytes(image[:464])
+
+
+def _bases(d: Draft) -> None:
+    """WRFSBASE and its like take canonical addresses."""
+    d.gpr = [q(int.from_bytes(v, "little") & CANONICAL) for v in d.gpr]
+    d.fs_base, d.gs_base = d.rng.getrandbits(46), d.rng.getrandbits(46)
+
+
+def _x87_environment(d: Draft) -> None:
+    cw, sw, _ = x87_control(d.rng)
+    tag_word = d.rng.getrandbits(16)
+    env = b"".join(v.to_bytes(4, "little") for v in (cw, sw, tag_word, 0, 0, 0, 0))
+    d.operand = env + b"".join(v[:10] for v in d.rng.choices(d.pools.f80, k=8))
+
+
+def _x87_control_word(d: Draft) -> None:
+    d.operand = q(x87_control(d.rng)[0])
+
+
+FIXUPS: dict[str, Callable[[Draft], None]] = {
+    "stack": _stack,
+    "frame": _frame,
+    "popf": _popf,
+    "indirect": _indirect,
+    "string": _string,
+    "divide": _divide,
+    "bit_offset": _bit_offset,
+    "rdi": _rdi_target,
+    "xlat": _xlat,
+    "count": _count,
+    "exchange": _exchange,
+    "mxcsr": _mxcsr,
+    "fxrstor": _fxrstor,
+    "bases": _bases,
+    "x87_environment": _x87_environment,
+    "x87_control_word": _x87_control_word,
+}
+
+# -- x87 and SSE --------------------------------------------------------------------------------
+
+
+def random_mxcsr(rng: Random) -> int:
+    """Mostly all exceptions masked; rounding, DAZ, FTZ and sticky flags at random."""
+    masks = 0x3F if rng.randrange(8) else rng.getrandbits(6)
+    sticky = rng.getrandbits(6) if rng.randrange(3) == 0 else 0
+    rounding = rng.getrandbits(2) << 13
+    flush = (rng.randrange(4) == 0) << 15 | (rng.randrange(4) == 0) << 6
+    return masks << 7 | sticky | rounding | flush
+
+
+def x87_control(rng: Random) -> tuple[int, int, int]:
+    """A control word, a status word that fits it, and abridged tags of the registers."""
+    masks = 0x3F if rng.randrange(8) else rng.getrandbits(6)
+    cw = 0x40 | masks | rng.choice((0, 2, 3, 3, 3)) << 8 | rng.getrandbits(2) << 10
+    pending = rng.getrandbits(7) if rng.randrange(4) == 0 else 0
+    if rng.randrange(4):
+        pending &= masks
+    top = rng.getrandbits(3)
+    summary = 0x8080 if pending & 0x3F & ~masks else 0
+    sw = pending | summary | top << 11 | (rng.getrandbits(16) & 0x4700)
+    depth = rng.randrange(9) if rng.randrange(4) else 8
+    tags = sum(1 << ((top + i) & 7) for i in range(depth))
+    return cw, sw, tags if rng.randrange(8) else rng.getrandbits(8)
+
+
+def random_fx(rng: Random, pools: Pools, pool: str, x87: bool) -> bytes:
+    """An FXSAVE image: XMM registers from the named pool; x87 in its initial state unless asked."""
+    xmm = b"".join(rng.choices(pools.vector[pool], k=16))
+    if not x87:
+        return make_fx(mxcsr=random_mxcsr(rng), xmm=xmm)
+    cw, sw, tags = x87_control(rng)
+    st = b"".join(rng.choices(pools.f80, k=8))
+    return make_fx(cw, sw, tags, st, random_mxcsr(rng), xmm)
+
+
+class Generator:
+    """Makes cases; everything follows from the seed."""
+
+    def __init__(self, seed: int | str) -> None:
+        self.rng = Random(seed)
+        self.pools = Pools(self.rng)
+        self._background = [
+            FX_DEFAULT,
+            *(random_fx(self.rng, self.pools, "int", x87=True) for _ in range(7)),
+        ]
+
+    def case(self, code: Code, plan: Plan) -> Case:
+        """One case for `code`."""
+        rng = self.rng
+        d = Draft(code, plan, rng, self.pools)
+        for name in plan.fixups:
+            FIXUPS[name](d)
+        if code.address is not None:
+            _place_operand(d)
+        if plan.sse or plan.x87:
+            pool = plan.pool if rng.randrange(5) else "int"
+            fx = random_fx(rng, self.pools, pool, plan.x87)
+        else:
+            fx = rng.choice(self._background)
+        return Case(
+            code.data, b"".join(d.gpr), code.rip, d.flags, fx, bytes(256), d.fs_base, d.gs_base,
+            tuple(d.memory), plan.undefined, plan.label,
+        )  # fmt: skip
+
+    def cases(self, plan: Plan, n: int, rip: int) -> list[Case]:
+        """`n` cases of the plan's form; several states share each encoding."""
+        cases: list[Case] = []
+        while len(cases) < n:
+            code = encode(plan.form, self.rng.choice(plan.form.sizes), self.rng, rip)
+            cases += [self.case(code, plan) for _ in range(min(STATES_PER_CODE, n - len(cases)))]
+        return cases
