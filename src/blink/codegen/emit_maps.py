@@ -57,7 +57,9 @@ def _row_numbers() -> Iterator[str]:
     rows = list(_rows())
     for encoding, size in (("legacy", 4), ("vex", 32), ("evex", 8)):
         last = max(number for name, number in MAPS if name == encoding)
-        numbers = [rows.index((encoding, n)) if (encoding, n) in MAPS else 0 for n in range(last + 1)]
+        numbers = [
+            rows.index((encoding, n)) if (encoding, n) in MAPS else 0 for n in range(last + 1)
+        ]
         body = ", ".join(str(number) for number in numbers)
         yield f"static const u8 decode_{encoding}_rows[{size}] = {{{body}}};"
 

@@ -38,27 +38,28 @@ typedef struct Insn {
   u8 enc;   /* ENC_* */
   u8 map;   /* MAP_* */
   u8 opcode;
-  u8 pp;             /* PP_* */
-  bool has_66;       /* the legacy prefixes as they stand, whatever pp made of them */
+  u8 pp;       /* PP_* */
+  bool has_66; /* the legacy prefixes as they stand, whatever pp made of them */
   bool has_67;
-  bool lock;         /* only on a lockable instruction with a memory destination */
-  bool rep;          /* F3, when it is the last of F2 and F3 */
-  bool repne;        /* F2, likewise */
-  u8 seg;            /* 0 none, 1 + ES.. ; the last one wins; ES CS SS DS ignored in 64-bit mode */
-  u8 rex;            /* the raw byte, or 0; one that is not last before the opcode counts as absent */
-  bool w;            /* REX.W, VEX.W, EVEX.W */
-  u8 l;              /* VEX.L or EVEX.L'L raw; 3 only when EVEX.b makes it a rounding mode */
-  u8 vvvv;           /* not inverted; 0..15, EVEX with V' 0..31 (0 as well when unused) */
+  bool lock;     /* only on a lockable instruction with a memory destination */
+  bool rep;      /* F3, when it is the last of F2 and F3 */
+  bool repne;    /* F2, likewise */
+  u8 seg;        /* 0 none, 1 + ES.. ; the last one wins; ES CS SS DS ignored in 64-bit mode */
+  u8 rex;        /* the raw byte, or 0; one that is not last before the opcode counts as absent */
+  bool w;        /* REX.W, VEX.W, EVEX.W */
+  u8 l;          /* VEX.L or EVEX.L'L raw; 3 only when EVEX.b makes it a rounding mode */
+  u8 vvvv;       /* a register number (not inverted): 0..15, EVEX 0..31, 0..7 outside 64-bit mode */
+  bool has_vvvv; /* the raw field is not the "unused" pattern: #UD for a form without vvvv */
   bool evex_b;
   bool evex_z;
   u8 aaa;
   bool has_modrm;
-  u8 modrm;          /* raw */
-  u8 mod;            /* 3 for MOV to and from control and debug registers, which ignore it */
-  u8 reg;            /* ModRM.reg extended by R (EVEX: R', so 0..31) */
-  u8 rm;             /* ModRM.rm extended by B (EVEX and mod 3: X too, 0..31: & 15 when it is a GPR) */
-  u8 oreg;           /* opcode & 7 extended by REX.B */
-  bool has_mem;      /* ModRM memory operand or moffs; not the implied ones of string instructions */
+  u8 modrm;     /* raw */
+  u8 mod;       /* 3 for MOV to and from control and debug registers, which ignore it */
+  u8 reg;       /* ModRM.reg extended by R (EVEX: R', so 0..31) */
+  u8 rm;        /* ModRM.rm extended by B (EVEX and mod 3: X too, 0..31: & 15 when it is a GPR) */
+  u8 oreg;      /* opcode & 7 extended by REX.B */
+  bool has_mem; /* ModRM memory operand or moffs; not the implied ones of string instructions */
   bool rip_relative; /* disp counts from the next instruction; base is -1 */
   bool vsib;         /* index is a vector register, never absent, EVEX 0..31 */
   bool disp8;        /* EVEX: disp is a raw disp8, to be scaled by the form's N */

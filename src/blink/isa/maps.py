@@ -9,8 +9,8 @@ OPCODES     hexadecimal, `10-12,28`.
 IMMEDIATE   ib, iw (1, 2 bytes), iz (2 or 4, by operand size), iv (2, 4 or 8), jb, jz (relative),
             ap (far pointer), moffs (address-size bytes), enter (iw, ib), test_ib and test_iz (only
             with ModRM.reg 0 and 1), sse4a (two ib, only with 66 or F2).  Default: none.
-KIND        prefix, escape (0F), vex (C4, C5, 62, when they are not LES, LDS, BOUND), vsib (the index
-            is a vector), sib (must have a SIB byte), regs (ModRM.mod is ignored, always a register).
+KIND        prefix, escape (0F), vex (C4, C5, 62, when they are not LES, LDS, BOUND), vsib (the
+            index is a vector), sib (must have a SIB byte), regs (ModRM.mod ignored: a register).
 FORM        M (ModRM: register or memory), m (memory only), r (register only), nothing (no ModRM);
             /0-3,5 the values of ModRM.reg; =C0-C5 exact ModRM bytes of register forms;
             np 66 f3 f2 the mandatory prefixes that it takes (none listed: prefixes do not select);
@@ -317,5 +317,5 @@ MAPS: dict[tuple[str, int], str] = {
 
 
 def cells(encoding: str, number: int, mode: int) -> dict[int, Cell]:
-    """The defined opcodes of map `number` of `encoding` (legacy, vex, evex) in mode 16, 32 or 64."""
+    """The defined opcodes of map `number` of `encoding` (legacy, vex, evex) in `mode` (16, 32, 64)."""
     return parse(MAPS[encoding, number], mode)
