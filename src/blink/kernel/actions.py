@@ -1,0 +1,76 @@
+"""What each signal does: the guest's sigaction table and the host dispositions that follow from it."""
+
+from __future__ import annotations
+
+from blink import _engine
+from blink.abi.signals import (
+    NSIG,
+    SA_HOST,
+    SIG_DFL,
+    SIG_IGN,
+    SIGKILL,
+    SIGSTOP,
+    UNBLOCKABLE,
+    bit,
+)
+
+
+class Action:
+    """One row: struct sigaction."""
+
+    __slots__ = ("flags", "handler", "mask", "restorer")
+
+    def __init__(
+        self, handler: int = SIG_DFL, flags: int = 0, restorer: int = 0, mask: int = 0
+    ) -> None:
+        self.handler = handler
+        self.flags = flags
+        self.restorer = restorer
+        self.mask = mask & ~UNBLOCKABLE
+
+
+_DEFAULT = Action()
+_IGNORE = Action(SIG_IGN)
+
+
+class Actions:
+    """The table, signal numbers 1 to 64.  The host is told of every change.
+
+    The host kernel carries out default actions and drops ignored signals by itself; the engine's
+    handler catches only what the guest catches.  The host gets the guest's SA_RESTART, SA_NOCLDSTOP
+    and SA_NOCLDWAIT, so that it decides about restarts and zombies as it would for the guest.
+    """
+
+    __slots__ = ("rows",)
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Action] = {}
+
+    def __getitem__(self, signo: int) -> Action:
+        return self.rows.get(signo, _DEFAULT)
+
+    def inherit(self, ignored: int) -> None:
+        """Takes over the set of signals that were ignored when `blink` started."""
+        for signo in range(1, NSIG + 1):
+            if ignored & bit(signo):
+                self.rows[signo] = _IGNORE
+
+    def set(self, signo: int, action: Action) -> None:
+        self.rows[signo] = action
+        _tell_host(signo, action)
+
+    def after_exec(self) -> None:
+        """execve(2): caught signals go to their default, ignored ones stay; flags are forgotten."""
+        for signo, action in list(self.rows.items()):
+            if action.handler == SIG_IGN:
+                self.rows[signo] = _IGNORE
+            else:
+                del self.rows[signo]
+            _tell_host(signo, self[signo])
+
+
+def _tell_host(signo: int, action: Action) -> None:
+    if signo in (SIGKILL, SIGSTOP):
+        return
+    how = {SIG_DFL: _engine.DEFAULT, SIG_IGN: _engine.IGNORE}.get(action.handler, _engine.CATCH)
+    _engine.sig_set(signo, how, action.flags & SA_HOST)

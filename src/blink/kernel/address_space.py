@@ -1,0 +1,283 @@
+"""The table of a guest's mappings and the allocator behind mmap(2).
+
+The host does the mapping (`Memory`); this table decides where.  Addresses are handed out top-down from
+MMAP_TOP, the highest gap that fits first, so that the same program gets the same addresses on every
+run.  Host mappings never appear here, so range calls treat them as unmapped.
+
+Rejected: asking /proc/self/maps (slow, and not deterministic), and a tree (a sorted list with
+bisection is faster up to some thousands of mappings, which is what programs have).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from errno import EINVAL, ENOMEM
+
+from blink.abi.errors import SysError
+from blink.abi.layout import GUEST_MIN, GUEST_TOP, MMAP_TOP, PAGE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blink import _engine
+
+PAGE_MASK = PAGE - 1
+STACK_GUARD = 256 * PAGE  # pages kept free below a mapping that grows down
+
+
+def page_up(value: int) -> int:
+    return (value + PAGE_MASK) & ~PAGE_MASK
+
+
+class Vma:
+    """A run of pages [start, end) with the same protection and the same origin.
+
+    shared     changes reach other processes
+    origin     0 for private anonymous memory; else a number, the same for pieces of one mapping
+    label      b"[heap]", b"[stack]" or empty, for /proc/self/maps
+    grows      MAP_GROWSDOWN
+    dont_fork  MADV_DONTFORK
+    """
+
+    __slots__ = ("dont_fork", "end", "grows", "label", "origin", "prot", "shared", "start")
+
+    def __init__(self, start: int, end: int, prot: int, *, origin: int = 0) -> None:
+        self.start = start
+        self.end = end
+        self.prot = prot
+        self.origin = origin
+        self.shared = False
+        self.label = b""
+        self.grows = False
+        self.dont_fork = False
+
+    def piece(self, start: int, end: int) -> Vma:
+        """A copy of a part of it."""
+        part = Vma(start, end, self.prot, origin=self.origin)
+        part.shared = self.shared
+        part.label = self.label
+        part.grows = self.grows
+        part.dont_fork = self.dont_fork
+        return part
+
+    def joins(self, other: Vma) -> bool:
+        """Whether `other`, which begins where this ends, may be one mapping with it."""
+        return (
+            self.prot == other.prot
+            and self.origin == other.origin
+            and self.label == other.label
+            and self.shared == other.shared
+            and self.grows == other.grows
+            and self.dont_fork == other.dont_fork
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.start:#x}-{self.end:#x} {self.prot} {self.label.decode()}>"
+
+
+class AddressSpace:
+    """The mappings of one process, and its heap.
+
+    brk_start, brk   the heap, as brk(2) sees it; not page-aligned
+    """
+
+    __slots__ = ("_origins", "_starts", "_vmas", "brk", "brk_start", "memory")
+
+    def __init__(self, memory: _engine.Memory) -> None:
+        self.memory = memory
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets everything; the memory itself is reset elsewhere."""
+        self._starts: list[int] = []
+        self._vmas: list[Vma] = []
+        self._origins = 0
+        self.brk_start = self.brk = 0
+
+    def __iter__(self) -> Iterator[Vma]:
+        return iter(self._vmas)
+
+    def new_origin(self) -> int:
+        """A number for a new mapping that must not merge with others."""
+        self._origins += 1
+        return self._origins
+
+    # --- looking ---
+
+    def find(self, address: int) -> Vma | None:
+        """The mapping that holds an address."""
+        i = bisect_right(self._starts, address) - 1
+        if i >= 0 and address < self._vmas[i].end:
+            return self._vmas[i]
+        return None
+
+    def overlapping(self, start: int, end: int) -> list[Vma]:
+        """The mappings that share a page with [start, end), in order."""
+        i = max(bisect_right(self._starts, start) - 1, 0)
+        found = []
+        while i < len(self._vmas) and self._vmas[i].start < end:
+            if self._vmas[i].end > start:
+                found.append(self._vmas[i])
+            i += 1
+        return found
+
+    def covered(self, start: int, end: int) -> bool:
+        """Whether every page of [start, end) is mapped."""
+        at = start
+        for vma in self.overlapping(start, end):
+            if vma.start > at:
+                return False
+            at = vma.end
+        return at >= end
+
+    def is_free(self, start: int, end: int) -> bool:
+        return not self.overlapping(start, end)
+
+    def find_gap(self, length: int, low: int = GUEST_MIN, high: int = MMAP_TOP) -> int:
+        """The highest address below `high` where `length` bytes fit.  Raises ENOMEM."""
+        top = high
+        for i in range(bisect_right(self._starts, high - 1) - 1, -1, -1):
+            vma = self._vmas[i]
+            if vma.end <= top - length:
+                break
+            top = min(top, vma.start - (STACK_GUARD if vma.grows else 0))
+            if top - length < low:
+                raise SysError(ENOMEM)
+        if top - length < low:
+            raise SysError(ENOMEM)
+        return top - length
+
+    def choose(self, hint: int, length: int) -> int:
+        """Where a mapping without MAP_FIXED goes: at the hint, when that is free."""
+        hint = page_up(hint)
+        if GUEST_MIN <= hint <= GUEST_TOP - length and self.is_free(hint, hint + length):
+            return hint
+        return self.find_gap(length)
+
+    # --- changing: the table only ---
+
+    def insert(self, vma: Vma) -> None:
+        """Enters a mapping in place of what was there."""
+        self.remove(vma.start, vma.end)
+        i = bisect_right(self._starts, vma.start)
+        if i < len(self._vmas) and self._vmas[i].start == vma.end and vma.joins(self._vmas[i]):
+            vma.end = self._vmas[i].end
+            self._delete(i)
+        if i > 0 and self._vmas[i - 1].end == vma.start and self._vmas[i - 1].joins(vma):
+            self._vmas[i - 1].end = vma.end
+            return
+        self._starts.insert(i, vma.start)
+        self._vmas.insert(i, vma)
+
+    def _delete(self, i: int) -> None:
+        del self._starts[i]
+        del self._vmas[i]
+
+    def remove(self, start: int, end: int) -> list[Vma]:
+        """Takes [start, end) out of the table; the pieces that were there."""
+        taken = []
+        for vma in self.overlapping(start, end):
+            i = bisect_right(self._starts, vma.start) - 1
+            self._delete(i)
+            for a, b in ((end, vma.end), (vma.start, start)):
+                if a < b:
+                    self._starts.insert(i, a)
+                    self._vmas.insert(i, vma.piece(a, b))
+            taken.append(vma.piece(max(start, vma.start), min(end, vma.end)))
+        return taken
+
+    # --- changing: table and memory ---
+
+    def map(
+        self, vma: Vma, flags: int, fd: int = -1, offset: int = 0
+    ) -> None:  # fmt: skip
+        """Maps host memory for `vma` and enters it.  Raises SysError; nothing changes then."""
+        try:
+            self.memory.map(vma.start, vma.end - vma.start, vma.prot, flags, fd, offset)
+        except OSError as error:
+            raise SysError(error.errno or ENOMEM) from None
+        self.insert(vma)
+
+    def unmap(self, start: int, end: int) -> None:
+        """Unmaps what is mapped in [start, end); holes are fine, as in munmap(2)."""
+        for vma in self.remove(start, end):
+            self.memory.unmap(vma.start, vma.end - vma.start)
+
+    def protect(self, start: int, end: int, prot: int) -> None:
+        """mprotect(2): pages before a hole change, then ENOMEM."""
+        at = start
+        for vma in self.overlapping(start, end):
+            first, last = max(vma.start, start), min(vma.end, end)
+            if first > at:
+                break
+            try:
+                self.memory.protect(first, last - first, prot)
+            except OSError as error:
+                raise SysError(error.errno or ENOMEM) from None
+            part = vma.piece(first, last)
+            part.prot = prot
+            self.insert(part)
+            at = last
+        if at < end:
+            raise SysError(ENOMEM)
+
+    def mark(self, start: int, end: int, field: str, value: bool) -> None:
+        """Sets `dont_fork` of the pages in [start, end)."""
+        for vma in self.overlapping(start, end):
+            part = vma.piece(max(vma.start, start), min(vma.end, end))
+            setattr(part, field, value)
+            self.insert(part)
+
+    # --- heap and stack ---
+
+    def set_heap(self, start: int) -> None:
+        """The heap begins where the program's image ends, empty."""
+        self.brk_start = self.brk = start
+
+    def set_brk(self, address: int) -> int:
+        """brk(2): the new end of the heap, or the old one when it cannot be had."""
+        if address < self.brk_start or address > GUEST_TOP:
+            return self.brk
+        old, new = page_up(self.brk), page_up(address)
+        if new > old and not self._grow_heap(old, new):
+            return self.brk
+        if new < old:
+            self.unmap(new, old)
+        self.brk = address
+        return address
+
+    def _grow_heap(self, old: int, new: int) -> bool:
+        if not self.is_free(old, new):
+            return False
+        vma = Vma(old, new, 3)
+        vma.label = b"[heap]"
+        try:
+            self.map(vma, 0x22)
+        except SysError:
+            return False
+        return True
+
+    def grow_down(self, address: int, limit: int) -> bool:
+        """Extends a MAP_GROWSDOWN mapping to an address below it, at most `limit` bytes long."""
+        i = bisect_right(self._starts, address)
+        if i == len(self._vmas) or not self._vmas[i].grows:
+            return False
+        vma = self._vmas[i]
+        start = address & ~PAGE_MASK
+        guard = max(start - STACK_GUARD, 0)
+        if vma.end - start > limit or start < GUEST_MIN or self.overlapping(guard, start):
+            return False
+        below = vma.piece(start, vma.start)
+        try:
+            self.map(below, 0x22)
+        except SysError:
+            return False
+        return True
+
+
+def check_range(address: int, length: int) -> int:
+    """The end of a page range for munmap(2) and mprotect(2).  Raises EINVAL."""
+    if address & PAGE_MASK or length > GUEST_TOP or address > GUEST_TOP - page_up(length):
+        raise SysError(EINVAL)
+    return address + page_up(length)

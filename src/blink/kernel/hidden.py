@@ -1,0 +1,68 @@
+"""Our own descriptors: where the guest neither sees nor meets them.
+
+They live just above the guest's RLIMIT_NOFILE, where its own descriptors never come: the kernel hands
+out and accepts new numbers only below the soft limit, but numbers that are already open keep working
+when the limit is lowered again.  Where the soft limit is the hard one (or huge: the kernel copies the
+table up to the highest number at every fork), they live at the top of what may be, and the guest's
+calls skip them by number.
+"""
+
+from __future__ import annotations
+
+from blink.abi.errors import SysError
+from blink.kernel import host
+
+SLOTS = 32
+HIGHEST = 1 << 16  # a table of 65,536 descriptors is 512 KiB to copy at a fork
+
+
+class HiddenFds:
+    """Name -> number of the descriptors that belong to us, all close-on-exec."""
+
+    __slots__ = ("fds", "low")
+
+    def __init__(self) -> None:
+        soft, hard = host.rlimit(host.RLIMIT_NOFILE)
+        self.low = max(min(soft, hard - SLOTS, HIGHEST), 0)
+        self.fds: dict[str, int] = {}
+        host.hide(self.low, self.low + SLOTS)
+
+    def __contains__(self, fd: int) -> bool:
+        return fd >= self.low and fd in self.fds.values()
+
+    def keep(self, name: str, fd: int) -> int:
+        """Moves a descriptor of ours out of the guest's way; its new number."""
+        moved = self.keep_copy(name, fd)
+        host.now(host.NR_CLOSE, fd)
+        return moved
+
+    def keep_copy(self, name: str, fd: int) -> int:
+        """A hidden duplicate of a descriptor that the guest keeps."""
+        self.fds[name] = made = _duplicate(fd, self.low)
+        return made
+
+    def close(self, name: str) -> None:
+        """Closes one of ours, if it is open."""
+        fd = self.fds.pop(name, None)
+        if fd is not None:
+            host.now(host.NR_CLOSE, fd)
+
+    def make_room(self, fd: int) -> None:
+        """Moves ours away when the guest claims its number: dup2(2), dup3(2)."""
+        for name, mine in self.fds.items():
+            if mine == fd:
+                self.fds[name] = _duplicate(fd, fd + 1)
+                host.now(host.NR_CLOSE, fd)
+
+
+def _duplicate(fd: int, lowest: int) -> int:
+    soft, hard = host.rlimit(host.RLIMIT_NOFILE)
+    raised = min(lowest + SLOTS, hard)
+    if soft < raised:
+        host.set_rlimit(host.RLIMIT_NOFILE, raised, hard)
+    made = host.now(host.NR_FCNTL, fd, host.F_DUPFD_CLOEXEC, lowest)
+    if soft < raised:
+        host.set_rlimit(host.RLIMIT_NOFILE, soft, hard)
+    if made < 0:
+        raise SysError(-made)
+    return made

@@ -1,0 +1,86 @@
+"""Host system calls for the kernel layer, through the engine's one blocking primitive.
+
+Nothing here retries: EINTR and "a signal came first" are for the guest to see.  The `os` module is
+for calls that cannot block.
+"""
+
+from __future__ import annotations
+
+from blink import _engine
+from blink.abi.errors import Interrupted, SysError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Argument = int | bytes | bytearray
+
+# Host numbers: the host is x86-64 Linux.
+NR_CLOSE = 3
+NR_MSYNC = 26
+NR_MINCORE = 27
+NR_MADVISE = 28
+NR_SHMAT = 30
+NR_SHMDT = 67
+NR_EXIT_GROUP = 231
+NR_KILL = 62
+NR_FCNTL = 72
+NR_SETITIMER = 38
+NR_PRCTL = 157
+NR_FUTEX = 202
+NR_TIMER_CREATE = 222
+NR_TIMER_DELETE = 226
+NR_WAITID = 247
+NR_TGKILL = 234
+NR_SET_ROBUST_LIST = 273
+NR_PRLIMIT64 = 302
+NR_RT_SIGPENDING = 127
+NR_RT_SIGTIMEDWAIT = 128
+NR_RT_SIGSUSPEND = 130
+NR_RT_TGSIGQUEUEINFO = 297
+NR_PIDFD_OPEN = 434
+
+NEVER_BEGAN = -512
+
+F_GETFD, F_DUPFD_CLOEXEC, FD_CLOEXEC = 1, 1030, 1
+RLIMIT_NOFILE, RLIMIT_STACK = 7, 3
+
+
+def raw(number: int, *args: Argument) -> int:
+    """The result, or -errno.  Raises Interrupted when a signal came before the call began."""
+    result: int = _engine.host_call(number, *args)
+    if result == NEVER_BEGAN:
+        raise Interrupted
+    return result
+
+
+def call(number: int, *args: Argument) -> int:
+    """The result.  Raises SysError with the host's errno, or Interrupted."""
+    result = raw(number, *args)
+    if -4096 < result < 0:
+        raise SysError(-result)
+    return result
+
+
+def now(number: int, *args: Argument) -> int:
+    """For short calls of ours that do not block: the result, or -errno, whatever signals wait."""
+    result: int = _engine.host_call_now(number, *args)
+    return result
+
+
+def hide(low: int, high: int) -> None:
+    """Tells the engine which descriptors its native calls must refuse."""
+    _engine.set_hidden_fds(low, high)
+
+
+def rlimit(resource: int) -> tuple[int, int]:
+    """The host's (soft, hard) limit."""
+    buffer = bytearray(16)
+    result = now(NR_PRLIMIT64, 0, resource, 0, buffer)
+    if result < 0:
+        raise SysError(-result)
+    return int.from_bytes(buffer[:8], "little"), int.from_bytes(buffer[8:], "little")
+
+
+def set_rlimit(resource: int, soft: int, hard: int) -> int:
+    """Sets the host's limit; 0 or -errno."""
+    new = soft.to_bytes(8, "little") + hard.to_bytes(8, "little")
+    return now(NR_PRLIMIT64, 0, resource, new, 0)
