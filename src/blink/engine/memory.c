@@ -1,5 +1,6 @@
 /* Memory: life, attached Cpus, decoded code, and the slow path of paged mode. */
 #include "memory_impl.h"
+#include "run.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -236,6 +237,7 @@ static void check_page(Cpu *c, u64 page, u64 addr, u32 access) {
   if ((flags & need) == 0) page_fault(c, addr, flags, access);
   if (access == PAGE_W && (flags & PAGE_GUARDED) != 0) {
     if (!memory_write_fault(mem, page, &was_code)) page_fault(c, addr, flags, access);
+    if (was_code) cpu_code_written(c); /* what follows this instruction may be new */
     flags = memory_flags(mem, page);
   }
   fill_tlb(c, page, flags);

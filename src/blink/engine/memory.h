@@ -153,7 +153,8 @@ static inline void memory_sync(Cpu *c) {
 }
 
 /* TLB miss, page crossing, or a fault.  `access` is one of PAGE_R, PAGE_W, PAGE_X.  The host
- * address; leaves by cpu_fault: #GP(0) when not canonical, else #PF with the first bad address. */
+ * address; leaves by cpu_fault: #GP(0) when not canonical, else #PF with the first bad address; leaves
+ * by cpu_code_written when a store meets decoded code. */
 __attribute__((cold, noinline)) void *mem_slow(Cpu *c, u64 addr, u32 size, u32 access);
 
 typedef u16 __attribute__((may_alias, aligned(1))) mem_u16;

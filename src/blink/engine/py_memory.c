@@ -247,9 +247,9 @@ METHOD(py_flags) {
   return PyLong_FromLong(memory_flags(MEM(self), addr));
 }
 
-/* --- Regions --- */
+/* --- Runs of equal pages --- */
 
-static int append_region(PyObject *list, u64 start, u64 end, u8 flags) {
+static int append_run(PyObject *list, u64 start, u64 end, u8 flags) {
   PyObject *item =
       Py_BuildValue("(KKi)", (unsigned long long)start, (unsigned long long)end, (int)flags);
   if (item == NULL) return -1;
@@ -258,8 +258,8 @@ static int append_region(PyObject *list, u64 start, u64 end, u8 flags) {
   return r;
 }
 
-METHOD(py_regions) {
-  static const Signature sig = {"regions", 0, {"start", "end"}};
+METHOD(py_runs) {
+  static const Signature sig = {"runs", 0, {"start", "end"}};
   const u8 mask = PAGE_MAPPED | PAGE_PROT | PAGE_SHARED;
   u64 v[2] = {0, GUEST_TOP};
   if (!take_ints(&sig, args, n, keywords, v)) return NULL;
@@ -268,7 +268,7 @@ METHOD(py_regions) {
   for (u64 at = v[0] & GUEST_PAGE_MASK, stop; list != NULL && at < end; at = stop) {
     u8 flags;
     stop = memory_run(MEM(self), at, end, mask, &flags);
-    if (flags != 0 && append_region(list, at, stop, flags) != 0) Py_CLEAR(list);
+    if (flags != 0 && append_run(list, at, stop, flags) != 0) Py_CLEAR(list);
   }
   return list;
 }
@@ -406,8 +406,8 @@ static PyMethodDef methods[] = {
          "probe(addr, length, write=False)\n--\n\n"
          "The first inaccessible address of the range, or None."),
     FAST("flags", py_flags, "flags(addr)\n--\n\nThe PAGE_* flags of a page; 0 if unmapped."),
-    FAST("regions", py_regions,
-         "regions(start=0, end=GUEST_TOP)\n--\n\n"
+    FAST("runs", py_runs,
+         "runs(start=0, end=GUEST_TOP)\n--\n\n"
          "List of (start, end, flags) of mapped pages with equal MAPPED, R, W, X and SHARED."),
     FAST("prepare_write", py_prepare_write,
          "prepare_write(addr, length)\n--\n\n"
