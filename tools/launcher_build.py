@@ -90,14 +90,18 @@ def build(editable: bool) -> Path:
     """Builds the launcher for wheels, or for this source tree; returns its path."""
     folder = BUILD / "launcher" / ("editable" if editable else "wheel")
     with locked():
-        folder.mkdir(parents=True, exist_ok=True)
-        shared = shared_libpython()
-        header = config_header(ROOT / "src" if editable else None, shared)
-        (folder / "launcher_config.h").write_text(header)
-        output = folder / "blink"
-        static = None if shared else static_libpython()
-        if not (static and _compile(folder, output, static)):
-            _compile(folder, output, None)
+        return build_in(folder, ROOT / "src" if editable else None)
+
+
+def build_in(folder: Path, sources: Path | None) -> Path:
+    """Builds in `folder` a launcher that takes the package from `sources` (None: where it is)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = shared_libpython()
+    (folder / "launcher_config.h").write_text(config_header(sources, shared))
+    output = folder / "blink"
+    static = None if shared else static_libpython()
+    if not (static and _compile(folder, output, static)):
+        _compile(folder, output, None)
     return output
 
 
