@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import ENOMEM
+from errno import EEXIST, ENOMEM
 
 from ..abi.layout import PAGE, PIE_BASE
 from .elf import MASK, PHENT, Elf, page_down, page_up
@@ -132,7 +132,10 @@ def load(program: Program, memory: Mapper, *, place: Callable[[int], int]) -> Im
 def no_memory(error: OSError, path: bytes) -> LoadError:
     """Returns the error for a host that refused a mapping."""
     errno, text = reason(error)
-    message = f"{show(path)}: cannot be mapped: {text}; free memory or raise ulimit -v"
+    advice = "free memory or raise ulimit -v"
+    if errno == EEXIST:  # the engine never maps over what is not the guest's
+        errno, text, advice = ENOMEM, "blink itself occupies its addresses", "relink it elsewhere"
+    message = f"{show(path)}: cannot be mapped: {text}; {advice}"
     return LoadError(errno, message, fatal=True, exit_status=FOUND_BUT_UNUSABLE)
 
 

@@ -35,7 +35,7 @@ class Program:
     """What `load` maps: `elf` with its interpreter `interp`, or a flat image `flat`.
 
     `path` is the name it was started by (AT_EXECFN, and comm is its last part), `argv` and `env`
-    are the strings of its stack.  The files stay open until `close`; a Program is a context manager.
+    are the strings of its stack.  The files stay open until `close`, or the end of a `with`.
     """
 
     __slots__ = ("argv", "elf", "env", "files", "flat", "interp", "path")
@@ -81,7 +81,7 @@ class _Arguments:
         strings = [program.path, *program.argv, *program.env]
         if any(len(string) >= _MAX_STRING for string in strings):
             raise self._error("an argument or variable has more than 128 KiB")
-        room = max(min(_MAX_TOTAL, stack_limit // 4), _ARG_MAX)
+        room = _MAX_TOTAL if stack_limit < 0 else max(min(_MAX_TOTAL, stack_limit // 4), _ARG_MAX)
         self.limit = room - 8 * (len(strings) - 1)  # the path has no pointer
         self.size = sum(map(len, strings)) + len(strings)
         self._check()
@@ -114,7 +114,8 @@ def open_program(
     """Opens and checks a program; implements execve(2) up to its point of no return.
 
     `open_file(path)` opens a guest path for reading and returns a fd (with O_CLOEXEC and
-    O_NONBLOCK) or raises OSError.  `stack_limit` is RLIMIT_STACK, which bounds argv and env.
+    O_NONBLOCK) or raises OSError.  `stack_limit` is RLIMIT_STACK, which bounds argv and env (below
+    0: none).
     `path_inaccessible`: the path goes through a CLOEXEC fd, so scripts get ENOENT (execveat(2)).
     Flat images (.bin .img .raw) need no x bit.  Raises LoadError; nothing is left open then.
     """
