@@ -1,4 +1,4 @@
-"""What each signal does: the guest's sigaction table and the host dispositions that follow from it."""
+"""What each signal does: the guest's sigaction table, and what the host is told of it."""
 
 from __future__ import annotations
 

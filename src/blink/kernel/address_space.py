@@ -1,8 +1,8 @@
 """The table of a guest's mappings and the allocator behind mmap(2).
 
-The host does the mapping (`Memory`); this table decides where.  Addresses are handed out top-down from
-MMAP_TOP, the highest gap that fits first, so that the same program gets the same addresses on every
-run.  Host mappings never appear here, so range calls treat them as unmapped.
+The host does the mapping (`Memory`); this table decides where.  Addresses are handed out top-down
+from MMAP_TOP, the highest gap that fits first, so that the same program gets the same addresses on
+every run.  Host mappings never appear here, so range calls treat them as unmapped.
 
 Rejected: asking /proc/self/maps (slow, and not deterministic), and a tree (a sorted list with
 bisection is faster up to some thousands of mappings, which is what programs have).
@@ -27,6 +27,7 @@ STACK_GUARD = 256 * PAGE  # pages kept free below a mapping that grows down
 
 
 def page_up(value: int) -> int:
+    """Rounds up to whole pages."""
     return (value + PAGE_MASK) & ~PAGE_MASK
 
 

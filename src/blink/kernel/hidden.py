@@ -1,13 +1,15 @@
 """Our own descriptors: where the guest neither sees nor meets them.
 
-They live just above the guest's RLIMIT_NOFILE, where its own descriptors never come: the kernel hands
-out and accepts new numbers only below the soft limit, but numbers that are already open keep working
-when the limit is lowered again.  Where the soft limit is the hard one (or huge: the kernel copies the
-table up to the highest number at every fork), they live at the top of what may be, and the guest's
-calls skip them by number.
+They live just above the guest's RLIMIT_NOFILE, where its own descriptors never come: the kernel
+hands out and accepts new numbers only below the soft limit, but numbers that are already open keep
+working when the limit is lowered again.  Where the soft limit is the hard one (or huge: the kernel
+copies the table up to the highest number at every fork), they live at the top of what may be, and
+the guest's calls skip them by number.
 """
 
 from __future__ import annotations
+
+import os
 
 from blink.abi.errors import SysError
 from blink.kernel import host
@@ -41,6 +43,21 @@ class HiddenFds:
         self.fds[name] = made = _duplicate(fd, self.low)
         return made
 
+    def pipe(self) -> tuple[int, int]:
+        """A pipe (reader, writer) among our numbers, without names yet.  Raises SysError."""
+        buffer = bytearray(8)
+        limits = _raise_limit(self.low)
+        result = host.now(host.NR_PIPE2, buffer, os.O_CLOEXEC)
+        host.set_rlimit(host.RLIMIT_NOFILE, *limits)
+        if result < 0:
+            raise SysError(-result)
+        ends = []
+        for i in (0, 4):
+            fd = int.from_bytes(buffer[i : i + 4], "little")
+            ends.append(_duplicate(fd, self.low))
+            host.now(host.NR_CLOSE, fd)
+        return ends[0], ends[1]
+
     def close(self, name: str) -> None:
         """Closes one of ours, if it is open."""
         fd = self.fds.pop(name, None)
@@ -55,14 +72,18 @@ class HiddenFds:
                 host.now(host.NR_CLOSE, fd)
 
 
-def _duplicate(fd: int, lowest: int) -> int:
+def _raise_limit(lowest: int) -> tuple[int, int]:
+    """Lets new descriptors be made from `lowest` on; the limits to set back."""
     soft, hard = host.rlimit(host.RLIMIT_NOFILE)
-    raised = min(lowest + SLOTS, hard)
-    if soft < raised:
-        host.set_rlimit(host.RLIMIT_NOFILE, raised, hard)
+    if soft < lowest + SLOTS:
+        host.set_rlimit(host.RLIMIT_NOFILE, min(lowest + SLOTS, hard), hard)
+    return soft, hard
+
+
+def _duplicate(fd: int, lowest: int) -> int:
+    limits = _raise_limit(lowest)
     made = host.now(host.NR_FCNTL, fd, host.F_DUPFD_CLOEXEC, lowest)
-    if soft < raised:
-        host.set_rlimit(host.RLIMIT_NOFILE, soft, hard)
+    host.set_rlimit(host.RLIMIT_NOFILE, *limits)
     if made < 0:
         raise SysError(-made)
     return made

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 
-from blink.abi.errors import SysError
+from blink.kernel import host
 from blink.kernel.actions import Actions
 from blink.kernel.hidden import HiddenFds
+from blink.loader import open_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
     from blink import _engine
     from blink.kernel.address_space import AddressSpace
+    from blink.kernel.faults import Fault
     from blink.kernel.fork import VforkChild
     from blink.kernel.task import Task
     from blink.loader import Image
@@ -52,9 +55,12 @@ class Process:
     image           the loaded program: exe path, argument bounds, auxv
     hidden          our descriptors
     files           paths and descriptors under policy (blink.vfs), or None before it is set
+    open_executable path -> descriptor, or OSError: how execve opens files
+    hwcap           AT_HWCAP, EDX of CPUID leaf 1
     vfork           set in a vfork child: what it owes its parent
     timers          numbers of POSIX timers, which do not survive execve
     at_exit         called with no arguments before the process ends
+    report          called with the task and the fault that kills it (crash report), or None
     """
 
     __slots__ = (
@@ -62,9 +68,12 @@ class Process:
         "at_exit",
         "files",
         "hidden",
+        "hwcap",
         "image",
         "memory",
+        "open_executable",
         "options",
+        "report",
         "said",
         "space",
         "tasks",
@@ -83,9 +92,12 @@ class Process:
         self.hidden = HiddenFds()
         self.image: Image | None = None
         self.files: object | None = None
+        self.open_executable: Callable[[bytes], int] = open_host
+        self.hwcap = 0
         self.vfork: VforkChild | None = None
         self.timers: set[int] = set()
         self.at_exit: list[Callable[[], None]] = []
+        self.report: Callable[[Task, Fault], None] | None = None
         self.said: set[str] = set()
 
     def hides(self, fd: int) -> bool:
@@ -114,7 +126,17 @@ class Process:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self.hidden.keep(LOG, os.open(path, flags, 0o644))
             return
-        try:
+        if host.now(host.NR_FCNTL, 2, host.F_GETFD) >= 0:  # else there is nobody to tell
             self.hidden.keep_copy(LOG, 2)
-        except SysError:
-            pass  # started with stderr closed: there is nobody to tell
+
+    def finish(self) -> None:
+        """What is owed before the process ends: memory to a vfork parent, statistics, files."""
+        if self.vfork is not None:
+            self.vfork.settle(self)
+        for function in self.at_exit:
+            function()
+
+    def exit(self, status: int) -> NoReturn:
+        """Ends the process with an exit status; never through Python's own exit."""
+        self.finish()
+        os._exit(status & 0xFF)

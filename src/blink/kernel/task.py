@@ -6,8 +6,9 @@ from errno import EFAULT, ENAMETOOLONG
 
 from blink import _engine
 from blink.abi.errors import Interrupted, SysError
-from blink.abi.signals import UNBLOCKABLE
+from blink.abi.signals import SS_AUTODISARM, SS_DISABLE, UNBLOCKABLE
 from blink.kernel import host
+from blink.kernel.frame import Trap
 from blink.syscalls._dispatch import host_pointer
 
 TYPE_CHECKING = False
@@ -23,14 +24,17 @@ class AltStack:
 
     __slots__ = ("flags", "size", "sp")
 
-    def __init__(self, sp: int = 0, flags: int = 2, size: int = 0) -> None:
+    def __init__(self, sp: int = 0, flags: int = SS_DISABLE, size: int = 0) -> None:
         self.sp = sp
         self.flags = flags
         self.size = size
 
+    def disable(self) -> None:
+        self.sp, self.flags, self.size = 0, SS_DISABLE, 0
+
     def holds(self, rsp: int) -> bool:
         """Whether rsp is on it; an autodisarmed stack never counts (kernel: on_sig_stack)."""
-        return not self.flags & 1 << 31 and self.sp < rsp <= self.sp + self.size
+        return not self.flags & SS_AUTODISARM and self.sp < rsp <= self.sp + self.size
 
 
 class Task:
@@ -39,6 +43,7 @@ class Task:
     sigmask         blocked signals, a sigset_t
     call_mask       the mask of the sigsuspend(2) or ppoll(2) that a signal has just ended, or None;
                     the first handler starts from it and returns to `sigmask`
+    trap            what the last exception left, for signal frames
     """
 
     __slots__ = (
@@ -50,6 +55,7 @@ class Task:
         "robust_list",
         "sigmask",
         "tid",
+        "trap",
     )
 
     MemoryFault = _engine.MemoryFault
@@ -63,6 +69,7 @@ class Task:
         self.sigmask = 0
         self.call_mask: int | None = None
         self.altstack = AltStack()
+        self.trap = Trap()
         self.clear_child_tid = 0
         self.robust_list = (0, 0)
 

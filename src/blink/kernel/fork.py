@@ -1,0 +1,147 @@
+"""fork, and vfork as a fork whose memory comes back.
+
+A vfork child shares its parent's memory in Linux: posix_spawn(3) reads the error of a failed exec
+from there.  Ours is a fork; it notes the pages that it writes, and when it ends or executes another
+program, it sends them through a pipe to the parent, which has waited, deaf to signals, and stores
+them. Mappings that the child makes or removes are its own (Linux would share those, too); a child
+that another process kills sends nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EAGAIN
+from struct import Struct
+
+from blink import _engine
+from blink.abi import signals as sig
+from blink.abi.errors import Interrupted, SysError
+from blink.abi.layout import PAGE
+from blink.kernel import host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.process import Process
+    from blink.kernel.task import Task
+
+VFORK = "vfork"
+_ADDRESS = Struct("<Q")
+_RECORD = _ADDRESS.size + PAGE
+
+
+class VforkChild:
+    """In a vfork child: the pipe to the parent that waits."""
+
+    __slots__ = ()
+
+    def settle(self, process: Process) -> None:
+        """Sends the written pages and lets the parent go on; the child's memory is its own now."""
+        fd = process.hidden.fds[VFORK]
+        memory = process.memory
+        for address in memory.dirty():
+            _write(fd, _ADDRESS.pack(address) + memory.read(address, PAGE, force=True))
+        memory.untrack()
+        process.vfork = None
+        process.hidden.close(VFORK)
+
+
+def _write(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def fork(task: Task) -> int:
+    """A new process: its number in the parent, 0 in the child.  Raises SysError."""
+    _freeze()
+    memory = task.memory
+    memory.fork_begin()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        raise SysError(error.errno or EAGAIN) from None
+    finally:
+        memory.fork_end()
+    if pid == 0:
+        _become_child(task)
+    return pid
+
+
+_frozen = False
+
+
+def _freeze() -> None:
+    """Keeps the collector from writing to the pages that parent and children share."""
+    global _frozen
+    if not _frozen:
+        import gc
+
+        gc.freeze()
+        _frozen = True
+
+
+def _become_child(task: Task) -> None:
+    """What Linux does not copy: threads, timers, the robust list, MADV_DONTFORK pages."""
+    _engine.sig_after_fork()
+    process = task.process
+    task.tid = os.getpid()
+    task.robust_list = (0, 0)
+    process.tasks = {task.tid: task}
+    process.timers.clear()
+    if process.vfork is not None:  # a grandchild owes its grandparent nothing
+        process.vfork = None
+        process.hidden.close(VFORK)
+        process.memory.untrack()
+    for vma in [vma for vma in process.space if vma.dont_fork]:
+        process.space.unmap(vma.start, vma.end)
+
+
+def vfork(task: Task) -> int:
+    """As fork; the parent goes on when the child has executed a program or ended."""
+    mask = task.sigmask
+    task.set_sigmask(sig.ALL_MASK)  # raises Interrupted: then the whole call starts anew
+    task.sigmask = mask
+    try:
+        return _fork_with_pipe(task)
+    finally:
+        _set_mask_again(task)
+
+
+def _fork_with_pipe(task: Task) -> int:
+    reader, writer = task.process.hidden.pipe()
+    try:
+        pid = fork(task)
+    except SysError:
+        host.now(host.NR_CLOSE, reader)
+        host.now(host.NR_CLOSE, writer)
+        raise
+    if pid == 0:
+        _start_child(task, reader, writer)
+    else:
+        host.now(host.NR_CLOSE, writer)
+        _wait_for_child(task, reader)
+    return pid
+
+
+def _start_child(task: Task, reader: int, writer: int) -> None:
+    process = task.process
+    host.now(host.NR_CLOSE, reader)
+    process.hidden.fds[VFORK] = writer
+    process.vfork = VforkChild()
+    process.memory.track()
+
+
+def _wait_for_child(task: Task, reader: int) -> None:
+    """Stores the pages that come, until the child closes its end or dies."""
+    memory = task.memory
+    with os.fdopen(reader, "rb") as pipe:
+        while len(record := pipe.read(_RECORD)) == _RECORD:
+            (address,) = _ADDRESS.unpack_from(record)
+            if task.process.space.find(address) is not None:
+                memory.write(address, record[_ADDRESS.size :], force=True)
+
+
+def _set_mask_again(task: Task) -> None:
+    try:
+        task.set_sigmask(task.sigmask)
+    except Interrupted:  # one of the five that are never blocked came; the loop looks at it next
+        task.cpu.interrupt()

@@ -1,0 +1,90 @@
+"""The loop of a guest thread: run the Cpu, look why it stopped, act, go on."""
+
+from __future__ import annotations
+
+from blink import _engine
+from blink.abi import signals as sig
+from blink.abi.errors import Interrupted
+from blink.kernel import faults
+from blink.kernel.deliver import deliver, force
+from blink.kernel.frame import Trap
+from blink.syscalls._dispatch import dispatch
+from blink.syscalls._spec import KEEP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from blink.kernel.task import Task
+
+SYSCALL_SIZE = 2  # bytes of the instruction, 0F 05
+
+
+def run(task: Task) -> NoReturn:
+    """Runs the task; the process ends inside, by os._exit or by a signal."""
+    while True:
+        _ACTIONS[task.cpu.run()](task)
+
+
+def _syscall(task: Task) -> None:
+    number, *registers = task.cpu.syscall_args()
+    try:
+        result = dispatch(task, number, registers)
+    except Interrupted:
+        _rewind(task)
+        return
+    if result is not KEEP:
+        task.cpu.set_result(result)
+
+
+def _rewind(task: Task) -> None:
+    """Puts the task back on its system call; RAX still is the number.  The signal comes first."""
+    task.cpu.rip -= SYSCALL_SIZE
+    deliver(task)
+
+
+def _fault(task: Task) -> None:
+    if not faults.grow_stack(task):
+        force(task, faults.from_stop(task))
+
+
+def _int(task: Task) -> None:
+    """INT n: 3 and 4 are traps; for the others the gate's privilege is missing, as in Linux."""
+    vector = task.cpu.stop_vector
+    if vector not in (faults.DB, faults.BP, faults.OF):
+        if vector == 0x80:
+            task.process.log_once("int 0x80: 32-bit system calls are not supported")
+        task.cpu.rip -= 2
+        force(task, faults.from_vector(task, faults.GP, vector << 3 | 2, 0))
+        return
+    force(task, faults.from_vector(task, vector, 0, 0))
+
+
+def _privileged(task: Task) -> None:
+    """HLT, IN, OUT: #GP in user mode."""
+    force(task, faults.from_vector(task, faults.GP, 0, 0))
+
+
+def _unimplemented(task: Task) -> None:
+    rip = task.cpu.rip
+    code = task.memory.read(rip, 1).hex()
+    task.process.log_once(f"unimplemented instruction at {rip:#x} ({code}...)")
+    fault = faults.Fault(sig.SIGILL, sig.ILL_ILLOPN, rip, Trap(faults.UD))
+    force(task, fault)
+
+
+def _go_on(task: Task) -> None:
+    """Nothing to do: a budget that nobody set, or a stop that others look at."""
+
+
+_ACTIONS = {
+    _engine.STOP_SYSCALL: _syscall,
+    _engine.STOP_FAULT: _fault,
+    _engine.STOP_INT: _int,
+    _engine.STOP_INTERRUPT: deliver,
+    _engine.STOP_HALT: _privileged,
+    _engine.STOP_PORT: _privileged,
+    _engine.STOP_UNIMPLEMENTED: _unimplemented,
+    _engine.STOP_BUDGET: _go_on,
+    _engine.STOP_BREAKPOINT: _go_on,
+}
