@@ -131,7 +131,7 @@ def ensure_compiler() -> None:
     if any(lacking) and can_apt():
         apt_install(*BUILD_PACKAGES)
     if not toolchain.has_headers():
-        raise BuildError(toolchain.HELP)
+        raise BuildError(toolchain.NO_HEADERS)
     if not toolchain.has_compiler():
         say("no C compiler: installing ziglang in .venv")
         pip_install("ziglang")

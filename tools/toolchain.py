@@ -15,9 +15,11 @@ import sys
 import sysconfig
 from pathlib import Path
 
-HELP = (
-    "blink: no C compiler or no Python headers: install gcc, libc6-dev and python3-dev"
-    " (`apt-get install gcc libc6-dev python3-dev`), or `pip install ziglang` for the compiler"
+NO_COMPILER = (
+    "blink: no C compiler: `apt-get install gcc libc6-dev`, or `pip install ziglang`, or set CC"
+)
+NO_HEADERS = (
+    f"blink: no Python.h for {sys.executable}: install its headers (`apt-get install python3-dev`)"
 )
 
 
@@ -34,8 +36,9 @@ def compiler() -> tuple[str, ...]:
         if path := shutil.which(name):
             return (path,)
     if importlib.util.find_spec("ziglang"):
-        return (sys.executable, "-m", "ziglang", "cc")
-    raise BuildError(HELP)
+        # zig compiles for this CPU and with debug information unless told otherwise.
+        return (sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline", "-g0")
+    raise BuildError(NO_COMPILER)
 
 
 def has_compiler() -> bool:
@@ -69,7 +72,7 @@ def python_includes() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     found = tuple(dict.fromkeys((paths["include"], paths["platinclude"])))
     if not any(Path(path, "Python.h").exists() for path in found):
-        raise BuildError(HELP)
+        raise BuildError(NO_HEADERS)
     return found
 
 
