@@ -33,6 +33,15 @@ GPR_STRUCT = Struct("<16Q")
 FX_SIZE = 512
 FX_CW, FX_SW, FX_TAG, FX_OP, FX_IP, FX_DP, FX_MXCSR = 0, 2, 4, 6, 8, 16, 24
 FX_ST, FX_XMM, FX_END = 32, 160, 416
+# name -> (offset, bytes) of what the FXSAVE image defines, but for the x87 opcode and pointers
+FX_FIELDS = {
+    "cw": (FX_CW, 2),
+    "sw": (FX_SW, 2),
+    "tags": (FX_TAG, 1),
+    "mxcsr": (FX_MXCSR, 4),
+    **{f"st{i}": (FX_ST + 16 * i, 10) for i in range(8)},
+    **{f"xmm{i}": (FX_XMM + 16 * i, 16) for i in range(16)},
+}
 MXCSR_DEFAULT = 0x1F80
 CW_DEFAULT = 0x037F
 
@@ -57,7 +66,8 @@ class Case(NamedTuple):
     """One instruction and everything that it can depend on.
 
     `memory` holds (guest address, bytes) patches; `undefined` is a mask of EFLAGS bits that the SDM
-    leaves undefined after this instruction; `label` names the form for reports.
+    leaves undefined after this instruction; `label` names the form for reports; `ignore` holds
+    (guest address, length) of memory that the instruction may write as it likes.
     """
 
     code: bytes
@@ -71,6 +81,7 @@ class Case(NamedTuple):
     memory: tuple[tuple[int, bytes], ...] = ()
     undefined: int = 0
     label: str = ""
+    ignore: tuple[tuple[int, int], ...] = ()
 
     def reg(self, name: str) -> int:
         return reg_of(self.gpr, name)

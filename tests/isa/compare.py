@@ -1,0 +1,121 @@
+"""Do two CPUs agree about a case?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .cpustate import (
+    COMPARED_FLAGS,
+    FLAT_SIZE,
+    FX_FIELDS,
+    FX_MXCSR,
+    FX_OP,
+    GPRS,
+    NO_FAULT,
+    VECTORS,
+    Case,
+    Outcome,
+    flat_offset,
+)
+from .regression import VECTOR_NAMES, flags_text
+
+# Of a page fault's error code only these bits are the instruction's: a write, a fetch.  Whether the
+# page is present is the host's paging.
+_ERROR_BITS = 2 | 16
+
+
+def agree(case: Case, a: Outcome, b: Outcome) -> bool:
+    """Whether all that the architecture defines is equal (the usual answer, found quickly)."""
+    return (
+        a.gpr == b.gpr
+        and a.rip == b.rip
+        and a.vector == b.vector
+        and not (a.flags ^ b.flags) & COMPARED_FLAGS & ~case.undefined
+        and (a.fx == b.fx or _same_fx(a.fx, b.fx))
+        and a.ymmh == b.ymmh
+        and a.fs_base == b.fs_base
+        and a.gs_base == b.gs_base
+        and (_same_dirty(a, b) or not _memory(case, a, b))
+        and (a.vector == NO_FAULT or not _fault(a, b))
+    )
+
+
+def _same_fx(a: bytes, b: bytes) -> bool:
+    """Equal but for the x87 opcode and pointers, which CPUs store differently."""
+    return a[:FX_OP] == b[:FX_OP] and a[FX_MXCSR:] == b[FX_MXCSR:]
+
+
+def _same_dirty(a: Outcome, b: Outcome) -> bool:
+    return a.dirty == b.dirty and (a.dirty_off == b.dirty_off or not a.dirty)
+
+
+def differences(case: Case, a: Outcome, b: Outcome) -> list[str]:
+    """What differs, in words: 'rax 1 != 2'; empty if the two agree."""
+    found = _fault(a, b)
+    found += _fields(GPRS, lambda i: (a.gpr[8 * i : 8 * i + 8], b.gpr[8 * i : 8 * i + 8]))
+    for name in ("rip", "fs_base", "gs_base"):
+        x, y = getattr(a, name), getattr(b, name)
+        found += [f"{name} {x:x} != {y:x}"] if x != y else []
+    mask = COMPARED_FLAGS & ~case.undefined
+    if (a.flags ^ b.flags) & mask:
+        found.append(f"flags {flags_text(a.flags & mask)} != {flags_text(b.flags & mask)}")
+    return found + _fx(a.fx, b.fx) + _ymm(a, b) + _memory(case, a, b)
+
+
+def _number(data: bytes) -> str:
+    return f"{int.from_bytes(data, 'little'):x}"
+
+
+def _fields(names: tuple[str, ...], pair: Callable[[int], tuple[bytes, bytes]]) -> list[str]:
+    found = []
+    for i, name in enumerate(names):
+        x, y = pair(i)
+        if x != y:
+            found.append(f"{name} {_number(x)} != {_number(y)}")
+    return found
+
+
+def _ymm(a: Outcome, b: Outcome) -> list[str]:
+    names = tuple(f"ymm{i}h" for i in range(16))
+    return _fields(names, lambda i: (a.ymmh[16 * i :][:16], b.ymmh[16 * i :][:16]))
+
+
+def _fx(a: bytes, b: bytes) -> list[str]:
+    where = list(FX_FIELDS.values())
+    return _fields(
+        tuple(FX_FIELDS),
+        lambda i: (a[where[i][0] :][: where[i][1]], b[where[i][0] :][: where[i][1]]),
+    )
+
+
+def _fault(a: Outcome, b: Outcome) -> list[str]:
+    if a.vector != b.vector:
+        x, y = (VECTOR_NAMES.get(o.vector, str(o.vector)) for o in (a, b))
+        return [f"fault {x} != {y}"]
+    found = []
+    mask = _ERROR_BITS if a.vector == VECTORS["pf"] else ~0
+    if a.vector != NO_FAULT and (a.error ^ b.error) & mask:
+        found.append(f"error {a.error:x} != {b.error:x}")
+    if a.vector == VECTORS["pf"] and a.addr != b.addr:
+        found.append(f"cr2 {a.addr:x} != {b.addr:x}")
+    return found
+
+
+def _image(case: Case, outcome: Outcome) -> bytes:
+    """All of memory after the case, with the ignored parts zero."""
+    image = bytearray(FLAT_SIZE)
+    for address, data in case.memory:
+        off = flat_offset(address) or 0
+        image[off : off + len(data)] = data
+    image[outcome.dirty_off : outcome.dirty_off + len(outcome.dirty)] = outcome.dirty
+    for address, length in case.ignore:
+        off = flat_offset(address) or 0
+        image[off : off + length] = bytes(length)
+    return bytes(image)
+
+
+def _memory(case: Case, a: Outcome, b: Outcome) -> list[str]:
+    if _same_dirty(a, b) or _image(case, a) == _image(case, b):
+        return []
+    x, y = (f"{o.dirty_off:x}:{o.dirty.hex()}" for o in (a, b))
+    return [f"memory {x} != {y}"]

@@ -1,0 +1,62 @@
+"""Smaller cases that still show a difference: what does not matter becomes zero or default."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+from .cpustate import FX_DEFAULT, FX_ST, FX_XMM, GPRS, Case
+
+Differs = Callable[[Case], bool]
+
+
+def shrink(case: Case, differs: Differs) -> Case:
+    """The case with all that can go taken away, as long as `differs` stays true."""
+    again = True
+    while again:
+        again = False
+        for smaller in _smaller(case):
+            if smaller != case and differs(smaller):
+                case, again = smaller, True
+                break
+    return case
+
+
+def _smaller(case: Case) -> Iterator[Case]:
+    """Candidates, the boldest first."""
+    yield case._replace(fx=FX_DEFAULT)
+    yield case._replace(ymmh=bytes(256))
+    yield case._replace(flags=0)
+    yield case._replace(fs_base=0)
+    yield case._replace(gs_base=0)
+    yield from _smaller_memory(case)
+    for i in range(len(GPRS)):
+        for value in (0, 1):
+            if case.gpr[8 * i] > value or any(case.gpr[8 * i + 1 : 8 * i + 8]):
+                yield case._replace(gpr=_cut(case.gpr, 8 * i, value.to_bytes(8, "little")))
+    yield from _smaller_fx(case)
+    for bit in range(12):
+        if case.flags >> bit & 1:
+            yield case._replace(flags=case.flags & ~(1 << bit))
+
+
+def _cut(data: bytes, at: int, new: bytes) -> bytes:
+    return data[:at] + new + data[at + len(new) :]
+
+
+def _smaller_memory(case: Case) -> Iterator[Case]:
+    patches = case.memory
+    for i, (address, data) in enumerate(patches):
+        yield case._replace(memory=patches[:i] + patches[i + 1 :])
+        halves = ((address, data[: len(data) // 2]), (address, data.rstrip(b"\0")))
+        for half in halves:
+            if half[1] and half[1] != data:
+                yield case._replace(memory=(*patches[:i], half, *patches[i + 1 :]))
+
+
+def _smaller_fx(case: Case) -> Iterator[Case]:
+    ends = (0, 2, 4, 24, 28, *range(FX_ST, FX_XMM + 257, 16))
+    for start, end in itertools.pairwise(ends):
+        default = FX_DEFAULT[start:end]
+        if case.fx[start:end] != default:
+            yield case._replace(fx=_cut(case.fx, start, default))
