@@ -228,7 +228,10 @@ class HandlerPrinter(Printer):
         self.line(f"if (unlikely({condition})) FAULT(c, {e.args[1]}, {e.args[2]});")
 
     def _call(self, e: Effect, args: list[str], guard: str) -> None:
-        call = f"{args[0]}({', '.join(['c', *args[1:]])})"
+        name = args[0]
+        if name.startswith("rep"):
+            name = f"BODY({name})"  # string bodies, by memory mode
+        call = f"{name}({', '.join(['c', *args[1:]])})"
         if e.result is None:
             self.line(f"{guard}{call};")
             return

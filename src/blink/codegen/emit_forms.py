@@ -35,11 +35,13 @@ def _flags(f: FormHandlers) -> str:
     form = f.form
     if f.trace.end[0] == "jump" and any(o.kind.where == "rel" for o in form.operands):
         flags.append("FORM_LINK")
+    if form.no_rex_b:
+        flags.append("FORM_NO_REX_B")
     if f.trace.uses_next_ip:
         flags.append("FORM_NEXT_IP")
-    if form.insn.family == "string":
+    if form.insn.family == "string" or form.insn.name == "XLAT":
         flags.append("FORM_STRING")
-    if form.rm is not None and form.rm.kind.name == "mem":
+    if form.insn.name == "LEA":
         flags.append("FORM_ADDRESS")
     if any(o.kind.where == "st" for o in form.operands):
         flags.append("FORM_ST")
@@ -89,7 +91,7 @@ def _mod_of(form: Form) -> str:
 def specificity(form: Form) -> int:
     """How much a form demands; a prefixed form (F3 90 PAUSE) goes before a plain one (90 NOP)."""
     e = form.enc
-    fixed = (e.pp != ANY) * 4 + (e.w != ANY) * 2 + (form.asize != 0) * 2 + e.mask.bit_count()
+    fixed = form.no_rex_b + (e.pp != ANY) * 4 + (e.w != ANY) * 2 + (form.asize != 0) * 2 + e.mask.bit_count()
     return fixed
 
 

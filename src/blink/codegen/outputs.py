@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blink.codegen import emit_flags, emit_forms, emit_handlers, emit_maps
+from blink.codegen import emit_cpuid, emit_flags, emit_forms, emit_handlers, emit_maps
 from blink.isa import families
 from blink.isa.spec import REGISTRY
 
@@ -17,6 +17,7 @@ def generate() -> dict[str, str]:
     handlers, forms = emit_handlers.build(REGISTRY)
     files = {
         "_generated_maps.h": emit_maps.emit(),
+        "_generated_cpuid.h": emit_cpuid.emit(),
         "_generated_flags.h": emit_flags.header(),
         "_generated_flags.c": emit_flags.source(),
         "_generated_forms.c": emit_forms.source(handlers, forms),

@@ -54,7 +54,7 @@ typedef struct {
 
 static Handler *handler(const Cpu *c, u32 number)
 {
-  return (c->mem->paged ? handlers_paged : handlers_linear)[number];
+  return (c->mem->paged ? h_handlers_paged : h_handlers_linear)[number];
 }
 
 static Rec *append(Builder *b, Handler *fn)
@@ -109,6 +109,7 @@ static bool matches(const FormDef *f, const Insn *in)
   if (f->w != FORM_ANY && f->w != in->w) return false;
   if (f->l != FORM_ANY && f->l != in->l) return false;
   if ((in->modrm & f->mask) != f->value) return false;
+  if (f->flags & FORM_NO_REX_B && in->rex & 1) return false;
   if (f->mod == MOD_MEM && in->mod == 3) return false;
   if (f->mod == MOD_REG && in->mod != 3) return false;
   if (f->asize && f->asize != in->addr_size) return false;

@@ -1,6 +1,59 @@
-/* Hand-written instruction bodies: the targets of s.call() in the instruction set. */
+/* Hand-written instruction bodies: the targets of s.call() in the instruction set.
+ *
+ * Those that touch memory are compiled twice, as handlers are; BODY picks the twin of this mode.
+ */
 #ifndef BLINK_BODIES_H
 #define BLINK_BODIES_H
 #include "cpu.h"
+
+#if BLINK_PAGED
+#define BODY(name) name##_paged
+#else
+#define BODY(name) name##_linear
+#endif
+
+/* --- muldiv.c: 128 by 64 bits; the divisor is not zero --- */
+u64 udiv128(Cpu *c, u64 high, u64 low, u64 divisor); /* high < divisor */
+u64 urem128(Cpu *c, u64 high, u64 low, u64 divisor);
+u8 idiv128_overflows(Cpu *c, u64 high, u64 low, u64 divisor);
+u64 idiv128(Cpu *c, u64 high, u64 low, u64 divisor); /* does not overflow */
+u64 irem128(Cpu *c, u64 high, u64 low, u64 divisor);
+
+/* --- system.c --- */
+void cpuid_body(Cpu *c);
+u64 read_tsc(Cpu *c);
+u32 read_tsc_aux(Cpu *c);
+void memory_fence(Cpu *c);
+void load_segment(Cpu *c, u16 selector);
+void mxcsr_load(Cpu *c, u32 value);
+u32 mxcsr_store(Cpu *c);
+
+/* --- bodies_mem.c --- */
+#define fxsave_body BODY(fxsave_body)
+#define fxrstor_body BODY(fxrstor_body)
+void fxsave_body(Cpu *c, u64 address, u32 wide);
+void fxrstor_body(Cpu *c, u64 address, u32 wide);
+
+/* BTS, BTR, BTC (operation 0, 1, 2) on a bit string in memory, atomically.  The old bit. */
+#define bit_string16 BODY(bit_string16)
+#define bit_string32 BODY(bit_string32)
+#define bit_string64 BODY(bit_string64)
+u8 bit_string16(Cpu *c, u64 address, u16 bit, u32 operation);
+u8 bit_string32(Cpu *c, u64 address, u32 bit, u32 operation);
+u8 bit_string64(Cpu *c, u64 address, u64 bit, u32 operation);
+
+/* --- strings.c: as many elements as possible; 1 while some remain (an interrupt came) --- */
+#define STRING_BODIES(X) \
+  X(rep_movs) X(rep_stos) X(rep_lods) X(repe_scas) X(repne_scas) X(repe_cmps) X(repne_cmps)
+#define STRING_DECLARE(name)                               \
+  u8 name##8_linear(Cpu *c, u64 base);                     \
+  u8 name##16_linear(Cpu *c, u64 base);                    \
+  u8 name##32_linear(Cpu *c, u64 base);                    \
+  u8 name##64_linear(Cpu *c, u64 base);                    \
+  u8 name##8_paged(Cpu *c, u64 base);                      \
+  u8 name##16_paged(Cpu *c, u64 base);                     \
+  u8 name##32_paged(Cpu *c, u64 base);                     \
+  u8 name##64_paged(Cpu *c, u64 base);
+STRING_BODIES(STRING_DECLARE)
 
 #endif

@@ -105,9 +105,10 @@ static inline u32 jump_index(u64 rip) { return (rip ^ rip >> 12) & (JUMP_SIZE - 
 struct Cpu {
   u64 gpr[GPR_SLOTS];
   u64 rip;
-  u64 cc_a, cc_b;
+  u64 cc_a;            /* not beside cc_b: gcc would store the two as one slow vector */
   u32 cc_op;
   u32 eflags;          /* status flags here are valid only when cc_op == CC_FLAGS */
+  u64 cc_b;
   u64 icount;          /* instructions retired since creation */
   volatile u64 limit;  /* leave when icount passes it; raising an interrupt sets it to 0 */
   u64 deadline;        /* the true limit */

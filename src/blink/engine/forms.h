@@ -13,9 +13,10 @@ enum {
   FORM_AGAIN = 8,      /* the taken link is the instruction itself */
   FORM_NEXT_IP = 16,   /* imm holds the address of the next instruction */
   FORM_STRING = 32,    /* base holds the source segment's base */
-  FORM_ADDRESS = 64,   /* the memory operand is an address only (no segment base) */
+  FORM_ADDRESS = 64,   /* LEA: no segment base */
   FORM_ST = 128,       /* b is ModRM & 7 */
-  FORM_OREG = 256      /* b is the register in the opcode */
+  FORM_OREG = 256,     /* b is the register in the opcode */
+  FORM_NO_REX_B = 512  /* matches only without REX.B */
 };
 
 typedef struct {
@@ -40,7 +41,7 @@ extern const u16 fuse_row[]; /* by handler: its row in `fused`, or 0 */
 extern const u16 fused[][16];
 extern const char *const form_names[];
 extern const u32 form_count;
-extern Handler *const handlers_linear[];
-extern Handler *const handlers_paged[];
+extern Handler *const h_handlers_linear[];
+extern Handler *const h_handlers_paged[];
 
 #endif

@@ -160,32 +160,251 @@ def round_pack(
     """The bit pattern of (-1)**sign * m * 2**e, m > 0, with the exceptions O, U and P.
 
     `precision`: bits to round to, if less than the format's.  `scalable`: an x87 register is the
-    destination, where an unmasked overflow or underflow delivers a scaled result.
+    destination, where an unmasked overflow or underflow delivers a scaled result (SDM 8.5.4).
     """
     p = precision or fmt.p
-    top = e + m.bit_length() - 1
+    quantum = e + m.bit_length() - p
     floor = fmt.emin - p + 1
-    quantum = top - p + 1
     tiny = False
     if quantum < floor:
         r, inexact, up = round_at(sign, m, quantum - e, env.rounding)
         tiny = r.bit_length() + quantum - 1 < fmt.emin
-        if tiny and not env.masks & UE:
-            if scalable:
-                env.flags |= UE
-                env.scaled = True
-                return round_pack(fmt, env, sign, m, e + 24576, precision)
-            env.flags |= UE | (PE if inexact else 0)
-            env.c1 = up
-            return fmt.zero(sign)
-        if tiny and env.ftz:
-            env.flags |= UE | PE
-            return fmt.zero(sign)
+        if tiny and (env.ftz or not env.masks & UE):
+            return _tiny(fmt, env, sign, m, e, precision, scalable, inexact)
         quantum = floor
     r, inexact, up = round_at(sign, m, quantum - e, env.rounding)
     env.c1 = up
     if r.bit_length() + quantum - 1 > fmt.emax:
-        return _overflow(fmt, env, sign, (m, e), precision, inexact and scalable)
+        return _overflow(fmt, env, sign, m, e, precision, scalable, inexact)
     if inexact:
         env.flags |= PE | (UE if tiny else 0)
     return _assemble(fmt, sign, r, quantum)
+
+
+def _tiny(
+    fmt: Format, env: Env, sign: int, m: int, e: int, precision: int, scalable: bool, inexact: bool
+) -> int:
+    """A tiny result when underflow is unmasked, or masked with flush-to-zero.
+
+    `inexact`: the result rounded as if the exponent had no limit, which is what a trap reports.
+    """
+    env.flags |= UE
+    if env.masks & UE:
+        env.flags |= PE
+    elif scalable:
+        env.scaled = True
+        return round_pack(fmt, env, sign, m, e + 24576, precision)
+    else:
+        env.flags |= PE if inexact else 0
+    return fmt.zero(sign)
+
+
+def _overflow(
+    fmt: Format, env: Env, sign: int, m: int, e: int, precision: int, scalable: bool, inexact: bool
+) -> int:
+    """A result beyond the largest finite number."""
+    env.flags |= OE
+    if env.masks & OE:
+        env.flags |= PE
+    elif scalable:
+        env.scaled = True
+        return round_pack(fmt, env, sign, m, e - 24576, precision)
+    else:
+        env.flags |= PE if inexact else 0
+    env.c1 = env.rounding in (NEAREST, DOWN if sign else UP)
+    if env.c1:
+        return fmt.inf(sign)
+    p = precision or fmt.p
+    return _assemble(fmt, sign, (1 << p) - 1, fmt.emax - p + 1)
+
+
+def _assemble(fmt: Format, sign: int, r: int, quantum: int) -> int:
+    """The bit pattern of r * 2**quantum, which the format holds exactly."""
+    if r == 0:
+        return fmt.zero(sign)
+    length = r.bit_length()
+    top = quantum + length - 1
+    if top < fmt.emin:
+        return fmt.zero(sign) | r << (quantum - fmt.emin + fmt.p - 1)
+    m = r << (fmt.p - length) if length <= fmt.p else r >> (length - fmt.p)
+    return fmt.zero(sign) | (top + fmt.bias) << fmt.frac_width | m & fmt.frac_mask
+
+
+# --- NaNs and operands -------------------------------------------------------------------------
+
+
+def quiet(fmt: Format, a: int) -> int:
+    """A NaN made quiet."""
+    return a | fmt.quiet_bit
+
+
+def invalid(fmt: Format, env: Env) -> int:
+    """Raise IE; the result is the default NaN ("real indefinite")."""
+    env.flags |= IE
+    return fmt.default_nan
+
+
+def propagate(fmt: Format, env: Env, *operands: tuple[int, Number]) -> int:
+    """The NaN that an operation on these (bits, decoded) operands gives; one of them is a NaN.
+
+    SSE takes the first NaN.  The x87 takes a quiet one before a signalling one, then the larger
+    significand, then the positive one (SDM volume 1, table 4-7).
+    """
+    kinds = [x[0] for _, x in operands]
+    if UNSUPPORTED in kinds:
+        return invalid(fmt, env)
+    if SNAN in kinds:
+        env.flags |= IE
+    nans = [(a, x) for a, x in operands if x[0] >= QNAN]
+    if fmt.explicit:
+        if QNAN in kinds:
+            nans = [(a, x) for a, x in nans if x[0] == QNAN]
+        nans.sort(key=lambda nan: (-nan[1][2], nan[1][1]))
+    return quiet(fmt, nans[0][0])
+
+
+def _note_denormal(env: Env, *operands: Number) -> bool:
+    """Raise DE for denormal operands.  False: it is unmasked, so nothing is computed."""
+    for x in operands:
+        if x[0] == DENORMAL:
+            env.flags |= DE
+            return bool(env.masks & DE)
+    return True
+
+
+def _finish(fmt: Format, env: Env, sign: int, m: int, e: int) -> int:
+    """Round the nonzero result of an arithmetic operation."""
+    if fmt.explicit:
+        return round_pack(fmt, env, sign, m, e, env.precision, True)
+    return round_pack(fmt, env, sign, m, e)
+
+
+# --- Arithmetic --------------------------------------------------------------------------------
+
+
+def add(fmt: Format, a: int, b: int, env: Env) -> int:
+    """a + b."""
+    return _add(fmt, a, b, 0, env)
+
+
+def sub(fmt: Format, a: int, b: int, env: Env) -> int:
+    """a - b."""
+    return _add(fmt, a, b, 1, env)
+
+
+def _add(fmt: Format, a: int, b: int, negate: int, env: Env) -> int:
+    x, y = decode(fmt, a, env.daz), decode(fmt, b, env.daz)
+    if x[0] >= QNAN or y[0] >= QNAN:
+        return propagate(fmt, env, (a, x), (b, y))
+    x_sign, y_sign = x[1], y[1] ^ negate
+    if x[0] == INFINITY and y[0] == INFINITY and x_sign != y_sign:
+        return invalid(fmt, env)
+    if not _note_denormal(env, x, y):
+        return 0
+    if x[0] == INFINITY:
+        return fmt.inf(x_sign)
+    if y[0] == INFINITY:
+        return fmt.inf(y_sign)
+    sign, m, e = exact_sum((x_sign, x[2], x[3]), (y_sign, y[2], y[3]), env)
+    return _finish(fmt, env, sign, m, e) if m else fmt.zero(sign)
+
+
+# Beyond this distance the smaller addend matters only by being nonzero.
+_FAR = 300
+
+
+def exact_sum(x: tuple[int, int, int], y: tuple[int, int, int], env: Env) -> tuple[int, int, int]:
+    """(sign, m, e) of the sum of two (sign, m, e); an exact zero is negative only in DOWN."""
+    if not x[1] or not y[1]:
+        if x[1] or y[1]:
+            return x if x[1] else y
+        return (x[0] if x[0] == y[0] else int(env.rounding == DOWN)), 0, 0
+    if x[2] < y[2]:
+        x, y = y, x
+    (x_sign, x_m, x_e), (y_sign, y_m, y_e) = x, y
+    if x_e - y_e > _FAR:
+        y_m, y_e = 1, x_e - _FAR
+    total = (-x_m if x_sign else x_m) * (1 << (x_e - y_e)) + (-y_m if y_sign else y_m)
+    if total == 0:
+        return int(env.rounding == DOWN), 0, 0
+    return int(total < 0), abs(total), y_e
+
+
+def mul(fmt: Format, a: int, b: int, env: Env) -> int:
+    """a * b."""
+    x, y = decode(fmt, a, env.daz), decode(fmt, b, env.daz)
+    if x[0] >= QNAN or y[0] >= QNAN:
+        return propagate(fmt, env, (a, x), (b, y))
+    kinds = (x[0], y[0])
+    if INFINITY in kinds and ZERO in kinds:
+        return invalid(fmt, env)
+    if not _note_denormal(env, x, y):
+        return 0
+    sign = x[1] ^ y[1]
+    if INFINITY in kinds:
+        return fmt.inf(sign)
+    if ZERO in kinds:
+        return fmt.zero(sign)
+    return _finish(fmt, env, sign, x[2] * y[2], x[3] + y[3])
+
+
+def div(fmt: Format, a: int, b: int, env: Env) -> int:
+    """a / b."""
+    x, y = decode(fmt, a, env.daz), decode(fmt, b, env.daz)
+    if x[0] >= QNAN or y[0] >= QNAN:
+        return propagate(fmt, env, (a, x), (b, y))
+    if x[0] == y[0] and x[0] in (ZERO, INFINITY):
+        return invalid(fmt, env)
+    sign = x[1] ^ y[1]
+    if y[0] == ZERO and x[0] != INFINITY:
+        env.flags |= ZE
+        return fmt.inf(sign)
+    if not _note_denormal(env, x, y):
+        return 0
+    if x[0] == INFINITY:
+        return fmt.inf(sign)
+    if x[0] == ZERO or y[0] == INFINITY:
+        return fmt.zero(sign)
+    extra = 2 * fmt.p + 4
+    q, rest = divmod(x[2] << extra, y[2])
+    return _finish(fmt, env, sign, q << 1 | (rest != 0), x[3] - y[3] - extra - 1)
+
+
+def sqrt(fmt: Format, a: int, env: Env) -> int:
+    """The square root of a."""
+    x = decode(fmt, a, env.daz)
+    if x[0] >= QNAN:
+        return propagate(fmt, env, (a, x))
+    if x[0] == ZERO:
+        return fmt.zero(x[1])
+    if x[1]:
+        return invalid(fmt, env)
+    if not _note_denormal(env, x):
+        return 0
+    if x[0] == INFINITY:
+        return a
+    m, e = x[2] << 2 * fmt.p + 4, x[3] - 2 * fmt.p - 4
+    if e & 1:
+        m, e = m << 1, e - 1
+    root = isqrt(m)
+    return _finish(fmt, env, 0, root << 1 | (root * root != m), e // 2 - 1)
+
+
+def fma(fmt: Format, a: int, b: int, c: int, env: Env) -> int:
+    """a * b + c, rounded once.  A quiet NaN c hides the invalid product infinity * zero."""
+    x, y, z = (decode(fmt, v, env.daz) for v in (a, b, c))
+    if x[0] >= QNAN or y[0] >= QNAN or z[0] >= QNAN:
+        return propagate(fmt, env, (a, x), (b, y), (c, z))
+    sign = x[1] ^ y[1]
+    infinite = INFINITY in (x[0], y[0])
+    if infinite and (ZERO in (x[0], y[0]) or (z[0] == INFINITY and z[1] != sign)):
+        return invalid(fmt, env)
+    if not _note_denormal(env, x, y, z):
+        return 0
+    if infinite:
+        return fmt.inf(sign)
+    if z[0] == INFINITY:
+        return c
+    product = (sign, x[2] * y[2], x[3] + y[3])
+    sign, m, e = exact_sum(product, (z[1], z[2], z[3]), env)
+    return _finish(fmt, env, sign, m, e) if m else fmt.zero(sign)

@@ -317,5 +317,5 @@ MAPS: dict[tuple[str, int], str] = {
 
 
 def cells(encoding: str, number: int, mode: int) -> dict[int, Cell]:
-    """The defined opcodes of map `number` of `encoding` (legacy, vex, evex) in `mode` (16, 32, 64)."""
+    """The defined opcodes of map `number` of `encoding` (legacy, vex, evex) in mode 16, 32, 64."""
     return parse(MAPS[encoding, number], mode)

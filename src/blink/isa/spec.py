@@ -79,11 +79,12 @@ def parse_encoding(text: str) -> Encoding:
     """SDM notation -> Encoding.  ValueError for words that it does not know."""
     e = Encoding()
     words = text.split()
-    if words[0] in ("NP", "66", "F2", "F3") and len(words) > 1:
-        e.pp = PP[words.pop(0)]
     seen = False
     while words:
         word = words.pop(0)
+        if word in PP and not seen and words:
+            e.pp = PP[word]
+            continue
         if word.startswith(("VEX.", "EVEX.")):
             _parse_vex(word, e)
         elif word in ("REX.W", "W0"):
@@ -116,6 +117,8 @@ class Form:
     size: int = 0
     d64: bool = False
     modes: tuple[int, ...] = (16, 32, 64)
+    always_lock: bool = False  # XCHG: atomic with memory even without the prefix
+    no_rex_b: bool = False  # 90 is NOP, 41 90 is XCHG
     asize: int = 0  # 0: any address size, else 16, 32 or 64
     enc: Encoding = field(init=False)
     operands: tuple[Operand, ...] = field(init=False)

@@ -97,12 +97,12 @@ def hlt(s: State) -> None:
     s.fault(13)
 
 
-@insn("NOP", Form("90"), Form("0F 1F /0", "mem"), Form("0F 1F /0", "Rv"))
+@insn("NOP", Form("90", no_rex_b=True), Form("0F 1F /0", "mem"), Form("0F 1F /0", "Rv"))
 def nop(s: State, *operand: Bits) -> None:
     """The operand of the long form is never accessed."""
 
 
-@insn("PAUSE", Form("F3 90"))
+@insn("PAUSE", Form("F3 90", no_rex_b=True))
 def pause(s: State) -> None:
     """A hint."""
 

@@ -1,0 +1,90 @@
+"""What CPUID reports: feature bits, and the leaves built from them (SDM volume 2, CPUID).
+
+`ADVERTISED` lists the features of which every instruction is implemented.  A definition's `feature`
+must be known here; a test compares both directions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# feature -> (leaf, subleaf, register, bit)
+BITS: dict[str, tuple[int, int, str, int]] = {
+    "FPU": (1, 0, "edx", 0),
+    "TSC": (1, 0, "edx", 4),
+    "CX8": (1, 0, "edx", 8),
+    "CMOV": (1, 0, "edx", 15),
+    "CLFSH": (1, 0, "edx", 19),
+    "MMX": (1, 0, "edx", 23),
+    "FXSR": (1, 0, "edx", 24),
+    "SSE": (1, 0, "edx", 25),
+    "SSE2": (1, 0, "edx", 26),
+    "SSE3": (1, 0, "ecx", 0),
+    "CX16": (1, 0, "ecx", 13),
+    "POPCNT": (1, 0, "ecx", 23),
+    "XSAVE": (1, 0, "ecx", 26),
+    "OSXSAVE": (1, 0, "ecx", 27),
+    "SYSCALL": (0x8000_0001, 0, "edx", 11),
+    "NX": (0x8000_0001, 0, "edx", 20),
+    "RDTSCP": (0x8000_0001, 0, "edx", 27),
+    "LM": (0x8000_0001, 0, "edx", 29),
+    "LAHF_LM": (0x8000_0001, 0, "ecx", 0),
+    "PREFETCHW": (0x8000_0001, 0, "ecx", 8),
+}
+ADVERTISED = (
+    "FPU TSC CX8 CMOV CLFSH FXSR SSE SSE2 CX16 POPCNT SYSCALL NX RDTSCP LM LAHF_LM PREFETCHW".split()
+)
+VENDOR = "GenuineIntel"
+BRAND = "Blinkenlights virtual CPU"
+SIGNATURE = 0x000006F2  # family 6, model 15
+ANY = 0xFFFF_FFFF
+
+
+@dataclass
+class Leaf:
+    """One CPUID result; `sub` is ANY when the subleaf does not matter."""
+
+    leaf: int
+    sub: int = ANY
+    eax: int = 0
+    ebx: int = 0
+    ecx: int = 0
+    edx: int = 0
+
+
+def _text(text: bytes) -> tuple[int, ...]:
+    return tuple(int.from_bytes(text[i : i + 4], "little") for i in range(0, len(text), 4))
+
+
+def _cache(sub: int, kind: int, level: int, size: int, ways: int) -> Leaf:
+    """Deterministic cache parameters (leaf 4): 64-byte lines."""
+    sets = size // (64 * ways)
+    return Leaf(4, sub, kind | level << 5 | 1 << 8, (ways - 1) << 22 | 63, sets - 1, 0)
+
+
+def _brand() -> list[Leaf]:
+    words = _text(BRAND.encode().ljust(48, b"\0"))
+    return [Leaf(0x8000_0002 + i, ANY, *words[4 * i : 4 * i + 4]) for i in range(3)]
+
+
+def leaves() -> list[Leaf]:
+    """Every leaf, in order."""
+    b, d, c = _text(VENDOR.encode())
+    result = [
+        Leaf(0, ANY, 0xD, b, c, d),
+        Leaf(1, ANY, SIGNATURE, 8 << 8 | 1 << 16),
+        _cache(0, 1, 1, 32 << 10, 8),
+        _cache(1, 2, 1, 32 << 10, 8),
+        _cache(2, 3, 2, 1 << 20, 16),
+        _cache(3, 3, 3, 16 << 20, 16),
+        Leaf(7, 0),
+        Leaf(0x8000_0000, ANY, 0x8000_0008),
+        Leaf(0x8000_0001),
+        *_brand(),
+        Leaf(0x8000_0008, ANY, 0x3030),
+    ]
+    for name in ADVERTISED:
+        leaf, _, register, bit = BITS[name]
+        target = next(x for x in result if x.leaf == leaf)
+        setattr(target, register, getattr(target, register) | 1 << bit)
+    return result

@@ -1,0 +1,106 @@
+"""System instructions that user programs run: CPUID, time stamps, XGETBV, fences, segment registers."""
+
+from __future__ import annotations
+
+from blink.isa.bits import Bits
+from blink.isa.spec import Form, insn
+from blink.isa.state import RAX, RCX, RDX, State
+
+
+@insn("CPUID", Form("0F A2"))
+def cpuid(s: State) -> None:
+    """Reports what the spec implements: see engine/cpuid.c."""
+    s.call("cpuid_body")
+
+
+@insn("RDTSC", Form("0F 31"), feature="TSC")
+def rdtsc(s: State) -> None:
+    ticks = s.call("read_tsc", w=64)
+    s.set_gpr(RAX, ticks.zext(32))
+    s.set_gpr(RDX, (ticks >> 32).zext(32))
+
+
+@insn("RDTSCP", Form("0F 01 F9"), feature="RDTSCP")
+def rdtscp(s: State) -> None:
+    """TSC_AUX as Linux sets it: processor number and node."""
+    ticks = s.call("read_tsc", w=64)
+    s.set_gpr(RAX, ticks.zext(32))
+    s.set_gpr(RDX, (ticks >> 32).zext(32))
+    s.set_gpr(RCX, s.call("read_tsc_aux", w=32))
+
+
+@insn("XGETBV", Form("NP 0F 01 D0"), feature="XSAVE")
+def xgetbv(s: State) -> None:
+    """XCR0; #GP for other indices."""
+    s.fault_if(s.gpr(RCX, 32) != 0, 13)
+    value = s.special("xcr0", 64)
+    s.set_gpr(RAX, value.zext(32))
+    s.set_gpr(RDX, (value >> 32).zext(32))
+
+
+@insn("FENCE", Form("NP 0F AE E8+i"), Form("NP 0F AE F0+i"), Form("NP 0F AE F8+i"), feature="SSE2")
+def fence(s: State) -> None:
+    """LFENCE, MFENCE, SFENCE."""
+    s.call("memory_fence")
+
+
+@insn("PREFETCH", Form("0F 18 /0", "mem"), Form("0F 18 /1", "mem"), Form("0F 18 /2", "mem"), Form("0F 18 /3", "mem"), Form("0F 0D /r", "mem"))
+def prefetch(s: State, address: Bits) -> None:
+    """A hint that never faults."""
+
+
+@insn("NOP", Form("0F 18 /4", "mem"), Form("0F 18 /5", "mem"), Form("0F 18 /6", "mem"), Form("0F 18 /7", "mem"), Form("0F 19 /r", "mem"), Form("0F 1C /r", "mem"), Form("NP 0F 1E /r", "mem"))
+def hint_nop(s: State, address: Bits) -> None:
+    """Reserved for hints; never accessed."""
+
+
+@insn("CLFLUSH", Form("NP 0F AE /7", "m8"), feature="CLFSH")
+def clflush(s: State, byte: Bits) -> None:
+    """Faults as a load would; caches are coherent otherwise."""
+
+
+@insn("MOV", Form("8C /r", "r32m16:w sreg"))
+def mov_from_sreg(s: State, dst: Bits, selector: Bits) -> Bits:
+    return selector
+
+
+@insn("MOV", Form("8E /r", "sreg rm16"))
+def mov_to_sreg(s: State, old: Bits, selector: Bits) -> None:
+    """A flat user-mode machine: loading a selector changes its value; FS and GS bases become 0."""
+    s.call("load_segment", selector)
+
+
+@insn("FXSAVE", Form("W0 NP 0F AE /0", "mem"), feature="FXSR")
+def fxsave(s: State, address: Bits) -> None:
+    s.fault_if((address & 15) != 0, 13)
+    s.call("fxsave_body", address, 0)
+
+
+@insn("FXSAVE64", Form("REX.W NP 0F AE /0", "mem"), feature="FXSR")
+def fxsave64(s: State, address: Bits) -> None:
+    s.fault_if((address & 15) != 0, 13)
+    s.call("fxsave_body", address, 1)
+
+
+@insn("FXRSTOR", Form("W0 NP 0F AE /1", "mem"), feature="FXSR")
+def fxrstor(s: State, address: Bits) -> None:
+    s.fault_if((address & 15) != 0, 13)
+    s.call("fxrstor_body", address, 0)
+
+
+@insn("FXRSTOR64", Form("REX.W NP 0F AE /1", "mem"), feature="FXSR")
+def fxrstor64(s: State, address: Bits) -> None:
+    s.fault_if((address & 15) != 0, 13)
+    s.call("fxrstor_body", address, 1)
+
+
+@insn("LDMXCSR", Form("NP 0F AE /2", "m32"), feature="SSE")
+def ldmxcsr(s: State, value: Bits) -> None:
+    """#GP when a reserved bit is set."""
+    s.fault_if((value & 0xFFFF0000) != 0, 13)
+    s.call("mxcsr_load", value)
+
+
+@insn("STMXCSR", Form("NP 0F AE /3", "m32:w"), feature="SSE")
+def stmxcsr(s: State, dst: Bits) -> Bits:
+    return s.call("mxcsr_store", w=32)
