@@ -139,40 +139,43 @@ FP_COMPARE(u32, f32_ucomi, "ucomiss", fp_x32)
 FP_COMPARE(u64, f64_comi, "comisd", fp_x64)
 FP_COMPARE(u64, f64_ucomi, "ucomisd", fp_x64)
 
-/* Predicates 8..31 exist only in AVX, which the host may lack: decide them from the relation that
- * (u)comi finds, by the truth table that SDM volume 2, table "CMPPD comparison predicates", gives.
- * Bits of a row: 1 less, 2 equal, 4 greater, 8 unordered; 16..31 repeat 0..15 with quiet and
- * signalling exchanged. */
-static ALWAYS_INLINE bool fp_holds(u32 pred, u32 flags) {
-  static const u8 rows[16] = {2, 1, 3, 8, 13, 14, 12, 7, 10, 9, 11, 0, 5, 6, 4, 15};
-  u32 relation = flags & FP_PF ? 8 : flags & FP_CF ? 1 : flags & FP_ZF ? 2 : 4;
-  return rows[pred & 15] & relation;
-}
+/* Predicates 8..31 exist only in AVX, which the host may lack.  Bits of a row: 1 less, 2 equal,
+ * 4 greater, 8 unordered (SDM volume 2, VCMPPD); 16..31 repeat 0..15 with quiet and signalling
+ * exchanged. */
+static const u8 fp_predicates[16] = {2, 1, 3, 8, 13, 14, 12, 7, 10, 9, 11, 0, 5, 6, 4, 15};
 
 static ALWAYS_INLINE bool fp_signals(u32 pred) {
   return ((0x6666u >> (pred & 15)) ^ (pred >> 4)) & 1;
 }
 
-static ALWAYS_INLINE u32 f32_cmp_any(u32 a, u32 b, u32 pred) {
-  return fp_holds(pred, fp_signals(pred) ? f32_comi(a, b) : f32_ucomi(a, b)) ? ~(u32)0 : 0;
-}
+static ALWAYS_INLINE __m128i fp_mask(bool on) { return _mm_set1_epi32(on ? -1 : 0); }
 
-static ALWAYS_INLINE u64 f64_cmp_any(u64 a, u64 b, u32 pred) {
-  return fp_holds(pred, fp_signals(pred) ? f64_comi(a, b) : f64_ucomi(a, b)) ? ~(u64)0 : 0;
-}
+/* A first comparison raises what the predicate would.  The others see no NaNs, so they raise nothing
+ * more.  Scalars come here with zeros in the upper lanes. */
+#define FP_CMP_ANY(name, insn)                                                           \
+  static NOINLINE __attribute__((unused)) __m128i name(__m128i a, __m128i b, u32 pred) { \
+    __m128i lt = a, eq = a, un = a, bits = _mm_setzero_si128();                          \
+    if (fp_signals(pred)) FP_ASM2("cmplt" insn, lt, b);                                  \
+    else FP_ASM2("cmpeq" insn, eq, b);                                                   \
+    FP_ASM2("cmpunord" insn, un, b);                                                     \
+    lt = eq = _mm_andnot_si128(un, a);                                                   \
+    b = _mm_andnot_si128(un, b);                                                         \
+    FP_ASM2("cmplt" insn, lt, b);                                                        \
+    FP_ASM2("cmpeq" insn, eq, b);                                                        \
+    eq = _mm_andnot_si128(un, eq);                                                       \
+    u32 row = fp_predicates[pred & 15];                                                  \
+    bits = _mm_or_si128(bits, _mm_and_si128(lt, fp_mask(row & 1)));                      \
+    bits = _mm_or_si128(bits, _mm_and_si128(eq, fp_mask(row & 2)));                      \
+    lt = _mm_or_si128(_mm_or_si128(lt, eq), un);                                         \
+    bits = _mm_or_si128(bits, _mm_andnot_si128(lt, fp_mask(row & 4)));                   \
+    return _mm_or_si128(bits, _mm_and_si128(un, fp_mask(row & 8)));                      \
+  }
 
-static ALWAYS_INLINE V128 v_f32_cmp_any(V128 a, V128 b, u32 pred) {
-  for (int i = 0; i < 4; i++) a.d[i] = f32_cmp_any(a.d[i], b.d[i], pred);
-  return a;
-}
-
-static ALWAYS_INLINE V128 v_f64_cmp_any(V128 a, V128 b, u32 pred) {
-  for (int i = 0; i < 2; i++) a.q[i] = f64_cmp_any(a.q[i], b.q[i], pred);
-  return a;
-}
+FP_CMP_ANY(fp_cmp_any32, "ps")
+FP_CMP_ANY(fp_cmp_any64, "pd")
 
 /* A switch, because an "i" constraint needs a constant even at -O0. */
-#define FP_CMP(type, name, insn, in, out)                    \
+#define FP_CMP(type, name, insn, any, in, out)               \
   static ALWAYS_INLINE type name(type a, type b, u32 pred) { \
     __m128i x = in(a), y = in(b);                            \
     switch (pred) {                                          \
@@ -184,15 +187,15 @@ static ALWAYS_INLINE V128 v_f64_cmp_any(V128 a, V128 b, u32 pred) {
     case 5: FP_ASM2("cmpnlt" insn, x, y); break;             \
     case 6: FP_ASM2("cmpnle" insn, x, y); break;             \
     case 7: FP_ASM2("cmpord" insn, x, y); break;             \
-    default: return name##_any(a, b, pred);                  \
+    default: return out(any(x, y, pred));                    \
     }                                                        \
     return out(x);                                           \
   }
 
-FP_CMP(u32, f32_cmp, "ss", fp_x32, fp_u32)
-FP_CMP(u64, f64_cmp, "sd", fp_x64, fp_u64)
-FP_CMP(V128, v_f32_cmp, "ps", fp_xv, fp_v)
-FP_CMP(V128, v_f64_cmp, "pd", fp_xv, fp_v)
+FP_CMP(u32, f32_cmp, "ss", fp_cmp_any32, fp_x32, fp_u32)
+FP_CMP(u64, f64_cmp, "sd", fp_cmp_any64, fp_x64, fp_u64)
+FP_CMP(V128, v_f32_cmp, "ps", fp_cmp_any32, fp_xv, fp_v)
+FP_CMP(V128, v_f64_cmp, "pd", fp_cmp_any64, fp_xv, fp_v)
 
 #undef FP_ASM2
 #undef FP_BINARY
@@ -202,5 +205,6 @@ FP_CMP(V128, v_f64_cmp, "pd", fp_xv, fp_v)
 #undef FP_TO_INT
 #undef FP_COMPARE
 #undef FP_CMP
+#undef FP_CMP_ANY
 
 #endif

@@ -1,0 +1,108 @@
+"""softfloat against the SSE unit of the host, bit for bit, flags and traps included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from random import Random
+
+import pytest
+
+from blink.isa import softfloat as sf
+from blink.isa.softfloat import F32, F64, PRIMITIVES, Env, Format
+
+from . import fpbatch
+from .fpvalues import INTEGERS, pairs, values
+
+pytestmark = pytest.mark.skipif(not fpbatch.host_is_x86(), reason="the oracle is an x86-64 host")
+
+BINARY = ("add", "sub", "mul", "div", "min", "max", "comi", "ucomi", "cmp")
+PRECISE = sorted(name for name in PRIMITIVES if "rcp" not in name and "rsqrt" not in name
+                 and "v_f32_fma" not in name and "v_f64_fma" not in name)  # fmt: skip
+CASES = {"unit": 20_000, "ci": 200_000, "all": 5_000_000}
+CHUNK = 10_000
+
+
+def mxcsrs(rng: Random) -> Iterator[int]:
+    """Control and status words: all roundings, FTZ and DAZ, sticky flags, some masks open."""
+    while True:
+        mxcsr = 0x1F80 | rng.getrandbits(2) << 13 | rng.getrandbits(6) & rng.getrandbits(6)
+        if rng.randrange(4) == 0:
+            mxcsr |= 1 << 15
+        if rng.randrange(4) == 0:
+            mxcsr |= 1 << 6
+        if rng.randrange(32) == 0:
+            # a sticky flag that is unmasked would not trap: flags are of earlier instructions
+            mxcsr = mxcsr & ~0x3F ^ (rng.getrandbits(6) << 7)
+        yield mxcsr
+
+
+def source_format(name: str) -> Format | int:
+    """The format of the operands, or the width of an integer operand."""
+    kind = name.removeprefix("v_").removeprefix("cvtt_").removeprefix("cvt_").split("_")[0]
+    return {"f32": F32, "f64": F64, "s32": 32, "s64": 64}[kind]
+
+
+def integers(rng: Random, width: int) -> Iterator[int]:
+    mask = (1 << width) - 1
+    while True:
+        value = rng.choice(INTEGERS) if rng.randrange(4) == 0 else rng.getrandbits(width)
+        yield (value >> rng.randrange(width) if rng.getrandbits(1) else -value) & mask
+
+
+def operands(rng: Random, name: str) -> Iterator[tuple[int, int]]:
+    source = source_format(name)
+    if isinstance(source, int):
+        single, width = integers(rng, source), source
+        both: Iterator[tuple[int, int]] = zip(single, single, strict=False)
+    else:
+        both, width = pairs(rng, source), source.width
+    if not name.startswith("v_"):
+        yield from both
+    count = 128 // width
+    while True:
+        rows = list(islice(both, count))
+        a, b = zip(*rows, strict=True)
+        yield sf._join(list(a), width), sf._join(list(b), width)
+
+
+def cases(rng: Random, name: str) -> Iterator[fpbatch.Case]:
+    fma = name.endswith("fma")
+    third = values(rng, F32 if name == "f32_fma" else F64)
+    for (a, b), mxcsr in zip(operands(rng, name), mxcsrs(rng), strict=False):
+        yield a, b, next(third) if fma else rng.randrange(32), mxcsr
+
+
+def expected(name: str, case: fpbatch.Case) -> fpbatch.Result:
+    a, b, c, mxcsr = case
+    env = Env.from_mxcsr(mxcsr)
+    operation = name.split("_")[-1]
+    if operation in ("cmp", "fma"):
+        value = PRIMITIVES[name](env, a, b, c)
+    elif operation in BINARY:
+        value = PRIMITIVES[name](env, a, b)
+    else:
+        value = PRIMITIVES[name](env, a)
+    return value, mxcsr | env.flags, bool(env.unmasked)
+
+
+def check(name: str, batch: list[fpbatch.Case], *, portable: bool = False) -> None:
+    for case, got in zip(batch, fpbatch.run(name, batch, portable=portable), strict=True):
+        want = expected(name, case)
+        if want != got and not (want[2] and want[1:] == got[1:]):
+            a, b, c, mxcsr = case
+            pytest.fail(
+                f"{name}({a:#x}, {b:#x}, {c:#x}) under mxcsr {mxcsr:#x}:\n"
+                f"softfloat {want[0]:#x} mxcsr {want[1]:#x} trap {want[2]}\n"
+                f"     host {got[0]:#x} mxcsr {got[1]:#x} trap {got[2]}"
+            )
+
+
+@pytest.mark.parametrize("name", PRECISE)
+def test_equals_the_host(name: str, seed: int, tier: str) -> None:
+    if name.endswith("fma") and not fpbatch.host_has("fma"):
+        pytest.skip("the host has no FMA")
+    stream = cases(Random(f"{seed} {name}"), name)
+    total = CASES[tier] // (4 if name.startswith("v_f32") else 2 if name.startswith("v_") else 1)
+    for done in range(0, total, CHUNK):
+        check(name, list(islice(stream, min(CHUNK, total - done))))
