@@ -111,8 +111,9 @@ def output_words(case: Case, after: Outcome) -> list[str]:
 
 def format_line(case: Case, disassembly: str, after: Outcome) -> str:
     """The line of a case and its outcome."""
-    before, behind = " ".join(input_words(case)), " ".join(output_words(case, after))
-    return f"{case.code.hex(' ')} ; {disassembly} ; {before} ; {behind}".rstrip()
+    before, behind = input_words(case), output_words(case, after)
+    words = [case.code.hex(" "), ";", disassembly, ";", *before, ";", *behind]
+    return " ".join(words)
 
 
 def _default_rip(case: Case, vector: int) -> int:
