@@ -51,11 +51,13 @@ def has_compiler() -> bool:
 
 @functools.cache
 def compiler_version() -> str:
-    """The first line that the compiler says about itself; part of every object's key."""
+    """The compiler's name, options and the first line it says of itself; part of every key."""
     said = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, check=False)
-    return said.stdout.partition("\n")[0]
+    path, *options = compiler()
+    return " ".join([Path(path).name, *options, said.stdout.partition("\n")[0]])
 
 
+@functools.cache
 def is_gcc() -> bool:
     """Whether the compiler is GCC, by its own word."""
     return (
