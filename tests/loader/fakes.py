@@ -94,6 +94,13 @@ class FakeMemory:
         return self.dirty[page]
 
 
+class BlankMemory(FakeMemory):
+    """Checks every call, but knows nothing of the files' contents."""
+
+    def _page(self, page: int) -> bytearray:
+        return self.dirty.setdefault(page, bytearray(PAGE))
+
+
 def place(size: int) -> int:
     """A page for an interpreter of `size` bytes, high as the kernel's allocator would choose."""
     assert 0 < size <= 1 << 40

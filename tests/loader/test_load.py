@@ -287,6 +287,16 @@ def test_segments_out_of_order(tmp_path: Path) -> None:
     assert image.brk == BASE + 0x6000
 
 
+def test_fixed_segments_far_apart(tmp_path: Path) -> None:
+    far = phdr(vaddr=1 << 43, offset=0x1000, filesz=0x1000, memsz=0x1000)
+    image = load_data(tmp_path, elf(phdr(), far, size=0x2000))
+    assert image.span == (BASE, (1 << 43) + 0x1000)
+    assert spans(image) == [
+        (BASE, BASE + 0x1000, 5, "main"),
+        (1 << 43, (1 << 43) + 0x1000, 5, "main"),
+    ]
+
+
 def test_an_image_of_gigabytes_costs_nothing(tmp_path: Path) -> None:
     header = phdr(memsz=48 << 30, flags=6)
     image = load_data(tmp_path, elf(header))

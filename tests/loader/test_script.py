@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import resource
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from blink.loader import LoadError, open_program
 from blink.loader.script import BadShebang, parse_shebang
 from loader.elfs import elf, save
-from loader.native import exec_errno, snapshot
+from loader.native import Server, exec_errno, snapshot
 
 
 @pytest.mark.parametrize(
@@ -70,21 +71,19 @@ def test_lines_equal_the_hosts(tmp_path: Path, quota: float, seed: int) -> None:
         save(Path(os.fsdecode(name)), elf())
     script = tmp_path / "script"
     argv = [b"zero", b"one"]
-    for _ in range(int(quota * 100)):
-        line = random_line(rng, names)
-        path = save(script, line)
-        number = exec_errno(path, argv, {})
-        try:
-            with open_program(path, argv, []) as program:
-                ours = 0, program.argv, program.source.path
-        except LoadError as error:
-            ours = error.errno, [], b""
-        theirs = number, [], b""
-        if number == 0:
-            native = snapshot(path, argv, {})
-            theirs = 0, native.cmdline.split(b"\0")[:-1], os.fsencode(native.exe)
-            ours = ours[0], ours[1], os.fsencode(os.path.realpath(ours[2]))
-        assert ours == theirs, f"seed {seed}: {line!r}"
+    end = time.monotonic() + quota
+    with Server() as host:
+        while time.monotonic() < end:
+            line = random_line(rng, names)
+            path = save(script, line)
+            theirs = host.exec(path, argv, {})
+            try:
+                with open_program(path, argv, []) as program:
+                    cmdline = b"".join(string + b"\0" for string in program.argv)
+                    ours = 0, cmdline, os.path.realpath(program.source.path)
+            except LoadError as error:
+                ours = error.errno, b"", b""
+            assert ours == theirs, f"seed {seed}: {line!r}"
 
 
 def chain(folder: Path, count: int) -> bytes:

@@ -65,15 +65,15 @@ class Elf:
     """The headers of one ELF file.
 
     `loads` in the order of the file; `low` and `high` are the page bounds of all of them, before
-    relocation; `align` is the largest p_align, at least a page; `interp` is PT_INTERP's path.
+    relocation; `align` is the largest p_align, at least a page.
     """
 
     __slots__ = (
+        "_interp",
         "align",
         "entry",
         "exec_stack",
         "high",
-        "interp",
         "loads",
         "low",
         "phdr",
@@ -86,7 +86,7 @@ class Elf:
         self.source = source
         self.type, phoff, self.entry, phentsize, self.phnum = _check_header(source)
         headers = _read_phdrs(source, phoff, phentsize, self.phnum)
-        self.interp: bytes | None = None
+        self._interp: tuple[int, int] | None = None
         self.exec_stack = False
         self.align = PAGE
         self.loads: list[Load] = []
@@ -98,15 +98,21 @@ class Elf:
                     self.align = align
                 if offset <= phoff < offset + filesz:
                     self.phdr = phoff - offset + vaddr
-            elif kind == _PT_INTERP and self.interp is None:
-                self.interp = _read_interp(source, offset, filesz)
+            elif kind == _PT_INTERP and self._interp is None:
+                self._interp = offset, filesz
             elif kind == _PT_GNU_STACK:
                 self.exec_stack = bool(flags & _PF_X)
         self.low = self.high = 0
 
+    def read_interp(self) -> bytes | None:
+        """Returns the path in the first PT_INTERP, up to its NUL; None when there is none."""
+        return None if self._interp is None else _read_interp(self.source, *self._interp)
+
     def check_segments(self) -> None:
         """Sets `low` and `high`; raises LoadError (fatal) unless the segments can be mapped."""
         source = self.source
+        if self.type not in (ET_EXEC, ET_DYN):  # an interpreter; Linux looks this late
+            raise source.error(describe_type(self.type), fatal=True)
         for load in self.loads:
             _check_load(source, load)
         used = sorted((load.vaddr, load.vaddr + load.memsz) for load in self.loads if load.memsz)
@@ -117,9 +123,14 @@ class Elf:
                 text = f"its segments at {start:#x} and {following:#x} overlap; rebuild it"
                 raise source.error(text, fatal=True)
         self.low, self.high = page_down(used[0][0]), page_up(used[-1][1])
-        if self.high - self.low > MAX_SPAN:
-            text = f"its segments span {(self.high - self.low) >> 30} GiB; the limit is 64 GiB"
+        # Fixed segments may lie far apart: nothing between them is mapped.
+        span = sum(load.memsz for load in self.loads) if self.fixed else self.high - self.low
+        if span > MAX_SPAN:
+            text = f"its segments span {span >> 30} GiB; the limit is 64 GiB"
             raise source.error(text, ENOMEM, fatal=True)
+        if self.align > MAX_SPAN:
+            text = f"its segments want to be aligned to {self.align:#x}; the limit is 64 GiB"
+            raise source.error(text, EINVAL, fatal=True)
 
     @property
     def fixed(self) -> bool:
@@ -162,8 +173,8 @@ def _check_header(source: Source) -> tuple[int, int, int, int, int]:
     kind, machine, _, entry, phoff, _, _, _, phentsize, phnum, *_ = _EHDR.unpack_from(head)
     if machine != _EM_X86_64:
         raise source.error(describe_machine(head))
-    if kind not in (ET_EXEC, ET_DYN):
-        raise source.error(describe_type(kind), fatal=source.bad == ELIBBAD)
+    if source.bad != ELIBBAD and kind not in (ET_EXEC, ET_DYN):
+        raise source.error(describe_type(kind))
     return kind, phoff, entry, phentsize, phnum
 
 
@@ -182,13 +193,13 @@ def _read_phdrs(source: Source, phoff: int, phentsize: int, phnum: int) -> Itera
 
 
 def _read_interp(source: Source, offset: int, size: int) -> bytes:
-    """Returns the path in PT_INTERP, up to its first NUL."""
     if not 2 <= size <= _PATH_MAX:
         text = f"its interpreter's name has {size} bytes, not 2 to 4096; rebuild it"
         raise source.error(text)
     name = source.read(offset, size)
     if len(name) != size:
-        raise source.error("is truncated: its interpreter's name is cut off; copy it again", EIO)
+        errno = EIO if offset + size <= MASK >> 1 else EINVAL  # as pread(2) sees the offset
+        raise source.error("is truncated: its interpreter's name is cut off; copy it again", errno)
     if name[-1]:
         text = f"its interpreter's name {show(name)} does not end in a NUL; rebuild it"
         raise source.error(text)

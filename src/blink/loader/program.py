@@ -208,9 +208,10 @@ def _follow_scripts(
 def _read_elf(program: Program, source: Source, open_file: OpenFile) -> None:
     """Reads and checks the headers of the program and of its interpreter, in Linux's order."""
     elf = program.elf = Elf(source)
-    if elf.interp is not None:
+    name = elf.read_interp()
+    if name is not None:
         absent = "no such file; install its package, or name the root that has it with -C"
-        found = open_interpreter(elf.interp, open_file, source, absent, ELIBBAD)
+        found = open_interpreter(name, open_file, source, absent, ELIBBAD)
         program.files.append(found)
         program.interp = Elf(found)
     elf.check_segments()
