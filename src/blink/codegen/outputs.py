@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blink.codegen import emit_cpuid, emit_flags, emit_forms, emit_handlers, emit_maps
+from blink.codegen import (
+    emit_cpuid,
+    emit_flags,
+    emit_forms,
+    emit_handlers,
+    emit_maps,
+    emit_syscalls,
+)
 from blink.isa import families
 from blink.isa.spec import REGISTRY
 
@@ -18,6 +25,7 @@ def generate() -> dict[str, str]:
     files = {
         "_generated_maps.h": emit_maps.emit(),
         "_generated_cpuid.h": emit_cpuid.emit(),
+        "_generated_syscalls.h": emit_syscalls.emit(emit_syscalls.load()),
         "_generated_flags.h": emit_flags.header(),
         "_generated_flags.c": emit_flags.source(),
         "_generated_forms.c": emit_forms.source(handlers, forms),

@@ -1,0 +1,60 @@
+/* The blocking primitive.  It uses no stack, so that the abort exit can be taken at every instruction
+ * of the marked range. */
+#include "hostcall.h"
+
+#if defined(__x86_64__)
+__asm__(
+    "  .text\n"
+    "  .p2align 4\n"
+    "  .hidden hostcall, hostcall_start, hostcall_syscall, hostcall_abort\n"
+    "  .globl hostcall, hostcall_start, hostcall_syscall, hostcall_abort\n"
+    "  .type hostcall, @function\n"
+    "hostcall:\n"
+    "  .cfi_startproc\n"
+    "  movq %rdi, %r11\n" /* the interrupt word; syscall itself overwrites r11 */
+    "  movq %rsi, %rax\n"
+    "  movq %rdx, %rcx\n"
+    "  movq (%rcx), %rdi\n"
+    "  movq 8(%rcx), %rsi\n"
+    "  movq 16(%rcx), %rdx\n"
+    "  movq 24(%rcx), %r10\n"
+    "  movq 32(%rcx), %r8\n"
+    "  movq 40(%rcx), %r9\n"
+    "hostcall_start:\n"
+    "  cmpl $0, (%r11)\n"
+    "  jne hostcall_abort\n"
+    "hostcall_syscall:\n"
+    "  syscall\n"
+    "  ret\n"
+    "hostcall_abort:\n"
+    "  movq $-512, %rax\n"
+    "  ret\n"
+    "  .cfi_endproc\n"
+    "  .size hostcall, . - hostcall\n");
+#elif defined(__aarch64__)
+__asm__(
+    "  .text\n"
+    "  .p2align 4\n"
+    "  .hidden hostcall, hostcall_start, hostcall_syscall, hostcall_abort\n"
+    "  .globl hostcall, hostcall_start, hostcall_syscall, hostcall_abort\n"
+    "  .type hostcall, %function\n"
+    "hostcall:\n"
+    "  .cfi_startproc\n"
+    "  mov x9, x0\n"
+    "  mov x8, x1\n"
+    "  mov x10, x2\n"
+    "  ldp x0, x1, [x10]\n"
+    "  ldp x2, x3, [x10, 16]\n"
+    "  ldp x4, x5, [x10, 32]\n"
+    "hostcall_start:\n"
+    "  ldr w11, [x9]\n"
+    "  cbnz w11, hostcall_abort\n"
+    "hostcall_syscall:\n"
+    "  svc #0\n"
+    "  ret\n"
+    "hostcall_abort:\n"
+    "  mov x0, #-512\n"
+    "  ret\n"
+    "  .cfi_endproc\n"
+    "  .size hostcall, . - hostcall\n");
+#endif

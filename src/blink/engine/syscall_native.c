@@ -1,0 +1,134 @@
+/* Translates the arguments of a passthrough system call and runs it on the host. */
+#include "syscall_native.h"
+
+#include <errno.h>
+
+#include "hostcall.h"
+#include "memory.h"
+#include "run.h"
+
+#if defined(__x86_64__)
+#include "_generated_syscalls.h"
+#else
+/* Numbers, structures and flags differ on other hosts: all calls go to Python. */
+static const NativeCall native_calls[1];
+#endif
+
+#define BAD_ADDRESS ((u64)1 << 63) /* the host never maps it */
+#define USER_TOP ((u64)1 << 47)
+
+enum { NATIVE_CALLS = sizeof native_calls / sizeof *native_calls, IOV_LIMIT = 1024 };
+
+typedef struct {
+  u64 base, length;
+} Iovec;
+
+/* The guest's registers, and what goes to the host in their place. */
+typedef struct {
+  Cpu *cpu;
+  const NativeCall *call;
+  u64 guest[6], host[6];
+  Iovec *iovecs;
+} Translation;
+
+u32 native_hidden_low, native_hidden_high;
+bool native_paths;
+
+/* Bytes behind a pointer; ~0 when that is absurd. */
+static u64 extent(const Translation *t, const NativeArg *arg) {
+  u64 value = t->guest[arg->from], bytes, unread;
+  u32 word = 0;
+  switch ((NativeLength)arg->length) {
+  case LENGTH_CONST: return arg->unit;
+  case LENGTH_ARG: return __builtin_mul_overflow(value, arg->unit, &bytes) ? ~(u64)0 : bytes;
+  case LENGTH_ARG32: return (u64)(u32)value * arg->unit;
+  case LENGTH_BITS: return ((u64)(u32)value + 63) / 64 * 8;
+  case LENGTH_REF:
+    return memory_read(t->cpu->mem, value, &word, sizeof word, false, &unread) ? word : 0;
+  }
+  __builtin_unreachable();
+}
+
+/* Most buffers lie in one or two pages that nothing guards. */
+static inline void prepare_out(Memory *mem, u64 addr, u64 bytes) {
+  u64 last = addr + bytes - 1;
+  u8 flags = memory_flags(mem, addr) | memory_flags(mem, last);
+  if (unlikely(last - addr >= GUEST_PAGE || (flags & PAGE_GUARDED) != 0))
+    memory_prepare_write(mem, addr, bytes);
+}
+
+static inline u64 host_pointer(Memory *mem, u64 addr, u64 bytes, bool write) {
+  u64 end;
+  if (addr == 0) return 0;
+  if (addr >= GUEST_TOP || __builtin_add_overflow(addr, bytes, &end) || end > USER_TOP)
+    return BAD_ADDRESS;
+  if (write && bytes != 0)
+    prepare_out(mem, addr, bytes < GUEST_TOP - addr ? bytes : GUEST_TOP - addr);
+  return addr + mem->skew;
+}
+
+/* Copies the array, so that nobody changes it behind our back.  The host refuses an absurd count
+ * before it looks at the array. */
+static u64 host_iovecs(const Translation *t, u64 addr, u64 count, bool write) {
+  Memory *mem = t->cpu->mem;
+  u64 unread;
+  if (addr == 0 || count == 0 || count > IOV_LIMIT) return host_pointer(mem, addr, 0, false);
+  if (!memory_read(mem, addr, t->iovecs, count * sizeof(Iovec), false, &unread)) return BAD_ADDRESS;
+  for (u64 i = 0; i < count; i++) {
+    Iovec *v = &t->iovecs[i];
+    v->base = host_pointer(mem, v->base, v->length, write);
+  }
+  return (u64)t->iovecs;
+}
+
+static inline u64 host_fd(u64 value) {
+  u32 fd = (u32)value;
+  return fd >= native_hidden_low && fd < native_hidden_high ? ~(u64)0 : value;
+}
+
+static inline u64 host_argument(const Translation *t, const NativeArg *arg, u64 value) {
+  Memory *mem = t->cpu->mem;
+  switch ((NativeKind)arg->kind) {
+  case ARG_VALUE: return value;
+  case ARG_FD: return host_fd(value);
+  case ARG_IN: return host_pointer(mem, value, extent(t, arg), false);
+  case ARG_OUT: return host_pointer(mem, value, extent(t, arg), true);
+  case ARG_PATH: return host_pointer(mem, value, 0, false);
+  case ARG_IOV_IN: return host_iovecs(t, value, t->guest[arg->from], false);
+  case ARG_IOV_OUT: return host_iovecs(t, value, t->guest[arg->from], true);
+  }
+  __builtin_unreachable();
+}
+
+static inline bool allowed(const NativeCall *call) {
+  if (!call->native) return false;
+  if (likely(native_paths)) return true;
+  for (u32 i = 0; i < call->count; i++)
+    if (call->args[i].kind == ARG_PATH) return false;
+  return true;
+}
+
+static bool interrupted(Cpu *c, s64 result) {
+  c->interrupt = 0; /* this stop stands for it; the thread's own word stays until the take */
+  c->stop = STOP_SYSCALL_INTERRUPTED;
+  c->stop_error = (u64)result;
+  return false;
+}
+
+bool syscall_native(Cpu *c) {
+  const u64 *r = c->gpr;
+  u32 number = (u32)r[RAX]; /* Linux looks at the low half only */
+  if (number >= NATIVE_CALLS || !allowed(&native_calls[number])) return false;
+  Iovec iovecs[IOV_LIMIT];
+  const NativeCall *call = &native_calls[number];
+  Translation t = {.cpu = c,
+                   .call = call,
+                   .guest = {r[RDI], r[RSI], r[RDX], r[R10], r[R8], r[R9]},
+                   .iovecs = iovecs};
+  for (u32 i = 0; i < call->count; i++) t.host[i] = host_argument(&t, &call->args[i], t.guest[i]);
+  s64 result = hostcall(&c->interrupt, number, t.host);
+  if (unlikely(result == -EINTR || result == -HOST_ERESTARTSYS)) return interrupted(c, result);
+  c->gpr[RAX] = (u64)result;
+  c->counters[COUNT_NATIVE]++;
+  return true;
+}

@@ -1,0 +1,51 @@
+/* System calls that run without Python: same ABI as the host's, and no policy.
+ *
+ * The table is generated from the typed definitions (blink.codegen.emit_syscalls).  Pointers that are
+ * not the guest's become an address that the host refuses, so that the host orders EBADF, EINVAL and
+ * EFAULT as Linux does.  Page permissions are the host's business too: its pages have the guest's.
+ */
+#ifndef BLINK_SYSCALL_NATIVE_H
+#define BLINK_SYSCALL_NATIVE_H
+#include "cpu.h"
+
+typedef enum {
+  ARG_VALUE,
+  ARG_FD,
+  ARG_IN,      /* the host only reads there */
+  ARG_OUT,     /* the host writes there; in-and-out too */
+  ARG_PATH,    /* read, and only allowed while native_paths is set */
+  ARG_IOV_IN,  /* an array of iovecs whose buffers the host reads */
+  ARG_IOV_OUT, /* ... writes */
+} NativeKind;
+
+typedef enum {
+  LENGTH_CONST, /* unit bytes */
+  LENGTH_ARG,   /* argument `from`, 64 bits, times unit */
+  LENGTH_ARG32, /* argument `from`, 32 bits, times unit */
+  LENGTH_BITS,  /* argument `from`, 32 bits, in bits, rounded up to 8 bytes */
+  LENGTH_REF,   /* the 32-bit word behind pointer argument `from` */
+} NativeLength;
+
+typedef struct {
+  u8 kind;   /* NativeKind */
+  u8 length; /* NativeLength */
+  u8 from;
+  u32 unit;
+} NativeArg;
+
+typedef struct {
+  u8 native; /* 0: Python's */
+  u8 count;
+  NativeArg args[6];
+} NativeCall;
+
+/* Runs the call that RAX names.  true: done, RAX is set.  false: Python must act; c->stop is
+ * STOP_SYSCALL_INTERRUPTED, with stop_error -EINTR or -512 and RAX still the number, when a signal
+ * ended the call or came first, else it is as it was. */
+bool syscall_native(Cpu *c);
+
+/* Our own descriptors are native_hidden_low <= fd < native_hidden_high. */
+extern u32 native_hidden_low, native_hidden_high;
+extern bool native_paths;
+
+#endif
