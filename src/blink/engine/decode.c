@@ -3,6 +3,10 @@
  * One pass without bounds checks over at least DECODE_SLACK readable bytes (a short input is first
  * copied and padded); how far the pass went is compared with what was given at the end.  The tables
  * are generated: 16 attribute bits an opcode, and masks of the forms that exist.
+ *
+ * Speed (measured on bash's text, Zen 5): sizes are chosen by branches, because a predicted branch
+ * lets the next instruction start early, where table look-ups make one long chain of loads (10 %
+ * slower).  Cold functions take and return the position by value, so that it stays in a register.
  */
 #include "decode.h"
 
@@ -27,8 +31,8 @@ typedef struct {
   Insn *in;
   const u16 (*attrs)[256]; /* this mode's rows */
   u32 attr;                /* of the opcode */
-  u8 r, x, b;              /* register extensions as 0 or 8 */
-  u8 high;                 /* EVEX.V' as 0 or 16 */
+  u32 r, x, b;             /* register extensions as 0 or 8; r with EVEX.R' as 16 */
+  u32 high;                /* EVEX.V' as 0 or 16 */
 } Cursor;
 
 static ALWAYS_INLINE u32 attr_kind(u32 attr) { return attr >> ATTR_KIND_SHIFT; }
@@ -46,7 +50,7 @@ static ALWAYS_INLINE s64 take(Cursor *c, u32 size) {
 
 /* Notes one legacy or REX prefix.  A REX byte counts only when the opcode follows, so any other
  * prefix forgets it. */
-static void note_prefix(Insn *in, u8 byte) {
+static ALWAYS_INLINE void note_prefix(Insn *in, u8 byte) {
   u8 rex = 0;
   switch (byte) {
   case 0x66: in->has_66 = true; break;
@@ -67,37 +71,50 @@ static void note_prefix(Insn *in, u8 byte) {
   in->rex = rex;
 }
 
-/* Reads prefixes and the first opcode byte.  Fails when nothing but prefixes fits. */
-static ALWAYS_INLINE bool read_prefixes(Cursor *c) {
-  for (u32 n = 0; n <= DECODE_MAX; n++) {
-    u8 byte = *c->p++;
-    c->attr = c->attrs[decode_legacy_rows[MAP_ONE_BYTE]][byte];
-    if (likely(attr_kind(c->attr) != KIND_PREFIX)) {
-      c->in->opcode = byte;
-      return true;
+/* Reads prefixes from `p` and returns where the opcode is, or one past DECODE_MAX prefixes. */
+static NOINLINE const u8 *read_prefixes(Insn *in, const u8 *p, const u16 attrs[256]) {
+  const u8 *end = p + DECODE_MAX + 1;
+  for (; p < end && attr_kind(attrs[*p]) == KIND_PREFIX; p++) note_prefix(in, *p);
+  in->pp = in->rep ? PP_F3 : in->repne ? PP_F2 : in->has_66 ? PP_66 : PP_NONE;
+  return p;
+}
+
+/* Reads prefixes and the first opcode byte, fast when there is no prefix but REX.  Fails when nothing
+ * but prefixes fits. */
+static ALWAYS_INLINE bool read_start(Cursor *c) {
+  const u16 *attrs = c->attrs[decode_legacy_rows[MAP_ONE_BYTE]];
+  const u8 *p = c->p;
+  if (c->in->mode == 64 && (*p & 0xF0) == 0x40) c->in->rex = *p++;
+  if (unlikely(attr_kind(attrs[*p]) == KIND_PREFIX)) {
+    p = read_prefixes(c->in, c->p, attrs);
+    if (p - c->p > DECODE_MAX) {
+      c->p = p;
+      return false;
     }
-    note_prefix(c->in, byte);
   }
-  return false;
+  c->in->opcode = *p;
+  c->attr = attrs[*p];
+  c->p = p + 1;
+  return true;
 }
 
 static ALWAYS_INLINE void select_row(Cursor *c, const u8 *rows, u32 map) {
+  u8 opcode = *c->p++;
   c->in->map = map;
-  c->in->opcode = *c->p++;
-  c->attr = c->attrs[rows[map]][c->in->opcode];
+  c->in->opcode = opcode;
+  c->attr = c->attrs[rows[map]][opcode];
 }
 
-static ALWAYS_INLINE void read_legacy(Cursor *c) {
+static ALWAYS_INLINE void read_opcode(Cursor *c) {
   Insn *in = c->in;
-  u8 rex = in->rex;
-  in->w = rex >> 3 & 1;
+  u32 rex = in->rex;
+  in->w = (rex & 8) != 0;
   c->r = rex << 1 & 8;
   c->x = rex << 2 & 8;
   c->b = rex << 3 & 8;
-  in->pp = in->rep ? PP_F3 : in->repne ? PP_F2 : in->has_66 ? PP_66 : PP_NONE;
   if (attr_kind(c->attr) != KIND_ESCAPE) return;
-  u32 map = *c->p == 0x38 ? MAP_0F38 : *c->p == 0x3A ? MAP_0F3A : MAP_0F;
-  c->p += map != MAP_0F;
+  u32 map = MAP_0F;
+  if ((*c->p & 0xFD) == 0x38) map = *c->p++ == 0x38 ? MAP_0F38 : MAP_0F3A;
   select_row(c, decode_legacy_rows, map);
 }
 
@@ -105,20 +122,18 @@ static ALWAYS_INLINE void read_legacy(Cursor *c) {
  * ignored (R and X cannot be set there), but an unused vvvv must be all ones (measured on Zen 5). */
 static void set_registers(Cursor *c, u32 vvvv) {
   Insn *in = c->in;
-  in->vvvv = ~vvvv & 15;
+  u32 number = ~vvvv & 15;
   if (in->mode != 64) c->r = c->b = c->high = 0;
-  in->has_vvvv = in->vvvv || c->high;
-  in->vvvv = in->mode == 64 ? in->vvvv | c->high : in->vvvv & 7;
+  in->has_vvvv = number || c->high;
+  in->vvvv = in->mode == 64 ? number | c->high : number & 7;
 }
 
 static void read_vex(Cursor *c) {
   Insn *in = c->in;
-  bool three = in->opcode == 0xC4;
-  u8 first = *c->p++;
-  u32 map = MAP_0F;
+  u32 first = *c->p++, map = MAP_0F;
   in->enc = ENC_VEX;
   c->r = ~first >> 4 & 8;
-  if (three) {
+  if (in->opcode == 0xC4) {
     map = first & 31;
     c->x = ~first >> 3 & 8;
     c->b = ~first >> 2 & 8;
@@ -133,7 +148,7 @@ static void read_vex(Cursor *c) {
 
 static bool read_evex(Cursor *c) {
   Insn *in = c->in;
-  u8 p0 = c->p[0], p1 = c->p[1], p2 = c->p[2];
+  u32 p0 = c->p[0], p1 = c->p[1], p2 = c->p[2];
   c->p += 3;
   if ((p0 & 8) || !(p1 & 4) || (p2 & 0x87) == 0x80) return false; /* fixed bits; z without mask */
   in->enc = ENC_EVEX;
@@ -153,21 +168,11 @@ static bool read_evex(Cursor *c) {
 }
 
 /* VEX and EVEX: no legacy prefix that they encode themselves, no LOCK, no REX may come before. */
-static NOINLINE bool read_vector_prefix(Cursor *c) {
+static bool read_vector_opcode(Cursor *c) {
   Insn *in = c->in;
   if (in->has_66 || in->rep || in->repne || in->lock || in->rex) return false;
   if (in->opcode == 0x62) return read_evex(c);
   read_vex(c);
-  return true;
-}
-
-/* Outside 64-bit mode C4, C5 and 62 are LES, LDS and BOUND unless a register ModRM would follow. */
-static ALWAYS_INLINE bool read_opcode(Cursor *c) {
-  if (!read_prefixes(c)) return false;
-  if (unlikely(attr_kind(c->attr) == KIND_VEX) && (c->in->mode == 64 || *c->p >= 0xC0)) {
-    return read_vector_prefix(c);
-  }
-  read_legacy(c);
   return true;
 }
 
@@ -192,32 +197,32 @@ static ALWAYS_INLINE bool is_defined(const Cursor *c) {
   return check->mem >> (in->pp * 8 + reg) & 1;
 }
 
-static ALWAYS_INLINE void read_disp(Insn *in, Cursor *c, u32 size) {
-  in->disp = take(c, size);
-  in->disp_size = size;
-  in->disp8 = size == 1 && in->enc == ENC_EVEX;
+static ALWAYS_INLINE void read_disp(Cursor *c, u32 size) {
+  c->in->disp = take(c, size);
+  c->in->disp_size = size;
 }
 
 /* 16-bit addressing, SDM volume 2 table 2-1: BX+SI BX+DI BP+SI BP+DI SI DI BP BX. */
-static NOINLINE void read_memory16(Cursor *c) {
+static NOINLINE const u8 *read_memory16(Insn *in, const u8 *p) {
   static const s8 bases[8] = {3, 3, 5, 5, 6, 7, 5, 3};
   static const s8 indices[8] = {6, 7, 6, 7, -1, -1, -1, -1};
-  Insn *in = c->in;
+  Cursor c = {.p = p, .in = in};
   u32 form = in->modrm & 7;
   bool absolute = in->mod == 0 && form == 6;
   in->base = absolute ? -1 : bases[form];
   in->index = indices[form];
   if (absolute || in->mod == 2) {
-    read_disp(in, c, 2);
+    read_disp(&c, 2);
   } else if (in->mod == 1) {
-    read_disp(in, c, 1);
+    read_disp(&c, 1);
   }
+  return c.p;
 }
 
 static ALWAYS_INLINE void read_sib(Cursor *c) {
   Insn *in = c->in;
   u8 sib = *c->p++;
-  u8 index = (sib >> 3 & 7) | c->x;
+  u32 index = (sib >> 3 & 7) | c->x;
   in->scale = sib >> 6;
   in->base = (sib & 7) | c->b;
   if (unlikely(attr_kind(c->attr) == KIND_VSIB)) {
@@ -236,18 +241,18 @@ static ALWAYS_INLINE void read_memory(Cursor *c) {
   in->base = in->rm;
   if (sib) read_sib(c);
   if (in->mod == 1) {
-    read_disp(in, c, 1);
+    read_disp(c, 1);
   } else if (in->mod == 2) {
-    read_disp(in, c, 4);
+    read_disp(c, 4);
   } else if ((in->base & 7) == 5) {
     in->base = -1;
     in->rip_relative = !sib && in->mode == 64;
-    read_disp(in, c, 4);
+    read_disp(c, 4);
   }
 }
 
 /* Vector indices and tile rows need a SIB byte; 16-bit addressing has none. */
-static bool lacks_sib(const Cursor *c) {
+static ALWAYS_INLINE bool lacks_sib(const Cursor *c) {
   u32 kind = attr_kind(c->attr);
   if (likely(kind != KIND_VSIB && kind != KIND_SIB)) return false;
   return (c->in->modrm & 7) != 4 || c->in->addr_size == 2;
@@ -262,14 +267,11 @@ static ALWAYS_INLINE bool read_modrm(Cursor *c) {
   in->reg = (byte >> 3 & 7) | c->r;
   in->rm = (byte & 7) | c->b;
   if (!is_defined(c)) return false;
-  if (in->mod == 3) {
-    if (in->enc == ENC_EVEX) in->rm |= c->x << 1;
-    return true;
-  }
+  if (in->mod == 3) return true;
   if (lacks_sib(c)) return false;
   in->has_mem = true;
   if (unlikely(in->addr_size == 2)) {
-    read_memory16(c);
+    c->p = read_memory16(in, c->p);
   } else {
     read_memory(c);
   }
@@ -287,25 +289,27 @@ static ALWAYS_INLINE void read_imm2(Cursor *c, u32 size) {
   c->in->nimm = 2;
 }
 
-/* The rarer immediates. */
-static NOINLINE void read_odd_immediate(Cursor *c, u32 kind, u32 z) {
-  Insn *in = c->in;
+/* The rarer immediates; `z` is the size of IZ. */
+static NOINLINE const u8 *read_odd_immediate(Insn *in, const u8 *p, u32 kind, u32 z) {
+  Cursor c = {.p = p, .in = in};
+  bool test = (in->modrm >> 3 & 6) == 0;
   switch (kind) {
-  case IMM_IW: read_imm(c, 2); break;
-  case IMM_IV: read_imm(c, in->osz); break;
-  case IMM_AP: read_imm(c, z), read_imm2(c, 2); break;
-  case IMM_ENTER: read_imm(c, 2), read_imm2(c, 1); break;
-  case IMM_MOFFS: in->has_mem = true, read_disp(in, c, in->addr_size); break;
+  case IMM_IW: read_imm(&c, 2); break;
+  case IMM_IV: read_imm(&c, in->osz); break;
+  case IMM_AP: read_imm(&c, z), read_imm2(&c, 2); break;
+  case IMM_ENTER: read_imm(&c, 2), read_imm2(&c, 1); break;
+  case IMM_MOFFS: in->has_mem = true, read_disp(&c, in->addr_size); break;
   case IMM_TEST_IB:
-    if ((in->modrm >> 3 & 6) == 0) read_imm(c, 1);
+    if (test) read_imm(&c, 1);
     break;
   case IMM_TEST_IZ:
-    if ((in->modrm >> 3 & 6) == 0) read_imm(c, z);
+    if (test) read_imm(&c, z);
     break;
   case IMM_SSE4A:
-    if (in->pp != PP_NONE) read_imm(c, 1), read_imm2(c, 1);
+    if (in->pp != PP_NONE) read_imm(&c, 1), read_imm2(&c, 1);
     break;
   }
+  return c.p;
 }
 
 static ALWAYS_INLINE void read_immediate(Cursor *c) {
@@ -320,20 +324,42 @@ static ALWAYS_INLINE void read_immediate(Cursor *c) {
   } else if (kind == IMM_JZ) {
     read_imm(c, in->mode == 64 ? 4 : z);
   } else {
-    read_odd_immediate(c, kind, z);
+    c->p = read_odd_immediate(in, c->p, kind, z);
   }
 }
 
-static ALWAYS_INLINE bool read_insn(Cursor *c) {
+/* What follows the opcode. */
+static ALWAYS_INLINE bool read_operands(Cursor *c) {
   Insn *in = c->in;
-  if (!read_opcode(c)) return false;
   in->oreg = (in->opcode & 7) | c->b;
   set_sizes(in);
   if (c->attr & ATTR_MODRM ? !read_modrm(c) : !is_defined(c)) return false;
-  /* L'L = 3 is no length, only a rounding mode. */
-  if (in->l == 3 && !(in->evex_b && in->mod == 3)) return false;
   read_immediate(c);
   return true;
+}
+
+static NOINLINE bool read_vector(Insn *in, const u8 **p, const u16 (*attrs)[256]) {
+  Cursor c = {.p = *p, .in = in, .attrs = attrs};
+  bool good = read_vector_opcode(&c) && read_operands(&c);
+  *p = c.p;
+  if (in->enc == ENC_VEX) return good;
+  in->disp8 = in->disp_size == 1;
+  if (in->mod == 3) in->rm |= c.x << 1;
+  /* L'L = 3 is no length, only a rounding mode. */
+  return good && (in->l != 3 || (in->evex_b && in->mod == 3));
+}
+
+/* Outside 64-bit mode C4, C5 and 62 are LES, LDS and BOUND unless a register ModRM would follow. */
+static ALWAYS_INLINE bool read_insn(Cursor *c) {
+  if (!read_start(c)) return false;
+  if (unlikely(attr_kind(c->attr) == KIND_VEX) && (c->in->mode == 64 || *c->p >= 0xC0)) {
+    const u8 *p = c->p;
+    bool good = read_vector(c->in, &p, c->attrs);
+    c->p = p;
+    return good;
+  }
+  read_opcode(c);
+  return read_operands(c);
 }
 
 static NOINLINE const u8 *pad(u8 *copy, const u8 *bytes, size_t n) {
