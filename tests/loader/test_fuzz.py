@@ -32,6 +32,8 @@ EHDR_STARTS = (0, 16, 18, 20, 24, 32, 40, 48, 52, 54, 56, 58, 60, 62, 64)
 PHDR_STARTS = (0, 4, 8, 16, 24, 32, 40, 48, 56)
 INTERP = b"/interp"
 
+pytestmark = pytest.mark.timeout(600)  # the all tier searches for minutes
+
 
 def set_field(rng: random.Random, data: bytearray, base: int, starts: tuple[int, ...]) -> None:
     """Puts an edge value, or one near the old one, into one field of a header at `base`."""

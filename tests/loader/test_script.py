@@ -60,6 +60,7 @@ def random_line(rng: random.Random, names: list[bytes]) -> bytes:
     return line + blank() + rng.choice((b"\n", b"", b"\nrest\n", b"\0\n"))
 
 
+@pytest.mark.timeout(600)
 def test_lines_equal_the_hosts(tmp_path: Path, quota: float, seed: int) -> None:
     """argv, AT_EXECFN and the exec'd file, for random lines."""
     rng = random.Random(seed)
