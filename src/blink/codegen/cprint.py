@@ -182,6 +182,8 @@ class HandlerPrinter(Printer):
             self._prepare_flags(t.flags)
         for location, name in values:
             self.line(f"{location} = {name};")
+            if location.startswith("MMX("):  # exponent and sign of the x87 register become ones
+                self.line(f"MMX_TOP{location[3:]} = 0xffff;")
         if t.flags is not None:
             self._commit_flags(t.flags)
         self.lines += end

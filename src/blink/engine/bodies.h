@@ -27,12 +27,26 @@ void memory_fence(Cpu *c);
 void load_segment(Cpu *c, u16 selector);
 void mxcsr_load(Cpu *c, u32 value);
 u32 mxcsr_store(Cpu *c);
+void mmx_enter(Cpu *c); /* before every MMX instruction */
+void mmx_leave(Cpu *c); /* EMMS */
 
 /* --- bodies_mem.c --- */
 #define fxsave_body BODY(fxsave_body)
 #define fxrstor_body BODY(fxrstor_body)
 void fxsave_body(Cpu *c, u64 address, u32 wide);
 void fxrstor_body(Cpu *c, u64 address, u32 wide);
+
+/* x87 images: FLDENV, FNSTENV, FRSTOR, FNSAVE; `bits` is 16 or 32.  store80: FSTP m80, FBSTP. */
+#define fldenv_image BODY(fldenv_image)
+#define fnstenv_image BODY(fnstenv_image)
+#define frstor_image BODY(frstor_image)
+#define fnsave_image BODY(fnsave_image)
+#define store80 BODY(store80)
+void fldenv_image(Cpu *c, u64 address, u32 bits);
+void fnstenv_image(Cpu *c, u64 address, u32 bits);
+void frstor_image(Cpu *c, u64 address, u32 bits);
+void fnsave_image(Cpu *c, u64 address, u32 bits);
+void store80(Cpu *c, u64 address, u64 low, u16 high);
 
 /* BTS, BTR, BTC (operation 0, 1, 2) on a bit string in memory, atomically.  The old bit. */
 #define bit_string16 BODY(bit_string16)

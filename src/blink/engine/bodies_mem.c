@@ -9,28 +9,55 @@
 #include "ops.h"
 #include "x87.h"
 
-/* Page by page, so that a fault in the second half comes before anything is written. */
-static void *image(Cpu *c, u64 address, bool write)
+/* An image of `size` bytes, both ends of which were touched: no fault comes half-way. */
+static void *span(Cpu *c, u64 address, u32 size, bool write)
 {
-  void *first = write ? mem_wr(c, address, 16) : mem_rd(c, address, 16);
-  void *last = write ? mem_wr(c, address + 496, 16) : mem_rd(c, address + 496, 16);
-  *(volatile u8 *)first, *(volatile u8 *)last;
-  return first;
+  u8 *p = write ? mem_wr(c, address, size) : mem_rd(c, address, size);
+  (void)*(volatile u8 *)p, (void)*(volatile u8 *)(p + size - 1);
+  if (write) *(volatile u8 *)p = *p, *(volatile u8 *)(p + size - 1) = p[size - 1];
+  return p;
 }
 
 void fxsave_body(Cpu *c, u64 address, u32 wide)
 {
-  void *to = image(c, address, true);
+  void *to = span(c, address, 512, true);
   c->mxcsr = mxcsr_read();
   x87_fxsave(c, to, wide);
 }
 
 void fxrstor_body(Cpu *c, u64 address, u32 wide)
 {
-  const void *from = image(c, address, false);
+  const void *from = span(c, address, 512, false);
   c->mxcsr = mxcsr_read();
   x87_fxrstor(c, from, wide);
   mxcsr_write(c->mxcsr);
+}
+
+void fldenv_image(Cpu *c, u64 address, u32 bits)
+{
+  x87_fldenv(c, span(c, address, bits == 16 ? 14 : 28, false), bits);
+}
+
+void fnstenv_image(Cpu *c, u64 address, u32 bits)
+{
+  x87_fnstenv(c, span(c, address, bits == 16 ? 14 : 28, true), bits);
+}
+
+void frstor_image(Cpu *c, u64 address, u32 bits)
+{
+  x87_frstor(c, span(c, address, bits == 16 ? 94 : 108, false), bits);
+}
+
+void fnsave_image(Cpu *c, u64 address, u32 bits)
+{
+  x87_fnsave(c, span(c, address, bits == 16 ? 94 : 108, true), bits);
+}
+
+void store80(Cpu *c, u64 address, u64 low, u16 high)
+{
+  u8 *p = span(c, address, 10, true);
+  WR64(p, low);
+  WR16(p + 8, high);
 }
 
 #define BIT_STRING(w)                                                            \

@@ -46,6 +46,8 @@
 #define XMM(n) (c->vec[n].x[0])
 #define MMX(n) (*(raw_u64 *)c->x87.st[n])
 
+#define MMX_TOP(n) (*(raw_u16 *)(c->x87.st[n] + 8))
+
 #define EA(r) (REG64((r)->base) + (REG64((r)->index) << (r)->scale) + (r)->disp)
 
 #define NEXT(r) GO((r) + 1)

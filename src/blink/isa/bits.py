@@ -356,6 +356,8 @@ def vmap(w: int, fn: Callable[..., Bits], *vectors: Bits) -> Bits:
 
     Printed as one C loop, which the compiler turns into host SIMD.
     """
+    if vectors[0].w == 64:
+        return vmap(w, fn, *(v.zext(128) for v in vectors)).lane(64, 0)
     if all(v.op == "const" for v in vectors):
         return from_lanes([fn(*parts) for parts in zip(*(v.lanes(w) for v in vectors), strict=True)])
     params = tuple(Bits.symbol(f"lane{i}", w) for i in range(len(vectors)))

@@ -82,7 +82,7 @@ def parse_encoding(text: str) -> Encoding:
     seen = False
     while words:
         word = words.pop(0)
-        if word in PP and not seen and words:
+        if word in PP and not seen and e.map == 0 and e.pp == ANY and words:
             e.pp = PP[word]
             continue
         if word.startswith(("VEX.", "EVEX.")):
