@@ -223,11 +223,11 @@ class AddressSpace:
         if at < end:
             raise SysError(ENOMEM)
 
-    def mark(self, start: int, end: int, field: str, value: bool) -> None:
-        """Sets `dont_fork` of the pages in [start, end)."""
+    def mark_fork(self, start: int, end: int, dont_fork: bool) -> None:
+        """Notes MADV_DONTFORK or MADV_DOFORK for the pages in [start, end)."""
         for vma in self.overlapping(start, end):
             part = vma.piece(max(vma.start, start), min(vma.end, end))
-            setattr(part, field, value)
+            part.dont_fork = dont_fork
             self.insert(part)
 
     # --- heap and stack ---

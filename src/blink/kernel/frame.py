@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from struct import Struct
 
-from blink.abi.signals import MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE
+from blink.abi.signals import MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import AltStack, Task
+
+    Stack = tuple[int, int, int]
 
 RED_ZONE = 128
 FXSAVE_SIZE = 512
@@ -109,22 +111,37 @@ def enter(task: Task, handler: int, signo: int, frame: int) -> None:
     cpu.rip = handler
 
 
-def pop(task: Task) -> int:
-    """Restores what the frame below rsp holds; the mask to set.  Raises MemoryFault.
+class Saved:
+    """What a frame holds: register values in the order of REGISTERS, FXSAVE image, mask, stack."""
 
-    Called by rt_sigreturn, when the handler has already taken the return address off.
+    __slots__ = ("altstack", "fpu", "mask", "registers")
+
+    def __init__(self, registers: tuple[int, ...], fpu: bytes, mask: int, altstack: Stack) -> None:
+        self.registers = registers
+        self.fpu = fpu
+        self.mask = mask
+        self.altstack = altstack
+
+
+def read(task: Task) -> Saved:
+    """The frame below rsp, off which the handler has taken the return address.
+
+    Raises MemoryFault.
     """
-    cpu = task.cpu
-    values = _FRAME.unpack(task.memory.read(cpu.get("rsp") - 8, FRAME_SIZE))
+    values = _FRAME.unpack(task.memory.read(task.cpu.get("rsp") - 8, FRAME_SIZE))
     fpstate, mask = values[-3], values[-2]
-    image = task.memory.read(fpstate, FXSAVE_SIZE) if fpstate else _initial_fpu()
+    fpu = _legal(task.memory.read(fpstate, FXSAVE_SIZE)) if fpstate else _initial_fpu()
+    return Saved(values[6:24], fpu, mask, values[3:6])
+
+
+def restore(task: Task, saved: Saved) -> None:
+    """Sets all registers and the alternate stack; the mask is the caller's."""
+    cpu = task.cpu
     flags = cpu.get("eflags") & ~_RESTORED_FLAGS
-    for name, value in zip(REGISTERS, values[6:24], strict=True):
+    for name, value in zip(REGISTERS, saved.registers, strict=True):
         cpu.set(name, value if name != "eflags" else flags | value & _RESTORED_FLAGS)
-    cpu.fxrstor(_legal(image))
-    set_altstack(task.altstack, cpu.get("rsp"), *values[3:6])
-    assert isinstance(mask, int)
-    return mask
+    cpu.fxrstor(saved.fpu)
+    set_altstack(task.altstack, cpu.get("rsp"), *saved.altstack)
 
 
 def _legal(image: bytes) -> bytes:
@@ -139,7 +156,7 @@ def set_altstack(stack: AltStack, rsp: int, sp: int, flags: int, size: int) -> s
     if stack.holds(rsp):
         return "EPERM"
     mode = flags & ~SS_AUTODISARM
-    if mode not in (0, 1, SS_DISABLE):
+    if mode not in (0, SS_ONSTACK, SS_DISABLE):
         return "EINVAL"
     if mode == SS_DISABLE:
         sp = size = 0
@@ -147,6 +164,13 @@ def set_altstack(stack: AltStack, rsp: int, sp: int, flags: int, size: int) -> s
         return "ENOMEM"
     stack.sp, stack.flags, stack.size = sp, flags, size
     return None
+
+
+def altstack_flags(stack: AltStack, rsp: int) -> int:
+    """ss_flags as sigaltstack(2) tells them."""
+    if not stack.size:
+        return SS_DISABLE
+    return (SS_ONSTACK if stack.holds(rsp) else 0) | stack.flags & SS_AUTODISARM
 
 
 def _signed(flags: int) -> int:

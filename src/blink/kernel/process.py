@@ -56,6 +56,7 @@ class Process:
     hidden          our descriptors
     files           paths and descriptors under policy (blink.vfs), or None before it is set
     open_executable path -> descriptor, or OSError: how execve opens files
+    personality     personality(2)
     hwcap           AT_HWCAP, EDX of CPUID leaf 1
     vfork           set in a vfork child: what it owes its parent
     timers          numbers of POSIX timers, which do not survive execve
@@ -73,6 +74,7 @@ class Process:
         "memory",
         "open_executable",
         "options",
+        "personality",
         "report",
         "said",
         "space",
@@ -94,6 +96,7 @@ class Process:
         self.files: object | None = None
         self.open_executable: Callable[[bytes], int] = open_host
         self.hwcap = 0
+        self.personality = 0
         self.vfork: VforkChild | None = None
         self.timers: set[int] = set()
         self.at_exit: list[Callable[[], None]] = []

@@ -72,6 +72,8 @@ def _host_argument(task: Task, arg: Arg, registers: Registers) -> int | bytes:
         return value
     if arg.type.kind == "iov":
         return _host_iovecs(task, arg, value, registers)
+    if arg.type.kind == "range":
+        return host_range(task, value, extent(task, arg, registers))
     length = extent(task, arg, registers) if arg.type.direction != "in" else 0
     return host_pointer(task, value, length, arg.type.direction != "in")
 
@@ -84,6 +86,13 @@ def host_pointer(task: Task, address: int, length: int, write: bool) -> int:
         return BAD_ADDRESS
     if write and length:
         task.memory.prepare_write(address, min(length, GUEST_TOP - address))
+    return address + task.memory.skew
+
+
+def host_range(task: Task, address: int, length: int) -> int:
+    """The host's address of pages; a range that leaves the guest's memory is not mapped at all."""
+    if address > GUEST_TOP or length > GUEST_TOP - address:
+        return BAD_ADDRESS
     return address + task.memory.skew
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     Mode: TypeAlias = int
     Signal: TypeAlias = int
     Ptr: TypeAlias = int
+    Range: TypeAlias = int
     Path: TypeAlias = bytes
     OptionalPath: TypeAlias = bytes | None
     Buffer: TypeAlias = int
@@ -72,6 +73,7 @@ __all__ = [
     "Out",
     "Path",
     "Ptr",
+    "Range",
     "Signal",
     "Size",
     "Sockaddr",
@@ -96,7 +98,7 @@ class Type:
     """What an annotation means at run time.
 
     kind       "value" or one of the pointer kinds: "path", "buffer", "struct", "array", "iov",
-               "bits", "sockaddr"
+               "bits", "sockaddr", "range" (pages that the call acts on without reading them)
     bits       width of a value: 32 or 64
     signed     whether the value is sign-extended from `bits`
     show       how the log prints a value: "dec", "hex", "oct", "fd", "signal"
@@ -185,6 +187,7 @@ if not TYPE_CHECKING:
     Iov = Type("iov")
     Bits = Type("bits")
     Sockaddr = Type("sockaddr")
+    Range = Type("range", show="hex")
     In = _Directed("in")
     Out = _Directed("out")
     InOut = _Directed("inout")

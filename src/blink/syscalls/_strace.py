@@ -77,8 +77,8 @@ def format_argument(task: Task, arg: Arg, registers: Registers, result: int | No
     value = registers[arg.index]
     if not arg.is_pointer:
         return _value(arg, value)
-    if value == 0:
-        return "NULL"
+    if value == 0 or arg.type.kind == "range":
+        return _hex(value)
     try:
         return _pointee(task, arg, registers, result)
     except task.MemoryFault:

@@ -1,0 +1,335 @@
+"""The address space: mmap(2) and its relatives.
+
+Where things go is decided by `blink.kernel.address_space`; the host kernel does the mapping and
+answers about files, protections and limits.
+"""
+
+from errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC, EPERM
+
+from blink.abi import mman
+from blink.abi.errors import SysError
+from blink.abi.layout import GUEST_MIN, GUEST_TOP, PAGE
+from blink.kernel import host
+from blink.kernel.address_space import PAGE_MASK, Vma, check_range, page_up
+from blink.syscalls._spec import (
+    Fd,
+    Flags,
+    In,
+    Int,
+    Off,
+    Path,
+    Ptr,
+    Range,
+    Size,
+    UInt,
+    syscall,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.task import Task
+
+LOW_2G = (0x4000_0000, 0x8000_0000)  # where MAP_32BIT goes
+
+
+@syscall(9, result="hex")
+def mmap(
+    task: "Task",
+    addr: Ptr,
+    length: Size,
+    prot: Flags[Int, mman.PROT],
+    flags: Flags[Int, mman.MAP],
+    fd: Fd,
+    offset: Off,
+) -> int:
+    """Implements mmap(2).
+
+    Addresses are handed out deterministically.  MAP_HUGETLB finds no huge pages: ENOMEM.
+    """
+    if offset & PAGE_MASK:
+        raise SysError(EINVAL)
+    size = page_up(length)
+    if flags & mman.MAP_ANONYMOUS:
+        fd, offset = -1, 0
+    _check_mmap(length, size, flags)
+    start = _choose(task, addr, size, flags)
+    vma = Vma(start, start + size, prot & mman.PROT_RWX)
+    vma.shared = flags & mman.MAP_TYPE != mman.MAP_PRIVATE
+    vma.grows = bool(flags & mman.MAP_GROWSDOWN)
+    if fd >= 0 or vma.shared:
+        vma.origin = task.process.space.new_origin()
+    place = mman.MAP_FIXED | mman.MAP_FIXED_NOREPLACE | mman.MAP_32BIT | mman.MAP_GROWSDOWN
+    task.process.space.map(vma, flags & ~place, fd, offset)
+    return start
+
+
+def _check_mmap(length: int, size: int, flags: int) -> None:
+    if length == 0 or flags & mman.MAP_TYPE not in (1, 2, 3):
+        raise SysError(EINVAL)
+    if size > GUEST_TOP or (flags & mman.MAP_HUGETLB and flags & mman.MAP_ANONYMOUS):
+        raise SysError(ENOMEM)
+
+
+def _choose(task: "Task", addr: int, size: int, flags: int) -> int:
+    space = task.process.space
+    if flags & (mman.MAP_FIXED | mman.MAP_FIXED_NOREPLACE):
+        if addr & PAGE_MASK:
+            raise SysError(EINVAL)
+        if addr > GUEST_TOP - size:
+            raise SysError(ENOMEM)
+        if addr < GUEST_MIN:
+            raise SysError(EPERM)
+        if flags & mman.MAP_FIXED_NOREPLACE and not space.is_free(addr, addr + size):
+            raise SysError(EEXIST)
+        return addr
+    if flags & mman.MAP_32BIT:
+        return space.find_gap(size, *LOW_2G)
+    return space.choose(addr, size)
+
+
+@syscall(11)
+def munmap(task: "Task", addr: In[Range, "length"], length: Size) -> None:
+    """Implements munmap(2)."""
+    end = check_range(addr, length)
+    if length == 0:
+        raise SysError(EINVAL)
+    task.process.space.unmap(addr, end)
+
+
+@syscall(10)
+def mprotect(
+    task: "Task", addr: In[Range, "length"], length: Size, prot: Flags[Int, mman.PROT]
+) -> None:
+    """Implements mprotect(2)."""
+    grows = prot & (mman.PROT_GROWSDOWN | mman.PROT_GROWSUP)
+    prot &= ~(mman.PROT_GROWSDOWN | mman.PROT_GROWSUP)
+    if addr & PAGE_MASK or prot & ~(mman.PROT_RWX | mman.PROT_SEM):
+        raise SysError(EINVAL)
+    if grows == mman.PROT_GROWSDOWN | mman.PROT_GROWSUP:
+        raise SysError(EINVAL)
+    if length == 0:
+        return
+    if length > GUEST_TOP or addr > GUEST_TOP - page_up(length):
+        raise SysError(ENOMEM)
+    start = _extended(task, addr, grows)
+    task.process.space.protect(start, addr + page_up(length), prot & mman.PROT_RWX)
+
+
+def _extended(task: "Task", addr: int, grows: int) -> int:
+    """The start of the change: with PROT_GROWSDOWN, of the mapping that grows down."""
+    if not grows:
+        return addr
+    vma = task.process.space.find(addr)
+    if vma is None:
+        raise SysError(ENOMEM)
+    if grows == mman.PROT_GROWSUP or not vma.grows:
+        raise SysError(EINVAL)
+    return vma.start
+
+
+@syscall(329)
+def pkey_mprotect(
+    task: "Task",
+    addr: In[Range, "length"],
+    length: Size,
+    prot: Flags[Int, mman.PROT],
+    pkey: Int,
+) -> None:
+    """Implements pkey_mprotect(2).
+
+    CPUID offers no protection keys, so only key -1 is valid.
+    """
+    if pkey != -1:
+        raise SysError(EINVAL)
+    mprotect(task, addr, length, prot)
+
+
+@syscall(330)
+def pkey_alloc(task: "Task", flags: UInt, rights: UInt) -> int:
+    """Implements pkey_alloc(2).
+
+    CPUID offers no protection keys: ENOSPC, as on such a CPU.
+    """
+    raise SysError(EINVAL if flags or rights & ~3 else ENOSPC)
+
+
+@syscall(331)
+def pkey_free(task: "Task", pkey: Int) -> int:
+    """Implements pkey_free(2).
+
+    No key can be allocated, so none can be freed.
+    """
+    raise SysError(EINVAL)
+
+
+@syscall(12, result="hex")
+def brk(task: "Task", addr: Ptr) -> int:
+    """Implements brk(2)."""
+    return task.process.space.set_brk(addr)
+
+
+@syscall(25, result="hex")
+def mremap(
+    task: "Task",
+    old: In[Range, "old_size"],
+    old_size: Size,
+    new_size: Size,
+    flags: Flags[Int, mman.MREMAP],
+    new: Ptr,
+) -> int:
+    """Implements mremap(2)."""
+    old_size, new_size = page_up(old_size), page_up(new_size)
+    _check_mremap(old, old_size, new_size, flags, new)
+    vma = task.process.space.find(old)
+    if vma is None or (old_size == 0 and not vma.shared):
+        raise SysError(EFAULT if vma is None else EINVAL)
+    if flags & mman.MREMAP_FIXED:
+        return _move(task, vma, old, old_size, new, new_size, flags)
+    keep = flags & mman.MREMAP_DONTUNMAP
+    if new_size <= old_size and not keep:
+        _shrink(task, old, old_size, new_size)
+        return old
+    if vma.end < old + old_size:
+        raise SysError(EFAULT)
+    if old_size and not keep and _grow_in_place(task, vma, old, old_size, new_size):
+        return old
+    if not flags & mman.MREMAP_MAYMOVE:
+        raise SysError(ENOMEM)
+    new = task.process.space.choose(new if keep else 0, new_size)
+    return _move(task, vma, old, old_size, new, new_size, flags)
+
+
+def _check_mremap(old: int, old_size: int, new_size: int, flags: int, new: int) -> None:
+    fixed, keep = flags & mman.MREMAP_FIXED, flags & mman.MREMAP_DONTUNMAP
+    if flags & ~7 or old & PAGE_MASK or new_size == 0 or new_size > GUEST_TOP:
+        raise SysError(EINVAL)
+    if (fixed or keep) and not flags & mman.MREMAP_MAYMOVE:
+        raise SysError(EINVAL)
+    if keep and old_size != new_size:
+        raise SysError(EINVAL)
+    if fixed and (new & PAGE_MASK or new > GUEST_TOP - new_size):
+        raise SysError(EINVAL)
+    if fixed and new < old + old_size and old < new + new_size:
+        raise SysError(EINVAL)
+
+
+def _shrink(task: "Task", old: int, old_size: int, new_size: int) -> None:
+    if new_size < old_size:
+        task.process.space.unmap(old + new_size, old + old_size)
+
+
+def _grow_in_place(task: "Task", vma: Vma, old: int, old_size: int, new_size: int) -> bool:
+    space = task.process.space
+    end, new_end = old + old_size, old + new_size
+    if vma.end != end or new_end > GUEST_TOP or not space.is_free(end, new_end):
+        return False
+    _remap(task, old, old_size, old, new_size)
+    space.insert(vma.piece(end, new_end))
+    return True
+
+
+def _move(
+    task: "Task", vma: Vma, old: int, old_size: int, new: int, new_size: int, flags: int
+) -> int:
+    """Moves [old, old + old_size), which lies in `vma`, to `new`; what was there goes."""
+    space = task.process.space
+    if vma.end < old + min(old_size, new_size) or vma.end < old + old_size:
+        raise SysError(EFAULT)
+    if new < GUEST_MIN:
+        raise SysError(EPERM)
+    space.unmap(new, new + new_size)
+    moved = vma.piece(new, new + new_size)
+    if moved.origin:
+        moved.origin = space.new_origin()
+    if new_size < old_size:
+        _shrink(task, old, old_size, new_size)
+        old_size = new_size
+    _remap(task, old, old_size, new, new_size)
+    space.remove(old, old + old_size)
+    space.insert(moved)
+    if flags & mman.MREMAP_DONTUNMAP:
+        _leave_zeros(task, vma.piece(old, old + old_size))
+    return new
+
+
+def _leave_zeros(task: "Task", vma: Vma) -> None:
+    """MREMAP_DONTUNMAP: the old pages stay mapped and empty."""
+    task.process.space.map(vma, mman.MAP_PRIVATE | mman.MAP_ANONYMOUS)
+
+
+def _remap(task: "Task", old: int, old_size: int, new: int, new_size: int) -> None:
+    try:
+        task.memory.remap(old, old_size, new, new_size)
+    except OSError as error:
+        raise SysError(error.errno or ENOMEM) from None
+
+
+@syscall(28)
+def madvise(
+    task: "Task", addr: In[Range, "length"], length: Size, advice: Flags[Int, mman.MADV]
+) -> None:
+    """Implements madvise(2)."""
+    if addr & PAGE_MASK or page_up(length) < length:
+        raise SysError(EINVAL)
+    size = page_up(length)
+    space = task.process.space
+    if size == 0 or size > GUEST_TOP or addr > GUEST_TOP - size:
+        task.host(host.NR_MADVISE, addr + task.memory.skew if size == 0 else 1 << 63, size, advice)
+        return
+    if advice in (mman.MADV_DONTNEED, mman.MADV_FREE, mman.MADV_REMOVE):
+        task.memory.prepare_write(addr, size)  # the bytes change
+    task.host(host.NR_MADVISE, addr + task.memory.skew, size, advice)
+    if advice in (mman.MADV_DONTFORK, mman.MADV_DOFORK):
+        space.mark_fork(addr, addr + size, advice == mman.MADV_DONTFORK)
+
+
+@syscall(27)
+def mincore(task: "Task", addr: In[Range, "length"], length: Size, vec: Ptr) -> None:
+    """Implements mincore(2)."""
+    size = page_up(length)
+    inside = size <= GUEST_TOP and addr <= GUEST_TOP - size
+    target = addr + task.memory.skew if inside else 1 << 63 | addr & PAGE_MASK
+    task.host(host.NR_MINCORE, target, length, task.guest(vec, size // PAGE, True))
+
+
+@syscall(26, passthrough=True)
+def msync(addr: In[Range, "length"], length: Size, flags: Flags[Int, mman.MSYNC]) -> None:
+    """Implements msync(2)."""
+
+
+@syscall(149, passthrough=True)
+def mlock(addr: In[Range, "length"], length: Size) -> None:
+    """Implements mlock(2)."""
+
+
+@syscall(325, passthrough=True)
+def mlock2(addr: In[Range, "length"], length: Size, flags: UInt) -> None:
+    """Implements mlock2(2)."""
+
+
+@syscall(150, passthrough=True)
+def munlock(addr: In[Range, "length"], length: Size) -> None:
+    """Implements munlock(2)."""
+
+
+@syscall(
+    151,
+    passthrough=True,
+    level="partial",
+    note="the emulator's own memory is locked, and counted, too",
+)
+def mlockall(flags: Flags[Int, mman.MCL]) -> None:
+    """Implements mlockall(2).
+
+    The emulator's own pages are locked as well, and count against RLIMIT_MEMLOCK.
+    """
+
+
+@syscall(152, passthrough=True)
+def munlockall() -> None:
+    """Implements munlockall(2)."""
+
+
+@syscall(319, passthrough=True)
+def memfd_create(name: Path, flags: Flags[UInt, mman.MFD]) -> None:
+    """Implements memfd_create(2)."""

@@ -1,0 +1,246 @@
+"""Processes: execve, exit, wait, prctl, process descriptors.  fork and clone: see `clone`."""
+
+from errno import EBADF, EINVAL, ELOOP, ENODEV, ENOENT, EPERM
+
+from blink.abi import sched
+from blink.abi.errors import SysError
+from blink.abi.structs import RUSAGE, S32, U64
+from blink.kernel import exec as exec_
+from blink.kernel import host
+from blink.syscalls._spec import (
+    KEEP,
+    Buffer,
+    Fd,
+    Flags,
+    In,
+    Int,
+    Long,
+    Out,
+    Path,
+    Ptr,
+    Signal,
+    Struct,
+    UInt,
+    ULong,
+    syscall,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.task import Task
+
+AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = -100, 0x100, 0x1000
+USER_ADDRESS_END = 1 << 47
+
+
+@syscall(59)
+def execve(task: "Task", path: Path, argv: Ptr, envp: Ptr) -> int:
+    """Implements execve(2).
+
+    Set-user-ID and set-group-ID bits and file capabilities have no effect.
+    """
+    arguments = exec_.read_strings(task, argv)
+    exec_.execute(task, path, arguments, exec_.read_strings(task, envp))
+    return KEEP
+
+
+@syscall(322)
+def execveat(task: "Task", dirfd: Fd, path: Path, argv: Ptr, envp: Ptr, flags: Int) -> int:
+    """Implements execveat(2).
+
+    Set-user-ID and set-group-ID bits and file capabilities have no effect.
+    """
+    if flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW):
+        raise SysError(EINVAL)
+    arguments, variables = exec_.read_strings(task, argv), exec_.read_strings(task, envp)
+    if not path and not flags & AT_EMPTY_PATH:
+        raise SysError(ENOENT)
+    through_fd = not path.startswith(b"/") and dirfd != AT_FDCWD
+    name = _name_at(dirfd, path) if through_fd else path
+    if flags & AT_SYMLINK_NOFOLLOW:
+        _refuse_link(name, path)
+    exec_.execute(task, name, arguments, variables, through_fd and _closes_on_exec(dirfd))
+    return KEEP
+
+
+def _name_at(dirfd: int, path: bytes) -> bytes:
+    """The name that Linux gives such a program, /dev/fd/N/path; it leads there."""
+    if host.now(host.NR_FCNTL, dirfd, host.F_GETFD) < 0:
+        raise SysError(EBADF)
+    return b"/dev/fd/%d/%s" % (dirfd, path) if path else b"/dev/fd/%d" % dirfd
+
+
+def _refuse_link(name: bytes, path: bytes) -> None:
+    import os
+
+    if path and os.path.islink(name):
+        raise SysError(ELOOP)
+
+
+def _closes_on_exec(fd: int) -> bool:
+    return host.now(host.NR_FCNTL, fd, host.F_GETFD) == host.FD_CLOEXEC
+
+
+@syscall(60)
+def exit_(task: "Task", status: Int) -> int:
+    """Implements exit(2)."""
+    task.process.exit(status)
+
+
+@syscall(231)
+def exit_group(task: "Task", status: Int) -> int:
+    """Implements exit_group(2)."""
+    task.process.exit(status)
+
+
+@syscall(61, passthrough=True)
+def wait4(
+    pid: Int,
+    status: Out[Struct, S32],
+    options: Flags[UInt, sched.WAIT],
+    rusage: Out[Struct, RUSAGE],
+) -> None:
+    """Implements wait4(2)."""
+
+
+@syscall(247, passthrough=True)
+def waitid(
+    which: Flags[Int, sched.ID_TYPE],
+    pid: Int,
+    info: Out[Buffer, 128],
+    options: Flags[UInt, sched.WAIT],
+    rusage: Out[Struct, RUSAGE],
+) -> None:
+    """Implements waitid(2)."""
+
+
+@syscall(434, passthrough=True)
+def pidfd_open(pid: Int, flags: UInt) -> None:
+    """Implements pidfd_open(2)."""
+
+
+@syscall(424, passthrough=True)
+def pidfd_send_signal(pidfd: Fd, signo: Signal, info: In[Buffer, 128], flags: UInt) -> None:
+    """Implements pidfd_send_signal(2)."""
+
+
+@syscall(438, passthrough=True)
+def pidfd_getfd(pidfd: Fd, target: Int, flags: UInt) -> None:
+    """Implements pidfd_getfd(2)."""
+
+
+# Options whose arguments are plain numbers, and which mean the same to the host.
+_PRCTL_NUMBERS = frozenset(
+    (
+        sched.PR_SET_PDEATHSIG,
+        sched.PR_GET_DUMPABLE,
+        sched.PR_SET_DUMPABLE,
+        sched.PR_GET_KEEPCAPS,
+        sched.PR_SET_KEEPCAPS,
+        sched.PR_CAPBSET_READ,
+        sched.PR_CAPBSET_DROP,
+        sched.PR_GET_SECUREBITS,
+        sched.PR_SET_SECUREBITS,
+        sched.PR_SET_TIMERSLACK,
+        sched.PR_GET_TIMERSLACK,
+        sched.PR_SET_CHILD_SUBREAPER,
+        sched.PR_SET_NO_NEW_PRIVS,
+        sched.PR_GET_NO_NEW_PRIVS,
+        sched.PR_SET_THP_DISABLE,
+        sched.PR_GET_THP_DISABLE,
+        sched.PR_CAP_AMBIENT,
+        sched.PR_SET_PTRACER,
+    )
+)
+# Options whose first argument points to this many bytes.
+_PRCTL_POINTERS = {
+    sched.PR_GET_PDEATHSIG: 4,
+    sched.PR_SET_NAME: 16,
+    sched.PR_GET_NAME: 16,
+    sched.PR_GET_CHILD_SUBREAPER: 4,
+}
+
+
+@syscall(157, level="partial", note="the options of memory maps, seccomp and CPU faults: EINVAL")
+def prctl(
+    task: "Task", option: Flags[Int, sched.PR], a: ULong, b: ULong, c: ULong, d: ULong
+) -> int:
+    """Implements prctl(2).
+
+    Names, death signals, dumpable, capabilities, timer slack, subreapers, no_new_privs and huge
+    pages; other options, such as PR_SET_SECCOMP and PR_SET_MM, give EINVAL and are logged once.
+    """
+    if option in _PRCTL_NUMBERS:
+        return task.host(host.NR_PRCTL, option, a, b, c, d)
+    size = _PRCTL_POINTERS.get(option)
+    if size is not None:
+        pointer = task.guest(a, size, option != sched.PR_SET_NAME)
+        return task.host(host.NR_PRCTL, option, pointer, b, c, d)
+    if option == sched.PR_GET_TID_ADDRESS:
+        task.write_struct(a, U64, task.clear_child_tid)
+        return 0
+    task.process.log_once(f"prctl option {option:#x} is not supported")
+    raise SysError(EINVAL)
+
+
+@syscall(158, level="partial", note="segment bases and CPUID faulting only")
+def arch_prctl(task: "Task", code: Flags[Int, sched.ARCH], addr: ULong) -> int:
+    """Implements arch_prctl(2).
+
+    Shadow stacks, XSAVE permissions and other codes give EINVAL.  CPUID always works: disabling it
+    gives ENODEV.
+    """
+    cpu = task.cpu
+    if code in (sched.ARCH_SET_FS, sched.ARCH_SET_GS):
+        if addr >= USER_ADDRESS_END:
+            raise SysError(EPERM)
+        cpu.set("fs_base" if code == sched.ARCH_SET_FS else "gs_base", addr)
+        return 0
+    if code in (sched.ARCH_GET_FS, sched.ARCH_GET_GS):
+        value = cpu.get("fs_base" if code == sched.ARCH_GET_FS else "gs_base")
+        task.write_struct(addr, U64, value)
+        return 0
+    if code == sched.ARCH_GET_CPUID:
+        return 1
+    raise SysError(ENODEV if code == sched.ARCH_SET_CPUID else EINVAL)
+
+
+@syscall(140, passthrough=True)
+def getpriority(which: Int, who: Int) -> None:
+    """Implements getpriority(2)."""
+
+
+@syscall(141, passthrough=True)
+def setpriority(which: Int, who: Int, priority: Int) -> None:
+    """Implements setpriority(2)."""
+
+
+@syscall(251, passthrough=True)
+def ioprio_set(which: Int, who: Int, priority: Int) -> None:
+    """Implements ioprio_set(2)."""
+
+
+@syscall(252, passthrough=True)
+def ioprio_get(which: Int, who: Int) -> None:
+    """Implements ioprio_get(2)."""
+
+
+PER_MASK, PER_LINUX = 0xFF, 0
+ADDR_NO_RANDOMIZE = 0x0040000
+_QUERY = 0xFFFFFFFF
+
+
+@syscall(135, level="partial", note="PER_LINUX with ADDR_NO_RANDOMIZE only")
+def personality(task: "Task", persona: Long) -> int:
+    """Implements personality(2).
+
+    Addresses are never random, so ADDR_NO_RANDOMIZE has no effect; all else gives EINVAL.
+    """
+    process = task.process
+    old = process.personality
+    persona &= 0xFFFFFFFF
+    if persona != _QUERY:
+        if persona & ~ADDR_NO_RANDOMIZE:
+            raise SysError(EINVAL)
+        process.personality = persona
+    return old

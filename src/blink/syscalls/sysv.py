@@ -1,0 +1,81 @@
+"""System V shared memory."""
+
+from errno import EINVAL
+
+from blink.abi import mman
+from blink.abi.errors import SysError
+from blink.abi.layout import GUEST_MIN, GUEST_TOP
+from blink.kernel import host
+from blink.kernel.address_space import PAGE_MASK, Vma, page_up
+from blink.syscalls._spec import Buffer, InOut, Int, Ptr, Size, syscall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.task import Task
+
+LABEL = b"/SYSV"
+IPC_STAT = 2
+_SHMID_DS_SIZE, _SEGSZ = 112, slice(48, 56)
+
+
+@syscall(29, passthrough=True)
+def shmget(key: Int, size: Size, flags: Int) -> None:
+    """Implements shmget(2)."""
+
+
+@syscall(31, passthrough=True)
+def shmctl(shmid: Int, command: Int, buf: InOut[Buffer, _SHMID_DS_SIZE]) -> None:
+    """Implements shmctl(2)."""
+
+
+@syscall(30, result="hex")
+def shmat(task: "Task", shmid: Int, addr: Ptr, flags: Int) -> int:
+    """Implements shmat(2)."""
+    space = task.process.space
+    size = page_up(_segment_size(task, shmid))
+    start = _attach_address(task, addr, size, flags)
+    prot = mman.PROT_READ
+    prot |= 0 if flags & mman.SHM_RDONLY else mman.PROT_WRITE
+    prot |= mman.PROT_EXEC if flags & mman.SHM_EXEC else 0
+    vma = Vma(start, start + size, prot, origin=space.new_origin())
+    vma.shared = True
+    vma.label = LABEL
+    space.map(vma, mman.MAP_SHARED | mman.MAP_ANONYMOUS | mman.MAP_NORESERVE)
+    flags = flags & ~(mman.SHM_RND | mman.SHM_EXEC) | mman.SHM_REMAP
+    result = host.now(host.NR_SHMAT, shmid, start + task.memory.skew, flags)
+    if -4096 < result < 0:
+        space.unmap(start, start + size)
+        raise SysError(-result)
+    return start
+
+
+def _segment_size(task: "Task", shmid: int) -> int:
+    data = bytearray(_SHMID_DS_SIZE)
+    task.host(host.NR_SHMCTL, shmid, IPC_STAT, data)
+    return int.from_bytes(data[_SEGSZ], "little")
+
+
+def _attach_address(task: "Task", addr: int, size: int, flags: int) -> int:
+    space = task.process.space
+    if addr == 0:
+        if flags & mman.SHM_REMAP:
+            raise SysError(EINVAL)
+        return space.find_gap(size)
+    if flags & mman.SHM_RND:
+        addr &= ~PAGE_MASK
+    if addr & PAGE_MASK or not GUEST_MIN <= addr <= GUEST_TOP - size:
+        raise SysError(EINVAL)
+    if not flags & mman.SHM_REMAP and not space.is_free(addr, addr + size):
+        raise SysError(EINVAL)
+    return addr
+
+
+@syscall(67)
+def shmdt(task: "Task", addr: Ptr) -> None:
+    """Implements shmdt(2)."""
+    space = task.process.space
+    first = space.find(addr)
+    if first is None or first.label != LABEL or first.start != addr:
+        raise SysError(EINVAL)
+    for vma in [vma for vma in space if vma.origin == first.origin]:
+        space.unmap(vma.start, vma.end)
