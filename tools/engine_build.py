@@ -272,9 +272,26 @@ def link(variant: Variant, wanted: list[Unit], key: str) -> bool:
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if said.returncode:
         raise BuildError(f"{' '.join(command)}\n{said.stdout}{said.stderr}")
+    if not variant.link_flags:
+        _check_import(fresh)
     fresh.replace(output)  # a new file: running processes keep the old one mapped
     stamp.write_text(f"{key} {output}")
     return True
+
+
+def _check_import(module: Path) -> None:
+    """Imports the new module: a symbol that nobody defines is found here, not later."""
+    code = (
+        "import sys; from importlib.machinery import ExtensionFileLoader, ModuleSpec;"
+        "from importlib import util; loader = ExtensionFileLoader('blink._engine', sys.argv[1]);"
+        "util.module_from_spec(ModuleSpec('blink._engine', loader, origin=sys.argv[1]))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code, str(module)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    if said.returncode:
+        module.unlink()
+        why = (said.stderr.splitlines() or [f"status {said.returncode}"])[-1]
+        raise BuildError(f"blink: the engine was linked but cannot be imported: {why}")
 
 
 def mirror_package(folder: Path) -> None:

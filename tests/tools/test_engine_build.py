@@ -133,6 +133,18 @@ def test_an_error_is_told_and_not_remembered(
     assert compiled(capsys)[1:] == (False, True)
 
 
+def test_an_undefined_symbol_is_told(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tree / "src/blink/engine/py_module.c"
+    good = source.read_text()
+    use = "int nowhere(void); int (*volatile keep)(void) = nowhere;\n"
+    source.write_text(good.replace("static struct", use + "static struct"))
+    for _ in range(2):
+        with pytest.raises(BuildError, match="nowhere"):
+            compiled(capsys)
+    source.write_text(good)
+    assert compiled(capsys) == ("1 of 4", False, True)
+
+
 def test_the_sanitized_engine_stands_beside(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     compiled(capsys)
     place = engine_build.build(engine_build.sanitize(), jobs=2)
