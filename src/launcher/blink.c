@@ -85,22 +85,22 @@ static int find_places(Places *places) {
 
 /* ---- the first way: Python in this process --------------------------------------------------- */
 
-#define PYTHON_API(X)                                                                    \
-  X(PyPreConfig_InitIsolatedConfig)                                                      \
-  X(Py_PreInitialize)                                                                    \
-  X(PyConfig_InitIsolatedConfig)                                                         \
-  X(PyConfig_SetBytesString)                                                             \
-  X(PyConfig_SetBytesArgv)                                                               \
-  X(PyWideStringList_Append)                                                             \
-  X(PyConfig_Clear)                                                                      \
-  X(PyStatus_Exception)                                                                  \
-  X(Py_InitializeFromConfig)                                                             \
-  X(Py_DecodeLocale)                                                                     \
-  X(PyImport_ImportModule)                                                               \
-  X(PyObject_CallMethod)                                                                 \
-  X(PyLong_AsLong)                                                                       \
-  X(PyErr_Print)                                                                         \
-  X(PyErr_Occurred)                                                                      \
+#define PYTHON_API(X)               \
+  X(PyPreConfig_InitIsolatedConfig) \
+  X(Py_PreInitialize)               \
+  X(PyConfig_InitIsolatedConfig)    \
+  X(PyConfig_SetBytesString)        \
+  X(PyConfig_SetBytesArgv)          \
+  X(PyWideStringList_Append)        \
+  X(PyConfig_Clear)                 \
+  X(PyStatus_Exception)             \
+  X(Py_InitializeFromConfig)        \
+  X(Py_DecodeLocale)                \
+  X(PyImport_ImportModule)          \
+  X(PyObject_CallMethod)            \
+  X(PyLong_AsLong)                  \
+  X(PyErr_Print)                    \
+  X(PyErr_Occurred)                 \
   X(Py_FinalizeEx)
 
 #ifdef STATIC_LIBPYTHON
@@ -194,7 +194,7 @@ static void run_executed(Places *places, SignalState state, int argc, char **arg
   char ignored[32], blocked[32], beside[PATH_MAX];
   snprintf(ignored, sizeof ignored, "%llx", (unsigned long long)state.ignored);
   snprintf(blocked, sizeof blocked, "%llx", (unsigned long long)state.blocked);
-  char *head[] = {PYTHON,         "-I",         "-S",    "-X",    "utf8", "-c", (char *)BOOT,
+  char *head[] = {PYTHON,          "-I",         "-S",    "-X",   "utf8", "-c", (char *)BOOT,
                   places->package, places->site, ignored, blocked};
   size_t count = sizeof head / sizeof *head;
   char **line = calloc(count + (size_t)argc + 1, sizeof *line);
