@@ -7,15 +7,16 @@ everything around is unmapped.  A "flat" offset counts through HIGH, then LOW.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-CODE_BASE = 0x1000_0000_0000
+CODE_BASE = 0x1357_0000_0000
 CODE_SIZE = 0x1_0000
-HIGH_BASE = 0x1000_0010_0000
+HIGH_BASE = 0x1357_0010_0000
 HIGH_RW_SIZE = 0x2000
 HIGH_SIZE = 0x3000
-LOW_BASE = 0x2000_0000
+LOW_BASE = 0x2460_0000
 LOW_SIZE = 0x1000
 FLAT_SIZE = HIGH_SIZE + LOW_SIZE
 
@@ -120,6 +121,14 @@ class Outcome(NamedTuple):
     @property
     def mxcsr(self) -> int:
         return int.from_bytes(self.fx[FX_MXCSR : FX_MXCSR + 4], "little")
+
+
+class Subject(Protocol):
+    """A CPU that is compared with the host."""
+
+    name: str
+
+    def run(self, cases: Sequence[Case]) -> list[Outcome]: ...
 
 
 def reg_of(gpr: bytes, name: str) -> int:

@@ -83,6 +83,8 @@ def _choose_prefixes(d: _Draft) -> None:
         d.w = 1
     if e.w != ANY:
         d.w = e.w
+    if form.asize == 32:
+        d.prefixes.append(0x67)
     if d.chance(16) and not any(w.startswith("rel") for w in words):
         d.prefixes.append(d.rng.choice((0x2E, 0x3E, 0x26, 0x36)))
 
@@ -91,6 +93,8 @@ def _choose_modrm(d: _Draft) -> None:
     form, e = d.form, d.form.enc
     d.r = d.bits(1)
     modrm = (d.bits(8) & ~e.mask & 0xFF) | e.value
+    if any(o.kind.where == "reg" and o.kind.bank == "seg" for o in form.operands):
+        modrm, d.r = modrm & 7 | d.rng.randrange(6) << 3, 0
     rm = form.rm
     if e.mask & 0xC0 == 0:
         memory = rm is None or rm.kind.mem
@@ -110,8 +114,8 @@ def _choose_modrm(d: _Draft) -> None:
 
 def _choose_address(d: _Draft) -> None:
     """Fill ModRM.mod and rm, SIB, displacement; no kind of addressing is rare."""
-    width = 32 if d.chance(8) else 64
-    if width == 32:
+    width = 32 if (d.chance(8) and d.form.asize == 0) or d.form.asize == 32 else 64
+    if width == 32 and d.form.asize == 0:
         d.prefixes.append(0x67)
     segment = d.rng.choice((FS, GS)) if d.chance(24) else 0
     if segment:
@@ -149,6 +153,7 @@ def _choose_disp(d: _Draft, base: int) -> int:
 def _choose_sib(d: _Draft, width: int, segment: int, base: bool) -> None:
     assert d.modrm is not None
     d.modrm |= 4
+    coarse = -1 if d.chance(16) else -16  # so that aligned operands can be reached exactly
     index, scale = d.bits(4), d.bits(2)
     breg = d.bits(4) if base else RBP
     d.x, d.b = index >> 3, breg >> 3
@@ -159,12 +164,12 @@ def _choose_sib(d: _Draft, width: int, segment: int, base: bool) -> None:
         d.address = Address(breg, index, scale, _choose_disp(d, breg), width, segment)
         return
     if index == -1:
-        target = LOW_BASE + 0x400 + d.bits(10)
+        target = LOW_BASE + 0x400 + d.bits(10) & coarse
         d.disp = target.to_bytes(4, "little")
         d.address = Address(-1, -1, 0, target, width, segment, target)
         return
-    d.disp = d.rng.randbytes(4)
-    disp = _signed(int.from_bytes(d.disp, "little"), 32)
+    disp = _signed(d.bits(32) & coarse, 32)
+    d.disp = disp.to_bytes(4, "little", signed=True)
     d.address = Address(-1, index, scale, disp, width, segment)
 
 
@@ -248,7 +253,7 @@ def encode(form: Form, size: int, rng: Random, rip: int) -> Code:
     head = _legacy_head(d, opcode) if e.enc == "legacy" else _vex_head(d, opcode)
     if d.rip_relative:
         length = len(head) + 5 + len(d.imm)
-        target = HIGH_BASE + 0x400 + d.bits(11)
+        target = HIGH_BASE + 0x400 + d.bits(11) & (-1 if d.chance(16) else -16)
         d.disp = (target - rip - length).to_bytes(4, "little", signed=True)
         d.address = Address(disp=target, fixed=target)
     modrm = b"" if d.modrm is None else bytes([d.modrm])

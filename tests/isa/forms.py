@@ -49,12 +49,18 @@ _SKIPPED_OPCODES = {
     (1, 0x34): "SYSENTER",
     (1, 0xA2): "CPUID describes the machine",
     (1, 0x31): "RDTSC is the time",
+    (0, 0x8E): "selectors are the system's",
+    (1, 0xA1): "selectors are the system's",
+    (1, 0xA9): "selectors are the system's",
 }
 _SKIPPED_GROUPS = {
-    (1, 0xC7, 6): "RDRAND",
-    (1, 0xC7, 7): "RDSEED, RDPID",
     (1, 0xAE, 4): "XSAVE",
     (1, 0xAE, 6): "XSAVEOPT",
+}
+_SKIPPED_NAMES = {
+    "RDRAND": "random",
+    "RDSEED": "random",
+    "RDPID": "describes the machine",
 }
 _SKIPPED_EXACT = {
     (1, 0x01, 0xD0): "XGETBV describes the machine",
@@ -62,10 +68,20 @@ _SKIPPED_EXACT = {
     (1, 0x01, 0xEE): "RDPKRU",
     (1, 0x01, 0xEF): "WRPKRU",
 }
+# Images in which CPUs store the x87 opcode and pointers (and MXCSR_MASK) differently.
+_IGNORED = {
+    (1, 0xAE, 0): ((6, 18), (28, 4)),
+    (0, 0xD9, 6): ((12, 16),),
+    (0, 0xDD, 6): ((12, 16),),
+}
 
 
 class Plan(NamedTuple):
-    """How to test a form.  `skip`: the reason not to; `align`: that of its memory operand."""
+    """How to test a form.
+
+    `skip`: the reason not to; `align`: that of its memory operand; `ignore`: (offset, length) of
+    what it may write there as it likes.
+    """
 
     form: Form
     label: str
@@ -75,6 +91,7 @@ class Plan(NamedTuple):
     pool: str
     memory_pool: str
     align: int
+    ignore: tuple[tuple[int, int], ...]
     undefined: int
     skip: str
 
@@ -102,10 +119,12 @@ def _skip(form: Form) -> str:
         return ""
     if 64 not in form.modes:
         return "not in 64-bit mode"
+    group = (e.map, e.opcode, _group(form)) if e.mask & 0xC0 == 0 else None
     exact = e.value if e.modrm and e.mask == 0xFF else -1
     return (
         _SKIPPED_OPCODES.get((e.map, e.opcode))
-        or _SKIPPED_GROUPS.get((e.map, e.opcode, _group(form)))
+        or (_SKIPPED_GROUPS.get(group) if group else "")
+        or _SKIPPED_NAMES.get(form.insn.name)
         or _SKIPPED_EXACT.get((e.map, e.opcode, exact))
         or ""
     )
@@ -143,7 +162,7 @@ def plan_of(form: Form) -> Plan:
     label = f"{name} {form.encoding}"
     return Plan(
         form, label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87), align,
-        undefined, _skip(form),
+        _IGNORED.get((e.map, e.opcode, _group(form)), ()), undefined, _skip(form),
     )  # fmt: skip
 
 

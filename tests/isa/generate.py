@@ -101,6 +101,15 @@ def _place_operand(d: Draft) -> None:
     d.patch(d.address, data)
 
 
+def _ignored(d: Draft) -> tuple[tuple[int, int], ...]:
+    """Memory that the instruction may write as it likes, as far as it lies in our areas."""
+    if not d.plan.ignore or flat_offset(d.address) is None:
+        return ()
+    if d.code.size == 16:  # the short form of an x87 environment
+        return ((d.address + 6, 8),)
+    return tuple((d.address + at, n) for at, n in d.plan.ignore)
+
+
 def _operand_bytes(d: Draft) -> bytes:
     """Contents of the memory operand: 32 bytes, sometimes equal to registers."""
     if d.rng.randrange(5) == 0:
@@ -326,7 +335,7 @@ class Generator:
             fx = rng.choice(self._background)
         return Case(
             code.data, b"".join(d.gpr), code.rip, d.flags, fx, bytes(256), d.fs_base, d.gs_base,
-            tuple(d.memory), plan.undefined, plan.label,
+            tuple(d.memory), plan.undefined, plan.label, _ignored(d),
         )  # fmt: skip
 
     def cases(self, plan: Plan, n: int, rip: int) -> list[Case]:

@@ -9,7 +9,7 @@ Numbers are hexadecimal.  What the line does not name is zero or default before,
     flags=cf,zf                                 the flags that are set, of cf pf af zf sf df of
     xmm3=.. ymm3h=.. mxcsr=..                   128 bits; the upper half of ymm3
     st0=.. cw=.. sw=.. tags=..                  80 bits; tags: bit i set when physical i is full
-    [20000010]=0011aabb                         bytes in memory, lowest address first
+    [24600010]=0011aabb                         bytes in memory, lowest address first
     fault=pf error=6 cr2=..                     after: the exception
     undefined=af,of                             after: flags that the SDM leaves undefined
 """
@@ -166,7 +166,8 @@ def _read_state(words: str, start: _State) -> _State:
     return start
 
 
-def _read_case(code: bytes, words: str) -> Case:
+def read_case(code: bytes, words: str) -> Case:
+    """A case from machine code and the words of the state before."""
     s = _read_state(words, _State(bytes(128), FX_DEFAULT, bytes(256)))
     return Case(
         code, bytes(s.gpr), s.other.get("rip", CODE_BASE), s.other.get("flags", 0), bytes(s.fx),
@@ -197,7 +198,7 @@ def parse_line(text: str, number: int = 0) -> Regression:
     if len(parts) != 4:
         raise FormatError(f"line {number}: four parts, please: {text!r}")
     try:
-        case, expected = _read_outcome(_read_case(bytes.fromhex(parts[0]), parts[2]), parts[3])
+        case, expected = _read_outcome(read_case(bytes.fromhex(parts[0]), parts[2]), parts[3])
     except (ValueError, KeyError) as error:
         raise FormatError(f"line {number}: {error}") from None
     return Regression(case, expected, text, number)

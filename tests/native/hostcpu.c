@@ -31,9 +31,9 @@ typedef uint64_t u64;
 /* The guest's memory in every case; tests/isa/hostcpu.py has the same numbers.
  * "Flat" offsets count through HIGH, then LOW; the page behind HIGH_RW is read-only, all around is
  * unmapped. */
-#define CODE_BASE 0x100000000000ull
-#define HIGH_BASE 0x100000100000ull
-#define LOW_BASE 0x20000000ull
+#define CODE_BASE 0x135700000000ull
+#define HIGH_BASE 0x135700100000ull
+#define LOW_BASE 0x24600000ull
 enum {
   CODE_SIZE = 0x10000,
   HIGH_RW_SIZE = 0x2000,

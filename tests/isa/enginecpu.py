@@ -1,0 +1,215 @@
+"""The C engine as a CPU under test, in linear or paged memory."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import signal
+from collections.abc import Callable, Sequence
+
+from blink import _engine
+from blink.abi.layout import PAGED_SKEW
+
+from .cpustate import (
+    CODE_BASE,
+    CODE_SIZE,
+    FLAT_SIZE,
+    FX_END,
+    FX_SIZE,
+    HIGH_BASE,
+    HIGH_RW_SIZE,
+    HIGH_SIZE,
+    LOW_BASE,
+    LOW_SIZE,
+    NO_FAULT,
+    VECTORS,
+    Case,
+    Outcome,
+    flat_offset,
+)
+
+READ, WRITE, EXECUTE = 1, 2, 4
+_ANONYMOUS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+_SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
+_REP_STEPS = 64
+UNIMPLEMENTED = -4  # Outcome.vector: the engine knows no definition for the bytes
+
+
+def install_handlers() -> None:
+    """Let the engine handle synchronous faults, and leave all other signals to this process."""
+    if getattr(install_handlers, "done", False):
+        return
+    ours = {s: signal.getsignal(s) for s in signal.valid_signals() - _SYNCHRONOUS}
+    _engine.sig_init((0, 0))
+    for number, handler in ours.items():
+        if handler is not None and number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, handler)
+    install_handlers.done = True  # type: ignore[attr-defined]
+
+
+def dirty_range(before: bytes, after: bytes) -> tuple[int, bytes]:
+    """Offset and new bytes of the smallest range that holds all differences."""
+    if before == after:
+        return 0, b""
+    changed = int.from_bytes(before, "little") ^ int.from_bytes(after, "little")
+    low = ((changed & -changed).bit_length() - 1) // 8
+    return low, after[low : (changed.bit_length() + 7) // 8]
+
+
+class Layout:
+    """Where registers lie in Cpu.state(): found by setting each to a number of its own."""
+
+    NAMES = ("rax", "rip", "fs_base", "gs_base")
+
+    def __init__(self, cpu: _engine.Cpu) -> None:
+        cpu.reset()
+        for i, name in enumerate(self.NAMES):
+            cpu.set(name, 0x5A5A_0000_1111_0000 + i)
+        cpu.set("eflags", 0x2)
+        clear = cpu.state()
+        self.gpr, self.rip, self.fs_base, self.gs_base = (
+            clear.index((0x5A5A_0000_1111_0000 + i).to_bytes(8, "little"))
+            for i in range(len(self.NAMES))
+        )
+        cpu.set("eflags", 0x0A02)
+        low, _ = dirty_range(clear, cpu.state())
+        self.eflags = low - 1
+        cpu.reset()
+        self.template = cpu.state()
+
+
+class EngineCpu:
+    """`run` gives each case to a fresh state of one engine CPU, for exactly one instruction."""
+
+    def __init__(self, paged: bool) -> None:
+        install_handlers()
+        self.name = "paged" if paged else "linear"
+        self.memory = _engine.Memory(paged)
+        for base, size, prot in (
+            (CODE_BASE, CODE_SIZE, READ | EXECUTE),
+            (HIGH_BASE, HIGH_RW_SIZE, READ | WRITE),
+            (HIGH_BASE + HIGH_RW_SIZE, HIGH_SIZE - HIGH_RW_SIZE, READ),
+            (LOW_BASE, LOW_SIZE, READ | WRITE),
+        ):
+            self.memory.map(base, size, prot, _ANONYMOUS)
+        skew = PAGED_SKEW if paged else 0
+        self._high = _window(HIGH_BASE + skew, HIGH_SIZE)
+        self._low = _window(LOW_BASE + skew, LOW_SIZE)
+        self.cpu = _engine.Cpu(self.memory)
+        self.layout = Layout(self.cpu)
+        self._code = (0, b"")
+
+    def run(self, cases: Sequence[Case]) -> list[Outcome]:
+        one: Callable[[Case], Outcome] = self._one
+        return [one(case) for case in cases]
+
+    def _one(self, case: Case) -> Outcome:
+        self._write_code(case)
+        for address, data in case.memory:
+            self._write(address, data)
+        before = self._image()
+        cpu = self.cpu
+        cpu.load(self._packed(case))
+        cpu.fxrstor(case.fx)
+        stop = cpu.run(1)
+        if stop == _engine.STOP_BUDGET and cpu.rip == case.rip:
+            stop = self._finish_repeat(case, stop)
+        offset, dirty = dirty_range(before, self._image())
+        outcome = self._outcome(case, stop, offset, dirty)
+        self._clear(case, offset, len(dirty))
+        return outcome
+
+    def _write_code(self, case: Case) -> None:
+        if self._code != (case.rip, case.code):
+            room = CODE_BASE + CODE_SIZE - case.rip
+            self.memory.write(case.rip, case.code.ljust(16, b"\xcc")[:room], force=True)
+            self._code = (case.rip, case.code)
+
+    def _write(self, address: int, data: bytes) -> None:
+        if address >= HIGH_BASE and address + len(data) <= HIGH_BASE + HIGH_RW_SIZE:
+            self._high[address - HIGH_BASE : address - HIGH_BASE + len(data)] = data
+        else:
+            self.memory.write(address, data, force=True)
+
+    def _image(self) -> bytes:
+        return bytes(self._high) + bytes(self._low)
+
+    def _packed(self, case: Case) -> bytes:
+        at, state = self.layout, bytearray(self.layout.template)
+        state[at.gpr : at.gpr + 128] = case.gpr
+        state[at.rip : at.rip + 8] = case.rip.to_bytes(8, "little")
+        state[at.eflags : at.eflags + 4] = (case.flags | 0x202).to_bytes(4, "little")
+        state[at.fs_base : at.fs_base + 8] = case.fs_base.to_bytes(8, "little")
+        state[at.gs_base : at.gs_base + 8] = case.gs_base.to_bytes(8, "little")
+        return bytes(state)
+
+    def _finish_repeat(self, case: Case, stop: int) -> int:
+        """A REP string instruction may take several turns; the host's took all."""
+        for _ in range(_REP_STEPS):
+            if stop != _engine.STOP_BUDGET or self.cpu.rip != case.rip or not is_repeat(case.code):
+                break
+            stop = self.cpu.run(1)
+        return stop
+
+    def _outcome(self, case: Case, stop: int, offset: int, dirty: bytes) -> Outcome:
+        cpu, at = self.cpu, self.layout
+        state, fx = cpu.state(), cpu.fxsave()
+        vector, error, address = self._why(stop)
+        gpr = state[at.gpr : at.gpr + 128]
+        rip, flags, fs_base, gs_base = (
+            int.from_bytes(state[i : i + n], "little")
+            for i, n in ((at.rip, 8), (at.eflags, 4), (at.fs_base, 8), (at.gs_base, 8))
+        )
+        image = fx[:28] + bytes(4) + fx[32:FX_END] + bytes(FX_SIZE - FX_END)
+        return Outcome(
+            vector, error, address, gpr, rip, flags, fs_base, gs_base, image, case.ymmh, offset,
+            dirty,
+        )  # fmt: skip
+
+    def _why(self, stop: int) -> tuple[int, int, int]:
+        cpu = self.cpu
+        if stop == _engine.STOP_BUDGET:
+            return NO_FAULT, 0, 0
+        if stop == _engine.STOP_FAULT:
+            vector = cpu.stop_vector
+            return vector, cpu.stop_error, cpu.stop_addr if vector == VECTORS["pf"] else 0
+        if stop == _engine.STOP_INT:
+            return cpu.stop_vector, 0, 0
+        return (UNIMPLEMENTED if stop == _engine.STOP_UNIMPLEMENTED else -10 - stop), 0, 0
+
+    def _clear(self, case: Case, offset: int, length: int) -> None:
+        if offset + length <= HIGH_RW_SIZE:
+            self._high[offset : offset + length] = bytes(length)
+        else:
+            for flat in range(offset, offset + length):
+                self._zero_flat(flat)
+        for address, data in case.memory:
+            self._write(address, bytes(len(data)))
+
+    def _zero_flat(self, flat: int) -> None:
+        if flat < HIGH_RW_SIZE:
+            self._high[flat] = 0
+        elif flat >= HIGH_SIZE:
+            self._low[flat - HIGH_SIZE] = 0
+
+
+def _window(address: int, size: int) -> memoryview:
+    """Host memory as writable bytes."""
+    return memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+
+
+_PREFIXES = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
+
+
+def is_repeat(code: bytes) -> bool:
+    """Whether the bytes are a string instruction with F2 or F3."""
+    i = 0
+    while i < len(code) and code[i] in _PREFIXES:
+        i += 1
+    repeats = b"\xf2" in code[:i] or b"\xf3" in code[:i]
+    if i < len(code) and code[i] & 0xF0 == 0x40:
+        i += 1
+    return repeats and i < len(code) and code[i] in (*range(0xA4, 0xA8), *range(0xAA, 0xB0))
+
+
+assert flat_offset(LOW_BASE) == HIGH_SIZE and FLAT_SIZE == HIGH_SIZE + LOW_SIZE

@@ -1,0 +1,122 @@
+"""Runs cases on the host and on the CPUs under test, and collects where they disagree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from .asm import disassemble
+from .compare import agree, differences
+from .cpustate import CODE_BASE, Case, Outcome, Subject
+from .forms import Plan
+from .generate import Generator
+from .hostcpu import HostCpu
+from .regression import format_line
+from .shrink import shrink
+
+BATCH = 512
+SUBJECTS = ("linear", "paged", "reference")
+
+
+class Finding(NamedTuple):
+    """A disagreement: `name` computed `got` where `wanted` is right."""
+
+    case: Case
+    name: str
+    wanted: Outcome
+    got: Outcome
+
+    def report(self) -> str:
+        """The form, what differs, and a line for regressions.txt."""
+        (text,) = disassemble([self.case.code])
+        words = "; ".join(differences(self.case, self.wanted, self.got))
+        line = format_line(self.case, text, self.wanted)
+        return f"{self.case.label}: {self.name}: {words}\n    {line}"
+
+
+def make_subject(name: str) -> Subject:
+    """A CPU under test by its name in SUBJECTS."""
+    if name == "reference":
+        from .refcpu import ReferenceCpu
+
+        return ReferenceCpu()
+    from .enginecpu import EngineCpu
+
+    return EngineCpu(paged=name == "paged")
+
+
+class Session:
+    """Compares.  The oracle is the host, or the Python semantics where the host lacks a feature."""
+
+    def __init__(self, host: HostCpu, subjects: Sequence[Subject]) -> None:
+        self.host, self.subjects = host, subjects
+        self.compared = 0
+
+    def check(self, cases: Sequence[Case]) -> list[Finding]:
+        """All disagreements about the cases, not shrunk.  The host works while the others do."""
+        findings: list[Finding] = []
+        batches = [cases[i : i + BATCH] for i in range(0, len(cases), BATCH)]
+        for batch in batches:
+            self.host.submit(0, batch)
+            results = [(s.name, s.run(batch)) for s in self.subjects]
+            wanted = self.host.collect(0)
+            for name, outcomes in results:
+                findings += _compare(batch, name, wanted, outcomes)
+            self.compared += len(batch)
+        return findings
+
+    def check_without_host(self, cases: Sequence[Case]) -> list[Finding]:
+        """As check(), but the first subject is the oracle of the others."""
+        wanted = self.subjects[0].run(cases)
+        self.compared += len(cases)
+        results = ((s.name, s.run(cases)) for s in self.subjects[1:])
+        return [f for name, outcomes in results for f in _compare(cases, name, wanted, outcomes)]
+
+    def shrunk(self, finding: Finding) -> Finding:
+        """The same disagreement with a case as small as can be found."""
+        subject = next(s for s in self.subjects if s.name == finding.name)
+
+        def outcomes(case: Case) -> tuple[Outcome, Outcome]:
+            return self.host.run([case])[0], subject.run([case])[0]
+
+        def differs(case: Case) -> bool:
+            return not agree(case, *outcomes(case))
+
+        if not differs(finding.case):
+            return finding
+        case = shrink(finding.case, differs)
+        return Finding(case, finding.name, *outcomes(case))
+
+
+def _compare(
+    cases: Sequence[Case], name: str, wanted: Sequence[Outcome], got: Sequence[Outcome]
+) -> list[Finding]:
+    return [
+        Finding(case, name, w, g)
+        for case, w, g in zip(cases, wanted, got, strict=True)
+        if not agree(case, w, g)
+    ]
+
+
+def rounds(plans: Sequence[Plan], seed: int, each: int) -> Iterator[tuple[Plan, list[Case]]]:
+    """Endless: `each` cases of every plan, then again with other values."""
+    generator = Generator(seed)
+    while True:
+        for plan in plans:
+            yield plan, generator.cases(plan, each, CODE_BASE + 16 * generator.rng.randrange(4000))
+
+
+class Clock:
+    """Seconds since the start, and whether a budget is used up."""
+
+    def __init__(self, budget: float) -> None:
+        self.start, self.budget = time.monotonic(), budget
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.start
+
+    @property
+    def over(self) -> bool:
+        return self.seconds >= self.budget
