@@ -298,6 +298,15 @@ int host_sig_set(int signo, SigHow how, u64 flags) {
   return write_action(signo, (uintptr_t)(how == SIG_HOW_IGNORE ? SIG_IGN : SIG_DFL), flags, 0);
 }
 
+void host_sig_ensure(void) {
+  static const int five[SYNC_COUNT] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV};
+  for (int i = 0; i < SYNC_COUNT; i++) {
+    KernelAction action;
+    read_action(five[i], &action);
+    if (action.handler != (uintptr_t)on_sync) install_sync(five[i], SIG_HOW_DEFAULT, 0);
+  }
+}
+
 static u64 ignored_now(void) {
   u64 ignored = 0;
   for (int signo = 1; signo <= SIGNAL_MAX; signo++) {

@@ -63,6 +63,10 @@ static inline Cpu *host_thread_cpu(void) { return host_thread_self ? host_thread
  * signal mask is as it was at the fault.  false: not the guest's. */
 bool engine_host_fault(siginfo_t *info, ucontext_t *uc);
 
+/* Our handler for the synchronous five, where somebody else's (or none) is installed: for the users of
+ * Memory and Cpu that never call host_sig_init, also under Python's faulthandler. */
+void host_sig_ensure(void);
+
 /* The inherited dispositions and mask, as bit masks.  NULL stands for "as they are now", except that
  * SIGPIPE and SIGXFSZ, which CPython ignores, count as default, and that handlers (SIGINT) do too.
  * Sets every disposition and the mask to them; they come back in *ignored and *blocked. */

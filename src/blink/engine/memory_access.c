@@ -105,16 +105,16 @@ static bool copy_in(const Memory *mem, u64 addr, void *dst, u64 len, u64 *fault)
   return false;
 }
 
-/* Protection that another thread's decoder put back between prepare and copy is no fault: try again,
- * but not for ever. */
+/* Protection that another thread's decoder put back between prepare and copy is no fault: lift it and
+ * begin again. */
 static bool put(Memory *mem, u64 addr, Body *body, const void *src, u64 len, u64 *fault) {
   Guard guard = guard_for(mem, addr, len);
   Span span = {.dst = memory_host(mem, addr), .src = src, .len = len};
-  for (int tries = 0; tries < 100; tries++) {
+  for (bool retry = true, code; retry;) {
     if (!memory_check_flags(mem, addr, len, PAGE_W, fault)) return false;
     memory_prepare_write(mem, addr, len);
     if (guarded(&guard, body, &span)) return true;
-    if (guard.signo != SIGSEGV) break;
+    retry = guard.signo == SIGSEGV && memory_write_fault(mem, guard.fault - mem->skew, &code);
   }
   *fault = first_bad(mem, addr, len, guard.fault - mem->skew);
   return false;

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "hostsig.h"
+
 typedef struct {
   PyObject_HEAD Memory *mem;
 } MemoryObject;
@@ -336,6 +338,7 @@ static PyObject *py_new(PyTypeObject *type, PyObject *args, PyObject *keywords) 
   MemoryObject *self = (MemoryObject *)alloc(type, 0);
   if (self == NULL) return NULL;
   self->mem = memory_new(paged != 0);
+  host_sig_ensure();
   if (self->mem != NULL) return (PyObject *)self;
   Py_DECREF(self);
   return PyErr_NoMemory();
