@@ -6,6 +6,8 @@ Without it the index is computed, by importing all families.
 
 from __future__ import annotations
 
+import sys
+
 from blink.syscalls._spec import CALLS, Call
 
 TYPE_CHECKING = False
@@ -46,7 +48,12 @@ def families() -> list[str]:
 
 
 def every() -> list[Call]:
-    """All definitions in order of their numbers; imports every family."""
+    """All definitions in order of their numbers; imports every family.
+
+    Code generation comes here before the engine exists.  Families use it in functions only, so an
+    empty module holds its place then; a process that is to run guests imports the engine first.
+    """
+    sys.modules.setdefault("blink._engine", type(sys)("blink._engine"))
     for family in families():
         __import__(f"blink.syscalls.{family}")
     return [CALLS[number] for number in sorted(CALLS)]
