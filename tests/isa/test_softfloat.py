@@ -14,8 +14,6 @@ from blink.isa.softfloat import F32, F64, PRIMITIVES, Env, Format
 from . import fpbatch
 from .fpvalues import INTEGERS, pairs, values
 
-pytestmark = pytest.mark.skipif(not fpbatch.host_is_x86(), reason="the oracle is an x86-64 host")
-
 BINARY = ("add", "sub", "mul", "div", "min", "max", "comi", "ucomi", "cmp")
 PRECISE = sorted(name for name in PRIMITIVES if "rcp" not in name and "rsqrt" not in name
                  and "v_f32_fma" not in name and "v_f64_fma" not in name)  # fmt: skip
@@ -98,11 +96,51 @@ def check(name: str, batch: list[fpbatch.Case], *, portable: bool = False) -> No
             )
 
 
+def check_many(name: str, rng: Random, total: int, *, portable: bool) -> None:
+    stream = cases(rng, name)
+    total //= 4 if name.startswith("v_f32") else 2 if name.startswith("v_") else 1
+    for done in range(0, total, CHUNK):
+        check(name, list(islice(stream, min(CHUNK, total - done))), portable=portable)
+
+
+@pytest.mark.skipif(not fpbatch.host_is_x86(), reason="the oracle is an x86-64 host")
 @pytest.mark.parametrize("name", PRECISE)
 def test_equals_the_host(name: str, seed: int, tier: str) -> None:
     if name.endswith("fma") and not fpbatch.host_has("fma"):
         pytest.skip("the host has no FMA")
-    stream = cases(Random(f"{seed} {name}"), name)
-    total = CASES[tier] // (4 if name.startswith("v_f32") else 2 if name.startswith("v_") else 1)
-    for done in range(0, total, CHUNK):
-        check(name, list(islice(stream, min(CHUNK, total - done))))
+    check_many(name, Random(f"{seed} {name}"), CASES[tier], portable=False)
+
+
+@pytest.mark.parametrize("name", [name for name in PRIMITIVES if not name.endswith("fma")])
+def test_portable_primitives_agree(name: str, seed: int, tier: str) -> None:
+    check_many(name, Random(f"{seed} {name}"), CASES[tier], portable=True)
+
+
+@pytest.mark.parametrize("portable", [False, True])
+@pytest.mark.parametrize("name", ["f32_rcp", "f32_rsqrt"])
+def test_approximations(name: str, portable: bool, seed: int) -> None:
+    """Within 1.5 * 2**-12, exact for zeros, infinities and NaNs, and no flags (SDM, RCPSS)."""
+    if not (portable or fpbatch.host_is_x86()):
+        pytest.skip("the host has no such instruction")
+    single = values(Random(seed), F32)
+    batch = [(a, 0, 0, 0x1F80) for a in islice(single, CASES["unit"])]
+    for (a, *_), (got, mxcsr, trapped) in zip(
+        batch, fpbatch.run(name, batch, portable=portable), strict=True
+    ):
+        assert mxcsr == 0x1F80
+        assert not trapped
+        assert approximates(name, a, got), f"{name}({a:#x}) = {got:#x}"
+
+
+def approximates(name: str, a: int, got: int) -> bool:
+    """Results below or close to the smallest normal number may be zero."""
+    want = PRIMITIVES[name](Env(), a)
+    wanted, (_, sign, m, e) = sf.decode(F32, want), sf.decode(F32, got)
+    if m == 0 and wanted[2] * 2.0 ** wanted[3] < 2.0**-125:
+        return sign == wanted[1]
+    if wanted[0] != sf.NORMAL:
+        return got == want
+    _, _, a_m, a_e = sf.decode(F32, a)
+    operand = a_m * 2.0**a_e
+    exact = 1 / operand if name == "f32_rcp" else operand**-0.5
+    return sign == wanted[1] and abs(m * 2.0**e / exact - 1) <= 1.5 * 2**-12
