@@ -84,7 +84,7 @@ def build(options: argparse.Namespace) -> int:
 
 
 def fuzz_isa(options: argparse.Namespace) -> int:
-    """compare instructions with the host CPU until stopped (arguments go to the fuzzer)"""
+    """compare instructions with the host CPU (--seconds N --filter WORD; see --help)"""
     machine_setup.prepare(tools=True)
     return run(str(PYTHON), "-m", "tests.isa.fuzz", *options.rest, PYTHONPATH="src")
 
