@@ -133,9 +133,13 @@ static NORETURN void die_of_our_bug(int signo, u64 address, u64 pc) {
 static pthread_key_t thread_key;
 static pthread_once_t thread_key_once = PTHREAD_ONCE_INIT;
 
-/* Hands a signal that this thread will not deliver back to the process. */
+/* Hands a signal that this thread will not deliver back to the process.  Linux lets only a process's
+ * first thread repeat what the kernel or kill(2) said of a signal (si_code >= 0), so from others
+ * such a signal arrives as sent by us. */
 static void requeue(int signo, const void *info) {
-  call(SYS_rt_sigqueueinfo, (u64)call(SYS_getpid, 0, 0, 0, 0), (u64)signo, (u64)info, 0);
+  u64 pid = (u64)call(SYS_getpid, 0, 0, 0, 0);
+  if (call(SYS_rt_sigqueueinfo, pid, (u64)signo, (u64)info, 0) == -EPERM)
+    call(SYS_kill, pid, (u64)signo, 0, 0);
 }
 
 /* The thread ends: no handler may find its record any more. */
