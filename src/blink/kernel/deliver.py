@@ -28,6 +28,11 @@ def deliver(task: Task) -> None:
             return
 
 
+def pending_signals() -> int:
+    """The set of signals that wait for the mask to let them in."""
+    return _engine.sig_pending()
+
+
 def force(task: Task, fault: Fault) -> None:
     """A synchronous fault: its signal cannot be blocked or ignored."""
     signo = fault.signo

@@ -2,14 +2,13 @@
 
 import errno
 
-from blink import _engine
 from blink.abi import signals as sig
 from blink.abi.errors import SysError
 from blink.abi.flags import enumeration
 from blink.abi.structs import SIGACTION, SIGINFO, SIGSET, STACK_T, TIMESPEC
 from blink.kernel import frame, host
 from blink.kernel.actions import Action
-from blink.kernel.deliver import bad_return
+from blink.kernel.deliver import bad_return, pending_signals
 from blink.syscalls._spec import (
     KEEP,
     Flags,
@@ -88,7 +87,7 @@ def rt_sigpending(task: "Task", pending: Out[Struct, SIGSET], size: Size) -> Non
     """Implements rt_sigpending(2)."""
     if size > SIGSET_SIZE:
         raise SysError(errno.EINVAL)
-    task.memory.write(pending, SIGSET.pack(_engine.sig_pending())[:size])
+    task.memory.write(pending, SIGSET.pack(pending_signals())[:size])
 
 
 @syscall(130)
