@@ -36,9 +36,13 @@ class Build(build):
 
 
 class BuildModules(build_py):
-    """Remembers whether the build is editable (PEP 660)."""
+    """Brings the generated modules up to date first; knows whether the build is editable."""
 
     editable_mode = False
+
+    def run(self) -> None:
+        engine_build.generate_modules()
+        super().run()
 
 
 class BuildEngine(build_ext):

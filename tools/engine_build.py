@@ -31,7 +31,9 @@ BUILD = ROOT / "build"
 GENERATED = BUILD / "generated"
 ENGINE = ROOT / "src" / "blink" / "engine"
 MODULE = "_engine.abi3.so"
+STAMP = "stamp.json"
 CODEGEN_INPUTS = ("isa", "codegen", "syscalls", "abi")
+PYTHON_PLACES = {"_generated_index.py": "syscalls"}  # generated modules, and their packages
 TWICE = "/* build: twice */"
 
 COMMON = (
@@ -114,18 +116,26 @@ class Hashes:
 def codegen_key() -> str:
     """A hash of everything that the generated files depend on."""
     package = ROOT / "src" / "blink"
-    files = sorted(f for part in CODEGEN_INPUTS for f in (package / part).rglob("*.py"))
+    found = (f for part in CODEGEN_INPUTS for f in (package / part).rglob("*.py"))
+    files = sorted(f for f in found if not f.name.startswith("_generated_"))
     return digest(*(part for f in files for part in (str(f.relative_to(ROOT)), f.read_bytes())))
 
 
 def generate(force: bool = False) -> bool:
-    """Runs `python -m blink.codegen` into build/generated if an input changed; says whether."""
+    """Brings build/generated and the generated modules up to date; says whether codegen ran."""
     if not (ROOT / "src/blink/codegen/__main__.py").exists():
         return False
-    stamp = GENERATED / "stamp.json"
     key = codegen_key()
-    if not force and _stamp_holds(stamp, key):
-        return False
+    stale = force or not _stamp_holds(GENERATED / STAMP, key)
+    if stale:
+        _run_codegen(key)
+    for name, part in PYTHON_PLACES.items():
+        _copy_if_new(GENERATED / name, ROOT / "src" / "blink" / part / name)
+    return stale
+
+
+def _run_codegen(key: str) -> None:
+    """Runs `python -m blink.codegen` into a new folder, which then takes the old one's place."""
     fresh = BUILD / "generated.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -133,12 +143,18 @@ def generate(force: bool = False) -> bool:
     command = [sys.executable, "-m", "blink.codegen", str(fresh)]
     if subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode:
         raise BuildError("blink: codegen failed: " + " ".join(command))
-    (fresh / stamp.name).write_text(
-        json.dumps({"key": key, "files": sorted(f.name for f in fresh.iterdir())})
-    )
+    files = sorted(f.name for f in fresh.iterdir())
+    (fresh / STAMP).write_text(json.dumps({"key": key, "files": files}))
     shutil.rmtree(GENERATED, ignore_errors=True)
     fresh.rename(GENERATED)
-    return True
+
+
+def _copy_if_new(source: Path, place: Path) -> None:
+    """Copies a generated file, or removes the copy of one that is no longer generated."""
+    if not source.exists():
+        place.unlink(missing_ok=True)
+    elif not place.exists() or place.read_bytes() != source.read_bytes():
+        shutil.copyfile(source, place)
 
 
 def _stamp_holds(stamp: Path, key: str) -> bool:
@@ -147,6 +163,12 @@ def _stamp_holds(stamp: Path, key: str) -> bool:
     except (OSError, ValueError):
         return False
     return said.get("key") == key and all((GENERATED / name).exists() for name in said["files"])
+
+
+def generate_modules() -> None:
+    """What must happen before the package's Python files are collected for a wheel."""
+    with locked():
+        generate()
 
 
 # --- objects -----------------------------------------------------------------------------------

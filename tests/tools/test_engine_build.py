@@ -30,6 +30,7 @@ from pathlib import Path
 from blink.isa import spec
 text = f"int generated(void);\\nint generated(void) {{ return {spec.VALUE}; }}\\n"
 Path(sys.argv[1], "_generated_table.c").write_text(text)
+Path(sys.argv[1], "_generated_index.py").write_text("INDEX = 1")
 """
 
 
@@ -103,6 +104,19 @@ def test_a_lost_generated_file_comes_back(tree: Path, capsys: pytest.CaptureFixt
     compiled(capsys)
     (tree / "build/generated/_generated_table.c").unlink()
     assert compiled(capsys) == ("0 of 4", True, False)
+
+
+def test_generated_modules_join_the_package(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = tree / "src/blink/syscalls/_generated_index.py"
+    compiled(capsys)
+    assert index.read_text() == "INDEX = 1"
+    index.unlink()
+    assert compiled(capsys) == ("0 of 4", False, False)
+    assert index.read_text() == "INDEX = 1"
+    main = tree / "src/blink/codegen/__main__.py"
+    main.write_text(main.read_text().replace('Path(sys.argv[1], "_generated_index', "#"))
+    assert compiled(capsys) == ("0 of 4", True, False)
+    assert not index.exists()
 
 
 def test_a_removed_source_is_linked_out(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

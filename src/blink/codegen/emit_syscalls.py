@@ -61,6 +61,13 @@ def load() -> list[Call]:
         return _table.every()
 
 
+def index(calls: list[Call]) -> str:
+    """The text of `_generated_index.py`: which family defines a call."""
+    from blink.syscalls import _table
+
+    return _table.emit_index(calls)
+
+
 def _value_bits(call: Call, index: int) -> int:
     """The width of the argument that holds a length."""
     source = call.args[index].type

@@ -21,11 +21,13 @@ SHARDS = 8
 def generate() -> dict[str, str]:
     """File name -> content.  Deterministic: the same spec gives the same bytes."""
     families.load()
+    calls = emit_syscalls.load()
     handlers, forms = emit_handlers.build(REGISTRY)
     files = {
         "_generated_maps.h": emit_maps.emit(),
         "_generated_cpuid.h": emit_cpuid.emit(),
-        "_generated_syscalls.h": emit_syscalls.emit(emit_syscalls.load()),
+        "_generated_syscalls.h": emit_syscalls.emit(calls),
+        "_generated_index.py": emit_syscalls.index(calls),
         "_generated_flags.h": emit_flags.header(),
         "_generated_flags.c": emit_flags.source(),
         "_generated_forms.c": emit_forms.source(handlers, forms),
