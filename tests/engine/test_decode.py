@@ -210,9 +210,9 @@ CASES = """
 
 NORMAL = {
     "enc": 0, "map": 0, "pp": 0, "has_66": 0, "has_67": 0, "lock": 0, "rep": 0, "repne": 0,
-    "seg": 0, "rex": 0, "w": 0, "l": 0, "vvvv": 0, "has_vvvv": 0, "evex_b": 0, "evex_z": 0, "aaa": 0,
-    "rip_relative": 0, "vsib": 0, "disp8": 0, "base": -1, "index": -1, "scale": 0, "disp": 0,
-    "disp_size": 0, "imm": 0, "imm_size": 0, "imm2": 0,
+    "seg": 0, "rex": 0, "w": 0, "l": 0, "vvvv": 0, "has_vvvv": 0, "aaa": 0, "evex_b": 0,
+    "evex_z": 0, "rip_relative": 0, "vsib": 0, "disp8": 0, "base": -1, "index": -1, "scale": 0,
+    "disp": 0, "disp_size": 0, "imm": 0, "imm_size": 0, "imm2": 0,
 }  # fmt: skip
 
 
