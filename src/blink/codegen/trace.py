@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from blink.isa.binding import Operands, Variant, execute
 from blink.isa.bits import Bits
 from blink.isa.flags import FlagState
 from blink.isa.spec import Form
-from blink.isa.state import State
 
 
 @dataclass
@@ -66,7 +66,7 @@ class CurrentFlags(FlagState):
         return Bits.symbol("flags_status(c)", 32)
 
 
-class TraceState(State):
+class TraceState(Operands):
     """Records into `trace`.  Equal leaves are one node, so that the printer reads each location once."""
 
     def __init__(self, size: int, mode: int, cc: int | None) -> None:
@@ -171,12 +171,40 @@ class TraceState(State):
     def string_base(self) -> Bits:
         return self.leaf("REG64(r->base)", 64)
 
+    # -- operands -------------------------------------------------------------------------------------
+
+    def effective_address(self) -> Bits:
+        return self.leaf("EA(r)", 64)
+
+    def immediate(self, w: int) -> Bits:
+        return self.leaf(f"(u{w})r->imm", w)
+
+    def target(self) -> Bits:
+        return self.leaf("TARGET", 64)
+
+    def stack_index(self) -> Bits:
+        return self.leaf("r->b", 8)
+
+    def read_register(self, bank: str, where: str, w: int) -> Bits:
+        return self.leaf(_register(bank, where, w), w)
+
+    def write_register(self, bank: str, where: str, w: int, value: Bits) -> None:
+        self.commit(_register(bank, where, w), value)
+
+    def read_for_update(self, address: Bits, w: int, lock: bool) -> Bits:
+        result = self._result(w)
+        self._effect("rmw", address, w, lock, result=result)
+        return result
+
+    def update(self, value: Bits, lock: bool) -> None:
+        self._effect("update", value, lock)
+
     def finish(self) -> Trace:
         self.trace.flags = None if isinstance(self.flags, CurrentFlags) else self.flags
         return self.trace
 
 
-def _register(s: TraceState, bank: str, where: str, w: int) -> str:
+def _register(bank: str, where: str, w: int) -> str:
     """The C lvalue of a register operand."""
     slot = {"reg": "r->a", "rm": "r->b", "opcode": "r->b", "vvvv": "r->v"}[where]
     if bank == "gpr":
@@ -188,93 +216,8 @@ def _register(s: TraceState, bank: str, where: str, w: int) -> str:
     return {"seg": f"c->seg[{slot}]"}[bank]
 
 
-@dataclass
-class Variant:
-    """Which handler of a form: operand size in bits, memory or register rm, LOCKed or not."""
-
-    size: int
-    mem: bool
-    lock: bool = False
-
-
-class Binder:
-    """Connects a body's parameters and results to the operands of one form variant."""
-
-    def __init__(self, s: TraceState, form: Form, variant: Variant) -> None:
-        self.s = s
-        self.form = form
-        self.v = variant
-        self.address: Bits | None = None
-
-    def _memory(self, operand: Any, w: int) -> Bits:
-        s = self.s
-        self.address = s.leaf("EA(r)", 64)
-        if operand.kind.name == "mem":
-            return self.address
-        if operand.kind.aligned:
-            s.fault_if((self.address & 15) != 0, 13)
-        if operand.access == "rw":
-            result = s._result(w)
-            s._effect("rmw", self.address, w, self.v.lock, result=result)
-            return result
-        return s.load(self.address, w) if operand.reads else Bits.const(0, w)
-
-    def read(self, operand: Any) -> Bits:
-        k, w = operand.kind, operand.width(self.v.size)
-        if k.mem and self.v.mem:
-            return self._memory(operand, w)
-        if k.where == "fixed":
-            return self.s.gpr(k.fixed, w)
-        if k.where == "one":
-            return Bits.const(1, w)
-        if k.where in ("imm", "rel", "st"):
-            return self._immediate(k, w)
-        if not operand.reads:
-            return Bits.const(0, w)
-        return self.s.leaf(_register(self.s, k.bank, k.where, w), w)
-
-    def _immediate(self, k: Any, w: int) -> Bits:
-        if k.where == "st":
-            return self.s.leaf("r->b", 8)
-        return self.s.leaf("TARGET" if k.where == "rel" else f"(u{w})r->imm", w)
-
-    def write(self, operand: Any, value: Bits) -> None:
-        k, w = operand.kind, operand.width(self.v.size)
-        if value.w != w and not (k.bank == "gpr" and w < value.w and not self.v.mem):
-            raise TypeError(f"{self.form.insn.name} {self.form.encoding}: result {value.w} bits, operand {w}")
-        if k.mem and self.v.mem:
-            assert self.address is not None
-            if operand.access == "rw":
-                self.s._effect("update", value, self.v.lock)
-            else:
-                self.s.store(self.address, value)
-        elif k.where == "fixed":
-            self.s.set_gpr(k.fixed, value)
-        else:
-            self._write_register(k, w, value)
-
-    def _write_register(self, k: Any, w: int, value: Bits) -> None:
-        if k.bank == "gpr":
-            value = value.zext(64) if value.w == 32 else value
-            w = value.w
-        self.s.commit(_register(self.s, k.bank, k.where, w), value)
-
-
-def trace_into(s: TraceState, form: Form, variant: Variant) -> None:
-    """Run the form's body in `s`."""
-    binder = Binder(s, form, variant)
-    values = [binder.read(o) for o in form.operands]
-    result = form.insn.body(s, *values)
-    written = [o for o in form.operands if o.writes]
-    results = result if isinstance(result, tuple) else () if result is None else (result,)
-    if len(results) != len(written):
-        raise TypeError(f"{form.insn.name} {form.encoding}: {len(results)} results, {len(written)} written operands")
-    for operand, value in sorted(zip(written, results, strict=True), key=lambda p: not (p[0].kind.mem and variant.mem)):
-        binder.write(operand, value)
-
-
 def trace(form: Form, variant: Variant, mode: int = 64) -> Trace:
     """The effects of one variant of a form."""
     s = TraceState(variant.size, mode, form.insn.cond)
-    trace_into(s, form, variant)
+    execute(s, form, variant)
     return s.finish()

@@ -1,0 +1,278 @@
+"""The reference interpreter: the instruction bodies, run on numbers.
+
+Slow and obvious: what the engine and the host CPU are compared with.  The caller gives memory and
+the decoder, so that nothing here depends on the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from blink.isa import families, matching
+from blink.isa.binding import Operands, Variant, execute
+from blink.isa.bits import Bits, fp
+from blink.isa.flags import STATUS_MASK, Explicit, FlagState
+from blink.isa.softfloat import Env
+from blink.isa.spec import REGISTRY, Form
+from blink.isa.state import FS, GS, UD, XM
+
+MASK64 = (1 << 64) - 1
+
+
+class GuestFault(Exception):
+    """An exception of the guest: vector, error code, and the address for #PF."""
+
+    def __init__(self, vector: int, error: int = 0, address: int = 0) -> None:
+        super().__init__(f"vector {vector}, error {error:#x}, address {address:#x}")
+        self.vector = vector
+        self.error = error
+        self.address = address
+
+
+class Unimplemented(Exception):
+    """No definition covers these bytes."""
+
+
+class GuestMemory(Protocol):
+    """What the reference needs of memory; both raise GuestFault."""
+
+    def load(self, address: int, size: int) -> bytes: ...
+
+    def store(self, address: int, data: bytes) -> None: ...
+
+    def check_write(self, address: int, size: int) -> None:
+        """Fault as a store would, and store nothing."""
+        ...
+
+
+class CpuState:
+    """The architectural state: plain numbers."""
+
+    def __init__(self) -> None:
+        from blink.isa.x87_reference import X87State
+
+        self.gpr = [0] * 16
+        self.rip = 0
+        self.eflags = 2
+        self.xmm = [0] * 16
+        self.mxcsr = 0x1F80
+        self.fs_base = 0
+        self.gs_base = 0
+        self.seg = [0] * 6
+        self.xcr0 = 3
+        self.x87 = X87State()
+        self.stop = ""
+
+
+Decode = Callable[[bytes], dict[str, int]]
+_INDEX: dict[matching.Key, list[Form]] = {}
+
+
+def form_index() -> dict[matching.Key, list[Form]]:
+    """All forms by opcode (built on first use)."""
+    if not _INDEX:
+        families.load()
+        _INDEX.update(matching.index(f for i in REGISTRY for f in i.forms))
+    return _INDEX
+
+
+def find_form(insn: dict[str, int]) -> Form:
+    """The form of a decoded instruction.  Unimplemented if there is none."""
+    for form in form_index().get((insn["enc"], insn["map"], insn["opcode"]), ()):
+        if matching.matches(form, insn):
+            return form
+    raise Unimplemented(f"map {insn['map']} opcode {insn['opcode']:02x}")
+
+
+class Reference(Operands):
+    """One instruction on a CpuState: effects on registers are applied by finish()."""
+
+    def __init__(self, cpu: CpuState, memory: GuestMemory, insn: dict[str, int], form: Form) -> None:
+        self.cpu = cpu
+        self.memory = memory
+        self.insn = insn
+        self.form = form
+        self.mode = insn["mode"]
+        self.size = matching.operand_size(form, insn["osz"] * 8, self.mode)
+        self.cc = form.insn.cond or 0
+        self.env = Env.from_mxcsr(cpu.mxcsr)
+        self._writes: dict[tuple[str, int], int] = {}
+        self._special: dict[str, int] = {}
+        self._next = (cpu.rip + insn["len"]) & MASK64
+        self._update_at = 0
+        super().__init__()
+
+    def initial_flags(self) -> FlagState:
+        return Explicit(Bits.const(self.cpu.eflags & STATUS_MASK, 32))
+
+    # -- registers ------------------------------------------------------------------------------------
+
+    def _register(self, bank: str, n: int) -> int:
+        if (bank, n) in self._writes:
+            return self._writes[bank, n]
+        if bank == "mm":
+            return self.cpu.x87.significand(n)
+        return {"gpr": self.cpu.gpr, "xmm": self.cpu.xmm, "seg": self.cpu.seg}[bank][n]
+
+    def _set_register(self, bank: str, n: int, value: Bits) -> None:
+        whole = 64 if bank in ("gpr", "mm") else 16 if bank == "seg" else 128
+        keep = self._register(bank, n) >> value.w << value.w if value.w < whole else 0
+        self._writes[bank, n] = keep | int(value)
+
+    def gpr(self, n: int, w: int = 64) -> Bits:
+        return Bits.const(self._register("gpr", n), w)
+
+    def _write_gpr(self, n: int, value: Bits) -> None:
+        self._set_register("gpr", n, value.zext(64) if value.w == 32 else value)
+
+    def xmm(self, n: int) -> Bits:
+        return Bits.const(self._register("xmm", n), 128)
+
+    def _write_xmm(self, n: int, value: Bits) -> None:
+        self._set_register("xmm", n, value)
+
+    def special(self, name: str, w: int) -> Bits:
+        return Bits.const(self._special.get(name, getattr(self.cpu, name)), w)
+
+    def _write_special(self, name: str, value: Bits) -> None:
+        self._special[name] = int(value)
+
+    def _number(self, where: str) -> int:
+        return self.insn[{"opcode": "oreg"}.get(where, where)]
+
+    def _high_byte(self, bank: str, where: str, w: int) -> bool:
+        """AH, CH, DH, BH."""
+        legacy = not self.insn["rex"] and self.insn["enc"] == 0
+        return bank == "gpr" and w == 8 and legacy and 4 <= self._number(where) < 8
+
+    def read_register(self, bank: str, where: str, w: int) -> Bits:
+        n = self._number(where)
+        if self._high_byte(bank, where, w):
+            return Bits.const(self._register("gpr", n - 4) >> 8, 8)
+        return Bits.const(self._register(bank, n & 7 if bank == "mm" else n), w)
+
+    def write_register(self, bank: str, where: str, w: int, value: Bits) -> None:
+        n = self._number(where)
+        if self._high_byte(bank, where, w):
+            old = self._register("gpr", n - 4)
+            self._writes["gpr", n - 4] = (old & ~0xFF00) | int(value) << 8
+        else:
+            self._set_register(bank, n & 7 if bank == "mm" else n, value)
+
+    # -- memory ---------------------------------------------------------------------------------------
+
+    def _segment_base(self) -> int:
+        return {1 + FS: self.cpu.fs_base, 1 + GS: self.cpu.gs_base}.get(self.insn["seg"], 0)
+
+    def effective_address(self) -> Bits:
+        i = self.insn
+        value = i["disp"] + (self._next if i["rip_relative"] else 0)
+        value += self.cpu.gpr[i["base"]] if i["base"] >= 0 else 0
+        value += self.cpu.gpr[i["index"]] << i["scale"] if i["index"] >= 0 else 0
+        value &= (1 << i["addr_size"] * 8) - 1
+        base = 0 if self.form.insn.name == "LEA" else self._segment_base()
+        return Bits.const(value + base, 64)
+
+    def load(self, address: Bits, w: int) -> Bits:
+        if self._guard is not None and not self._guard:
+            return Bits.const(0, w)
+        return Bits.const(int.from_bytes(self.memory.load(int(address), w // 8), "little"), w)
+
+    def _store(self, address: Bits, value: Bits) -> None:
+        self.memory.store(int(address), int(value).to_bytes(value.w // 8, "little"))
+
+    def read_for_update(self, address: Bits, w: int, lock: bool) -> Bits:
+        self._update_at = int(address)
+        self.memory.check_write(self._update_at, w // 8)
+        return self.load(address, w)
+
+    def update(self, value: Bits, lock: bool) -> None:
+        self._store(Bits.const(self._update_at, 64), value)
+
+    # -- the rest -------------------------------------------------------------------------------------
+
+    def immediate(self, w: int) -> Bits:
+        return Bits.const(self.insn["imm"], w)
+
+    def target(self) -> Bits:
+        return Bits.const(self._next + self.insn["imm"], 64)
+
+    def stack_index(self) -> Bits:
+        return Bits.const(self.insn["modrm"] & 7, 8)
+
+    @property
+    def next_ip(self) -> Bits:
+        return Bits.const(self._next, 64)
+
+    @property
+    def string_base(self) -> Bits:
+        return Bits.const(self._segment_base(), 64)
+
+    def fault_if(self, condition: Bits | bool, vector: int, error: int = 0) -> None:
+        if condition:
+            raise GuestFault(vector, error)
+
+    def call(self, name: str, *args: Bits | int, w: int = 0) -> Bits:
+        from blink.isa import twins
+
+        return Bits.const(int(twins.find(name)(self, *(int(a) for a in args)) or 0), w or 1)
+
+    def fp(self, name: str, w: int, *args: Bits) -> Bits:
+        value = fp(name, w, *args, env=self.env)
+        if self.env.flags & ~(self.cpu.mxcsr >> 7) & 0x3F:
+            self.cpu.mxcsr |= self.env.flags
+            raise GuestFault(XM)
+        return value
+
+    def jump(self, target: Bits) -> None:
+        self._next = int(target)
+
+    def branch(self, condition: Bits, target: Bits) -> None:
+        if condition:
+            self._next = int(target)
+
+    def again(self, condition: Bits) -> None:
+        if condition:
+            self._next = self.cpu.rip
+
+    def stop(self, reason: str) -> None:
+        self.cpu.stop = reason
+
+    def finish(self) -> None:
+        """Commit registers, flags and RIP."""
+        self.commit_progress()
+        self.cpu.rip = self._next
+
+    def commit_progress(self) -> None:
+        """Commit all but RIP: a REP string between two elements."""
+        cpu = self.cpu
+        for (bank, n), value in self._writes.items():
+            if bank == "mm":
+                cpu.x87.set_mmx(n, value)
+            else:
+                {"gpr": cpu.gpr, "xmm": cpu.xmm, "seg": cpu.seg}[bank][n] = value
+        for name, value in self._special.items():
+            setattr(cpu, name, value)
+        cpu.eflags = cpu.eflags & ~STATUS_MASK | int(self.flags.word())
+        cpu.mxcsr |= self.env.flags
+        self._writes.clear()
+        self._special.clear()
+
+
+def step(cpu: CpuState, memory: GuestMemory, decode: Decode, code: bytes) -> None:
+    """Execute the instruction at the start of `code`, which lies at cpu.rip.
+
+    GuestFault leaves the state as it was before the instruction (but for sticky MXCSR and x87 flags
+    that an unmasked exception sets); Unimplemented when no definition covers it.
+    """
+    insn = decode(code)
+    form = find_form(insn)
+    mem = bool(insn["has_mem"])
+    if insn["lock"] and not (form.lock and mem):
+        raise GuestFault(UD)
+    s = Reference(cpu, memory, insn, form)
+    execute(s, form, Variant(s.size, mem, bool(insn["lock"])))
+    s.finish()
+
+

@@ -1,0 +1,178 @@
+"""Python twins of the hand-written C bodies: what s.call(name, ...) does in the reference.
+
+`find(name)` gives a function of (s, *args); numbers in, a number or None out.  The x87 ones are in
+isa/x87_reference.py under the same names.
+"""
+
+from __future__ import annotations
+
+import time
+
+from blink.isa import cpuid
+from blink.isa.bits import Bits
+from blink.isa.state import FS, GS, RAX, RBX, RCX, RDI, RDX, RSI, SS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blink.isa.reference import Reference
+
+    Twin = Callable[..., "int | None"]
+
+MASK64 = (1 << 64) - 1
+
+
+def _signed(value: int, w: int = 64) -> int:
+    return value - (1 << w) if value >> (w - 1) else value
+
+
+def _divide(high: int, low: int, divisor: int) -> tuple[int, int]:
+    """Signed 128 by 64 bits, rounded to zero."""
+    a, b = _signed(high << 64 | low, 128), _signed(divisor)
+    quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+    return quotient, a - quotient * b
+
+
+def udiv128(s: Reference, high: int, low: int, divisor: int) -> int:
+    return (high << 64 | low) // divisor
+
+
+def urem128(s: Reference, high: int, low: int, divisor: int) -> int:
+    return (high << 64 | low) % divisor
+
+
+def idiv128_overflows(s: Reference, high: int, low: int, divisor: int) -> int:
+    return int(not -(1 << 63) <= _divide(high, low, divisor)[0] < 1 << 63)
+
+
+def idiv128(s: Reference, high: int, low: int, divisor: int) -> int:
+    return _divide(high, low, divisor)[0]
+
+
+def irem128(s: Reference, high: int, low: int, divisor: int) -> int:
+    return _divide(high, low, divisor)[1]
+
+
+def cpuid_body(s: Reference) -> None:
+    leaf, sub = int(s.gpr(RAX, 32)), int(s.gpr(RCX, 32))
+    found = [x for x in cpuid.leaves() if x.leaf == leaf and x.sub in (cpuid.ANY, sub)]
+    result = found[-1] if found else cpuid.Leaf(leaf)
+    values = (result.eax, result.ebx, result.ecx, result.edx)
+    for n, value in zip((RAX, RBX, RCX, RDX), values, strict=True):
+        s.set_gpr(n, Bits.const(value, 32))
+
+
+def read_tsc(s: Reference) -> int:
+    return time.perf_counter_ns()
+
+
+def read_tsc_aux(s: Reference) -> int:
+    return 0
+
+
+def memory_fence(s: Reference) -> None:
+    """One CPU sees its own memory in order."""
+
+
+def load_segment(s: Reference, selector: int) -> None:
+    which = s.insn["reg"] & 7
+    null, user = selector < 4, selector == 0x2B or (selector == 0x33 and which != SS)
+    s.fault_if(which == 1 or which > GS, 6)
+    s.fault_if(not user and not (null and which != SS), 13, selector & 0xFFFC)
+    s.cpu.seg[which] = selector
+    if which in (FS, GS):
+        setattr(s.cpu, "fs_base" if which == FS else "gs_base", 0)
+
+
+def mxcsr_load(s: Reference, value: int) -> None:
+    s.cpu.mxcsr = value
+
+
+def mxcsr_store(s: Reference) -> int:
+    return s.cpu.mxcsr
+
+
+def _bit_string(w: int) -> Twin:
+    def body(s: Reference, address: int, bit: int, operation: int) -> int:
+        old = int(s.read_for_update(Bits.const(address, 64), w, True))
+        new = (old | bit, old & ~bit, old ^ bit)[operation]
+        s.update(Bits.const(new, w), True)
+        return int(bool(old & bit))
+
+    return body
+
+
+def store80(s: Reference, address: int, low: int, high: int) -> None:
+    s.memory.check_write(address, 10)
+    s.memory.store(address, (low | high << 64).to_bytes(10, "little"))
+
+
+# -- strings ----------------------------------------------------------------------------------------
+
+
+def _element(s: Reference, w: int, name: str, base: int) -> bool:
+    """One element of a string instruction; whether a comparison found equality."""
+    step = -(w // 8) if s.flag("DF") else w // 8
+    source, target = s.gpr(RSI) + base, s.gpr(RDI)
+    equal = False
+    if name == "movs":
+        s.store(target, s.load(source, w))
+    elif name == "stos":
+        s.store(target, s.gpr(RAX, w))
+    elif name == "lods":
+        s.set_gpr(RAX, s.load(source, w))
+    else:
+        a = s.load(source, w) if name == "cmps" else s.gpr(RAX, w)
+        b = s.load(target, w)
+        s.flags_sub(a, b)
+        equal = bool(a == b)
+    for register, used in ((RSI, name in ("movs", "lods", "cmps")), (RDI, name != "lods")):
+        if used:
+            s.set_gpr(register, s.gpr(register) + Bits.const(step, 64))
+    return equal
+
+
+def _repeat(kind: str, name: str, w: int) -> Twin:
+    def body(s: Reference, base: int) -> int:
+        """Registers are committed element by element: a fault keeps what was done before it."""
+        while int(s.gpr(RCX)):
+            equal = _element(s, w, name, base)
+            s.set_gpr(RCX, s.gpr(RCX) - 1)
+            s.commit_progress()
+            if kind != "rep" and equal != (kind == "repe"):
+                break
+        return 0
+
+    return body
+
+
+def _strings() -> dict[str, Twin]:
+    table: dict[str, Twin] = {}
+    for w in (8, 16, 32, 64):
+        for name in ("movs", "stos", "lods"):
+            table[f"rep_{name}{w}"] = _repeat("rep", name, w)
+        for name in ("scas", "cmps"):
+            for kind in ("repe", "repne"):
+                table[f"{kind}_{name}{w}"] = _repeat(kind, name, w)
+    return table
+
+
+PLAIN: tuple[Twin, ...] = (
+    udiv128, urem128, idiv128_overflows, idiv128, irem128, cpuid_body, read_tsc, read_tsc_aux,
+    memory_fence, load_segment, mxcsr_load, mxcsr_store, store80,
+)  # fmt: skip
+TWINS: dict[str, Twin] = {
+    **{f.__name__: f for f in PLAIN},
+    **{f"bit_string{w}": _bit_string(w) for w in (16, 32, 64)},
+    **_strings(),
+}
+
+
+def find(name: str) -> Twin:
+    """The twin of a C body.  KeyError names one that is missing."""
+    if name in TWINS:
+        return TWINS[name]
+    from blink.isa import x87_twins
+
+    return x87_twins.find(name)
