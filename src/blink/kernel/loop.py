@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from errno import EINTR
+
 from blink import _engine
 from blink.abi import signals as sig
 from blink.abi.errors import Interrupted
-from blink.kernel import faults
+from blink.kernel import faults, host
 from blink.kernel.deliver import deliver, force
 from blink.kernel.frame import Trap
-from blink.syscalls._dispatch import dispatch
+from blink.syscalls._dispatch import dispatch, note_mask
 from blink.syscalls._spec import KEEP
+from blink.syscalls._table import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +38,19 @@ def _syscall(task: Task) -> None:
         return
     if result is not KEEP:
         task.cpu.set_result(result)
+
+
+def _interrupted(task: Task) -> None:
+    """A native call that a signal ended, or that never began; RAX still is its number."""
+    number, *registers = task.cpu.syscall_args()
+    if task.cpu.stop_error == host.NEVER_BEGAN & (1 << 64) - 1:
+        _rewind(task)
+        return
+    call = find(number & 0xFFFFFFFF)
+    if call is not None:
+        note_mask(task, call, registers)
+    task.cpu.set_result(-EINTR)
+    deliver(task)
 
 
 def _rewind(task: Task) -> None:
@@ -79,6 +95,7 @@ def _go_on(task: Task) -> None:
 
 _ACTIONS = {
     _engine.STOP_SYSCALL: _syscall,
+    _engine.STOP_SYSCALL_INTERRUPTED: _interrupted,
     _engine.STOP_FAULT: _fault,
     _engine.STOP_INT: _int,
     _engine.STOP_INTERRUPT: deliver,

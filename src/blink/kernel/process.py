@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from blink import _engine
 from blink.kernel import host
 from blink.kernel.actions import Actions
 from blink.kernel.hidden import HiddenFds
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from blink import _engine
     from blink.kernel.address_space import AddressSpace
     from blink.kernel.faults import Fault
     from blink.kernel.fork import VforkChild
@@ -128,9 +128,9 @@ class Process:
         if path is not None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self.hidden.keep(LOG, os.open(path, flags, 0o644))
-            return
-        if host.now(host.NR_FCNTL, 2, host.F_GETFD) >= 0:  # else there is nobody to tell
+        elif host.now(host.NR_FCNTL, 2, host.F_GETFD) >= 0:  # else there is nobody to tell
             self.hidden.keep_copy(LOG, 2)
+        _engine.set_message_fd(self.hidden.fds.get(LOG, -1))
 
     def finish(self) -> None:
         """What is owed before the process ends: memory to a vfork parent, statistics, files."""

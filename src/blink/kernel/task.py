@@ -9,7 +9,7 @@ from blink.abi.errors import Interrupted, SysError
 from blink.abi.signals import SS_AUTODISARM, SS_DISABLE, UNBLOCKABLE
 from blink.kernel import host
 from blink.kernel.frame import Trap
-from blink.syscalls._dispatch import host_pointer
+from blink.syscalls._dispatch import host_pointer, host_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,6 +95,10 @@ class Task:
         `write` the range is made ready for the host to write there.
         """
         return host_pointer(self, address, length, write)
+
+    def pages(self, address: int, length: int) -> int:
+        """The host's address of guest pages; a range that leaves guest memory is not mapped."""
+        return host_range(self, address, length)
 
     def read_path(self, address: int) -> bytes:
         """A path argument.  Raises EFAULT or ENAMETOOLONG."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from errno import EFAULT, ENOSYS
+from errno import EFAULT, EINTR, ENOSYS
 
 from blink.abi.errors import SysError
-from blink.abi.layout import GUEST_TOP
-from blink.abi.structs import IOVEC
+from blink.abi.layout import GUEST_TOP, PAGE
+from blink.abi.signals import UNBLOCKABLE
+from blink.abi.structs import IOVEC, SIGSET
 from blink.syscalls import _table
 
 TYPE_CHECKING = False
@@ -49,7 +50,7 @@ def invoke(task: Task, call: Call, registers: Registers) -> int:
     """Runs the handler, or the host's call."""
     try:
         if call.function is None:
-            return task.host_call(call.number, *host_arguments(task, call, registers))
+            return _run_on_host(task, call, registers)
         values = [c(task, value) for c, value in zip(call.converters, registers)]  # noqa: B905
         result: int | None = call.function(task, *values)
         return 0 if result is None else result
@@ -57,6 +58,26 @@ def invoke(task: Task, call: Call, registers: Registers) -> int:
         return -error.errno
     except task.MemoryFault:
         return -EFAULT
+
+
+def _run_on_host(task: Task, call: Call, registers: Registers) -> int:
+    result: int = task.host_call(call.number, *host_arguments(task, call, registers))
+    if result == -EINTR:
+        note_mask(task, call, registers)
+    return result
+
+
+def note_mask(task: Task, call: Call, registers: Registers) -> None:
+    """A signal ended a call with a mask of its own (ppoll): the handler starts from that mask."""
+    if call.sigmask is None or not registers[call.sigmask]:
+        return
+    layout = call.args[call.sigmask].type.layout
+    address = registers[call.sigmask]
+    if layout is not None and layout.size == 2 * SIGSET.size:  # pselect6: pointer and size
+        address = task.read_struct(address, layout)[0]
+    if address:
+        (mask,) = task.read_struct(address, SIGSET)
+        task.call_mask = mask & ~UNBLOCKABLE
 
 
 def host_arguments(task: Task, call: Call, registers: Registers) -> list[int | bytes]:
@@ -72,8 +93,6 @@ def _host_argument(task: Task, arg: Arg, registers: Registers) -> int | bytes:
         return value
     if arg.type.kind == "iov":
         return _host_iovecs(task, arg, value, registers)
-    if arg.type.kind == "range":
-        return host_range(task, value, extent(task, arg, registers))
     length = extent(task, arg, registers) if arg.type.direction != "in" else 0
     return host_pointer(task, value, length, arg.type.direction != "in")
 
@@ -92,7 +111,7 @@ def host_pointer(task: Task, address: int, length: int, write: bool) -> int:
 def host_range(task: Task, address: int, length: int) -> int:
     """The host's address of pages; a range that leaves the guest's memory is not mapped at all."""
     if address > GUEST_TOP or length > GUEST_TOP - address:
-        return BAD_ADDRESS
+        return BAD_ADDRESS | address & PAGE - 1  # the host looks at the alignment first
     return address + task.memory.skew
 
 
@@ -102,7 +121,7 @@ def extent(task: Task, arg: Arg, registers: Registers) -> int:
     rule, *operands = arg.length
     if rule == "const":
         return int(operands[0])
-    value = registers[int(operands[0])]
+    value = registers[int(operands[0])] & (1 << arg.length_bits) - 1
     if rule == "arg":
         return value * int(operands[1])
     if rule == "bits":

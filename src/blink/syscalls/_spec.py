@@ -98,7 +98,7 @@ class Type:
     """What an annotation means at run time.
 
     kind       "value" or one of the pointer kinds: "path", "buffer", "struct", "array", "iov",
-               "bits", "sockaddr", "range" (pages that the call acts on without reading them)
+               "bits", "sockaddr", "range" (pages that the call acts on)
     bits       width of a value: 32 or 64
     signed     whether the value is sign-extended from `bits`
     show       how the log prints a value: "dec", "hex", "oct", "fd", "signal"
@@ -207,15 +207,19 @@ class Arg:
                     ("iov", i)         argument i iovecs; `direction` is that of the buffers
                     ("ref", i)         the u32 behind pointer argument i (socklen_t), in and out
                     ("path", n)        a NUL-terminated string, at most n bytes with the NUL
+    length_bits   width of the argument that holds the length
     """
 
-    __slots__ = ("index", "length", "name", "type")
+    __slots__ = ("index", "length", "length_bits", "name", "type")
 
-    def __init__(self, name: str, index: int, kind: Type, names: tuple[str, ...]) -> None:
+    def __init__(self, name: str, index: int, names: tuple[str, ...], types: list[Type]) -> None:
         self.name = name
         self.index = index
-        self.type = kind
-        self.length = _length_rule(kind, names)
+        self.type = types[index]
+        self.length = _length_rule(self.type, names)
+        self.length_bits = 64
+        if self.length is not None and self.length[0] in ("arg", "bits"):
+            self.length_bits = types[int(self.length[1])].bits
 
     @property
     def is_pointer(self) -> bool:
@@ -268,11 +272,11 @@ class Call:
         code = function.__code__
         skip = 0 if passthrough else 1  # the task
         names = code.co_varnames[skip : code.co_argcount]
-        types = function.__annotations__
+        types = [function.__annotations__[name] for name in names]
         self.number = number
         self.name = function.__name__.rstrip("_")
         self.family = function.__module__.rpartition(".")[2]
-        self.args = tuple(Arg(n, i, types[n], names) for i, n in enumerate(names))
+        self.args = tuple(Arg(name, i, names, types) for i, name in enumerate(names))
         self.function = None if passthrough else function
         self.passthrough = passthrough
         self.level = level

@@ -269,47 +269,47 @@ def madvise(
     task: "Task", addr: In[Range, "length"], length: Size, advice: Flags[Int, mman.MADV]
 ) -> None:
     """Implements madvise(2)."""
-    if addr & PAGE_MASK or page_up(length) < length:
-        raise SysError(EINVAL)
-    size = page_up(length)
-    space = task.process.space
-    if size == 0 or size > GUEST_TOP or addr > GUEST_TOP - size:
-        task.host(host.NR_MADVISE, addr + task.memory.skew if size == 0 else 1 << 63, size, advice)
-        return
-    if advice in (mman.MADV_DONTNEED, mman.MADV_FREE, mman.MADV_REMOVE):
-        task.memory.prepare_write(addr, size)  # the bytes change
-    task.host(host.NR_MADVISE, addr + task.memory.skew, size, advice)
-    if advice in (mman.MADV_DONTFORK, mman.MADV_DOFORK):
-        space.mark_fork(addr, addr + size, advice == mman.MADV_DONTFORK)
+    target = task.pages(addr, length)
+    inside = target == addr + task.memory.skew and not addr & PAGE_MASK
+    if inside and advice in (mman.MADV_DONTNEED, mman.MADV_FREE, mman.MADV_REMOVE):
+        task.memory.prepare_write(addr, length)  # the bytes change
+    task.host(host.NR_MADVISE, target, length, advice)
+    if inside and advice in (mman.MADV_DONTFORK, mman.MADV_DOFORK):
+        end = addr + page_up(length)
+        task.process.space.mark_fork(addr, end, advice == mman.MADV_DONTFORK)
 
 
 @syscall(27)
 def mincore(task: "Task", addr: In[Range, "length"], length: Size, vec: Ptr) -> None:
     """Implements mincore(2)."""
-    size = page_up(length)
-    inside = size <= GUEST_TOP and addr <= GUEST_TOP - size
-    target = addr + task.memory.skew if inside else 1 << 63 | addr & PAGE_MASK
-    task.host(host.NR_MINCORE, target, length, task.guest(vec, size // PAGE, True))
+    vec = task.guest(vec, page_up(length) // PAGE, True)
+    task.host(host.NR_MINCORE, task.pages(addr, length), length, vec)
 
 
-@syscall(26, passthrough=True)
-def msync(addr: In[Range, "length"], length: Size, flags: Flags[Int, mman.MSYNC]) -> None:
+@syscall(26)
+def msync(
+    task: "Task", addr: In[Range, "length"], length: Size, flags: Flags[Int, mman.MSYNC]
+) -> int:
     """Implements msync(2)."""
+    return task.host(host.NR_MSYNC, task.pages(addr, length), length, flags)
 
 
-@syscall(149, passthrough=True)
-def mlock(addr: In[Range, "length"], length: Size) -> None:
+@syscall(149)
+def mlock(task: "Task", addr: In[Range, "length"], length: Size) -> int:
     """Implements mlock(2)."""
+    return task.host(host.NR_MLOCK, task.pages(addr, length), length)
 
 
-@syscall(325, passthrough=True)
-def mlock2(addr: In[Range, "length"], length: Size, flags: UInt) -> None:
+@syscall(325)
+def mlock2(task: "Task", addr: In[Range, "length"], length: Size, flags: UInt) -> int:
     """Implements mlock2(2)."""
+    return task.host(host.NR_MLOCK2, task.pages(addr, length), length, flags)
 
 
-@syscall(150, passthrough=True)
-def munlock(addr: In[Range, "length"], length: Size) -> None:
+@syscall(150)
+def munlock(task: "Task", addr: In[Range, "length"], length: Size) -> int:
     """Implements munlock(2)."""
+    return task.host(host.NR_MUNLOCK, task.pages(addr, length), length)
 
 
 @syscall(

@@ -184,7 +184,7 @@ def prctl(
 
 
 @syscall(158, level="partial", note="segment bases and CPUID faulting only")
-def arch_prctl(task: "Task", code: Flags[Int, sched.ARCH], addr: ULong) -> int:
+def arch_prctl(task: "Task", code: Flags[Int, sched.ARCH], addr: Ptr) -> int:
     """Implements arch_prctl(2).
 
     Shadow stacks, XSAVE permissions and other codes give EINVAL.  CPUID always works: disabling it
