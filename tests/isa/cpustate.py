@@ -68,7 +68,8 @@ class Case(NamedTuple):
 
     `memory` holds (guest address, bytes) patches; `undefined` is a mask of EFLAGS bits that the SDM
     leaves undefined after this instruction; `label` names the form for reports; `ignore` holds
-    (guest address, length) of memory that the instruction may write as it likes.
+    (guest address, length) of memory that the instruction may write as it likes; `modifies`: its
+    memory operand is read, then written.
     """
 
     code: bytes
@@ -83,6 +84,7 @@ class Case(NamedTuple):
     undefined: int = 0
     label: str = ""
     ignore: tuple[tuple[int, int], ...] = ()
+    modifies: bool = False
 
     def reg(self, name: str) -> int:
         return reg_of(self.gpr, name)

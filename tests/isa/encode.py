@@ -201,6 +201,11 @@ def _choose_immediates(d: _Draft) -> None:
             )
         elif where == "moffs":
             _choose_moffs(d)
+    e = d.form.enc
+    if (e.map, e.opcode) in ((1, 0xA4), (1, 0xAC)) and d.size == 16:
+        d.imm = bytes([d.rng.randrange(17)])  # SHLD, SHRD by more are undefined
+    if (e.map, e.opcode) == (0, 0xC8):  # ENTER: a frame and nesting that our stack can hold
+        d.imm = bytes([d.bits(7), 0, d.rng.choice((0, 0, 1, 2, 3, 31, 32, 255))])
 
 
 def _choose_moffs(d: _Draft) -> None:

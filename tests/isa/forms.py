@@ -15,6 +15,7 @@ _BY_OPCODE: dict[tuple[int, int], str] = {
     **{(1, op): "stack" for op in (0xA0, 0xA1, 0xA8, 0xA9)},
     **{(0, op): "string" for op in (*range(0xA4, 0xA8), *range(0xAA, 0xB0))},
     **{(1, op): "bit_offset" for op in (0xA3, 0xAB, 0xB3, 0xBB)},
+    **{(1, op): "double_shift" for op in (0xA5, 0xAD)},
     **{(0, op): "count" for op in range(0xE0, 0xE4)},
     (0, 0x9D): "popf",
     (0, 0xC2): "indirect",
@@ -80,7 +81,7 @@ class Plan(NamedTuple):
     """How to test a form.
 
     `skip`: the reason not to; `align`: that of its memory operand; `ignore`: (offset, length) of
-    what it may write there as it likes.
+    what it may write there as it likes; `modifies`: see Case.
     """
 
     form: Form
@@ -93,6 +94,7 @@ class Plan(NamedTuple):
     align: int
     ignore: tuple[tuple[int, int], ...]
     undefined: int
+    modifies: bool
     skip: str
 
 
@@ -111,6 +113,12 @@ def _fixups(form: Form) -> tuple[str, ...]:
         if (e.map, e.opcode) == (1, 0xAE) and e.pp == 2:
             names = ["bases"]
     return tuple(names)
+
+
+def _modifies(form: Form) -> bool:
+    e, rm = form.enc, form.rm
+    bit_string = (e.map, e.opcode) in ((1, 0xAB), (1, 0xB3), (1, 0xBB))
+    return bit_string or (rm is not None and rm.access == "rw")
 
 
 def _skip(form: Form) -> str:
@@ -162,7 +170,8 @@ def plan_of(form: Form) -> Plan:
     label = f"{name} {form.encoding}"
     return Plan(
         form, label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87), align,
-        _IGNORED.get((e.map, e.opcode, _group(form)), ()), undefined, _skip(form),
+        _IGNORED.get((e.map, e.opcode, _group(form)), ()), undefined,
+        _modifies(form), _skip(form),
     )  # fmt: skip
 
 

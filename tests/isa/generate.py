@@ -200,8 +200,21 @@ def _modrm_reg(code: Code) -> int:
     return code.data[at + 2] >> 3 & 7 | extension
 
 
+def _double_shift(d: Draft) -> None:
+    """SHLD and SHRD by more than the operand size are undefined."""
+    if d.code.size == 16:
+        d.gpr[RCX] = q(d.reg(RCX) & ~31 | d.rng.randrange(17))
+
+
+def _defined(d: Draft) -> bool:
+    """False when the address took CL, and with it SHLD or SHRD by more than the operand size."""
+    by_cl = "double_shift" in d.plan.fixups and d.code.size == 16
+    return not by_cl or d.reg(RCX) & 31 <= 16
+
+
 def _rdi_target(d: Draft) -> None:
-    d.gpr[RDI] = q(target_address(d.rng, True, 1))
+    """MASKMOV: with an empty mask a fault is the CPU's choice, so there is none."""
+    d.gpr[RDI] = q(STACK + d.rng.getrandbits(11))
 
 
 def _xlat(d: Draft) -> None:
@@ -261,6 +274,7 @@ FIXUPS: dict[str, Callable[[Draft], None]] = {
     "string": _string,
     "divide": _divide,
     "bit_offset": _bit_offset,
+    "double_shift": _double_shift,
     "rdi": _rdi_target,
     "xlat": _xlat,
     "count": _count,
@@ -328,6 +342,8 @@ class Generator:
             FIXUPS[name](d)
         if code.address is not None:
             _place_operand(d)
+        if not _defined(d):
+            return self.case(code, plan)
         if plan.sse or plan.x87:
             pool = plan.pool if rng.randrange(5) else "int"
             fx = random_fx(rng, self.pools, pool, plan.x87)
@@ -335,7 +351,7 @@ class Generator:
             fx = rng.choice(self._background)
         return Case(
             code.data, b"".join(d.gpr), code.rip, d.flags, fx, bytes(256), d.fs_base, d.gs_base,
-            tuple(d.memory), plan.undefined, plan.label, _ignored(d),
+            tuple(d.memory), plan.undefined, plan.label, _ignored(d), plan.modifies,
         )  # fmt: skip
 
     def cases(self, plan: Plan, n: int, rip: int) -> list[Case]:

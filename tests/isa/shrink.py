@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
-from .cpustate import FX_DEFAULT, FX_ST, FX_XMM, GPRS, Case
+from .cpustate import CODE_BASE, FX_DEFAULT, FX_ST, FX_XMM, GPRS, Case
 
 Differs = Callable[[Case], bool]
 
@@ -26,6 +26,7 @@ def _smaller(case: Case) -> Iterator[Case]:
     """Candidates, the boldest first."""
     yield case._replace(fx=FX_DEFAULT)
     yield case._replace(ymmh=bytes(256))
+    yield case._replace(rip=CODE_BASE)
     yield case._replace(flags=0)
     yield case._replace(fs_base=0)
     yield case._replace(gs_base=0)

@@ -251,7 +251,7 @@ static void save_case(const ucontext_t *uc, s32 vector, u64 fs, u64 gs) {
   u64 features = 0;
   if (has_ymm) memcpy(&features, fpu + XFEATURES_HEADER, 8);
   if (features & XFEATURE_YMM) memcpy(out->ymmh, fpu + FX_YMMH, 256);
-  hide_trap_flag(out->gpr[4]);
+  if (vector == NO_FAULT) hide_trap_flag(out->gpr[4]);
   save_dirty(out);
   patch_memory(now, true);
   out->size = (u32)(sizeof *out + pad8(out->dirty_len));
