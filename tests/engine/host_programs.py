@@ -22,6 +22,7 @@ from engine.host_help import (
     NR_GETTID,
     NR_NANOSLEEP,
     NR_POLL,
+    NR_PTRACE,
     NR_READ,
     NR_SETITIMER,
     NR_SIGALTSTACK,
@@ -37,6 +38,7 @@ from engine.host_help import (
     value_of,
 )
 
+PTRACE_TRACEME = 0
 DISPOSITIONS = {"default": engine.DEFAULT, "ignore": engine.IGNORE, "catch": engine.CATCH}
 
 
@@ -177,6 +179,18 @@ def all_catchable() -> None:
         seen.append(take_number() == signo)
         engine.sig_setmask(0)
     print(refused, len(seen), all(seen))
+
+
+def full_box_and_call() -> None:
+    """Prints the result of a write, what it wrote, and what the same write does afterwards."""
+    take_over(SIGUSR1)
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.kill(os.getpid(), SIGUSR1)
+    result = engine.host_call(NR_WRITE, writer, b"!", 1)
+    written = engine.host_call_now(NR_READ, reader, bytearray(1), 1) > 0
+    engine.sig_take()
+    print(result, int(written), engine.host_call(NR_WRITE, writer, b"!", 1))
 
 
 # --- restarts ---
@@ -477,6 +491,7 @@ def read_for_ever() -> None:
     never, _keep = os.pipe()
     buffer = bytearray(1)
     print(*engine.host_call_marks(), flush=True)
+    assert engine.host_call_now(NR_PTRACE, PTRACE_TRACEME) == 0
     os.kill(os.getpid(), signal.SIGSTOP)
     print(engine.host_call(NR_READ, never, buffer, 1), take_number(), flush=True)
 
