@@ -83,7 +83,6 @@ static const char *compare_register(const Insn *in, const ZydisDecodedOperand *o
   default: return NULL;
   }
   ZydisRegister theirs = op->reg.value;
-  /* Register forms of CALL, PUSH .. on x87 stacks and the like have no number of their own. */
   return register_number(theirs, ours, in) == ZydisRegisterGetId(theirs) ? NULL : field;
 }
 

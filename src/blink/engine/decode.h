@@ -6,7 +6,9 @@
  *
  * Facts: Intel SDM volume 2, chapters 2 (formats, VEX, EVEX) and appendix A (opcode maps).  Where the
  * vendors differ, Intel is followed: in 64-bit mode near branches always have a 32-bit displacement
- * (AMD lets 66 shorten it), and 66/F2/F3/REX/LOCK before VEX or EVEX is #UD.
+ * (AMD lets 66 shorten it), SYSCALL exists there only, 0F 0D with a register is a NOP.  66/F2/F3/REX/
+ * LOCK before VEX or EVEX is #UD.  UD0, UD1 and UD2 decode: their forms raise #UD.  Real and virtual
+ * 8086 mode are mode 16; that VEX and EVEX are #UD there is for the caller to know.
  */
 #ifndef BLINK_DECODE_H
 #define BLINK_DECODE_H
