@@ -28,6 +28,8 @@ def _flags(f: FormHandlers) -> str:
     form = f.form
     if f.trace.end[0] == "jump" and any(o.kind.where == "rel" for o in form.operands):
         flags.append("FORM_LINK")
+    if form.rm is not None and form.rm.access == "rw":
+        flags.append("FORM_UPDATE")
     if form.no_rex_b:
         flags.append("FORM_NO_REX_B")
     if f.trace.uses_next_ip:

@@ -126,10 +126,14 @@ static const FormDef *find_form(const Insn *in)
   return NULL;
 }
 
-int form_of(const Insn *in)
+bool cache_updates_memory(Cpu *c, u64 rip)
 {
-  const FormDef *f = find_form(in);
-  return f ? (int)(f - form_table) : -1;
+  u8 bytes[DECODE_MAX];
+  Insn in;
+  u32 got = memory_fetch(c->mem, rip, bytes, sizeof bytes);
+  if (decode(&in, bytes, got, c->mode) != DECODE_OK || !in.has_mem) return false;
+  const FormDef *f = find_form(&in);
+  return f && f->flags & FORM_UPDATE;
 }
 
 static u8 field(u8 kind, u32 number, const Insn *in)

@@ -16,6 +16,7 @@ enum {
   FORM_ADDRESS = 64,   /* LEA: no segment base */
   FORM_ST = 128,       /* b is ModRM & 7 */
   FORM_OREG = 256,     /* b is the register in the opcode */
+  FORM_UPDATE = 1024,  /* reads and writes its ModRM operand */
   FORM_NO_REX_B = 512  /* matches only without REX.B */
 };
 

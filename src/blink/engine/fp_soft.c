@@ -34,10 +34,15 @@ static inline u64 to64(SoftFields r) { return (u64)r.sign << 63 | (u64)r.exp << 
 
 /* --- One lane each, as lane_NAME(env, operands) --- */
 
+static inline u32 compare(const SoftFormat *f, SoftEnv *env, SoftFields a, SoftFields b,
+                          bool signaling) {
+  return soft_compare(env, soft_decode(f, a, env->daz), soft_decode(f, b, env->daz), signaling);
+}
+
 /* MINSS, MAXSS: a if it compares as wanted, else b; as DAZ leaves it. */
 static inline SoftFields select_if(const SoftFormat *f, SoftEnv *env, SoftFields a, SoftFields b,
                                    u32 wanted) {
-  SoftFields r = soft_compare(f, env, a, b, true) == wanted ? a : b;
+  SoftFields r = compare(f, env, a, b, true) == wanted ? a : b;
   return soft_decode(f, r, env->daz).kind == ZERO ? soft_zero(r.sign) : r;
 }
 
@@ -47,7 +52,7 @@ static const u8 predicates[16] = {2, 1, 3, 8, 13, 14, 12, 7, 10, 9, 11, 0, 5, 6,
 
 static inline bool holds(const SoftFormat *f, SoftEnv *env, SoftFields a, SoftFields b, u32 pred) {
   bool signaling = ((0x6666u >> (pred & 15)) ^ (pred >> 4)) & 1;
-  return predicates[pred & 15] & soft_compare(f, env, a, b, signaling);
+  return predicates[pred & 15] & compare(f, env, a, b, signaling);
 }
 
 static inline u32 eflags(u32 relation) {
@@ -89,49 +94,54 @@ static inline u32 lane_f32_rsqrt(SoftEnv *env, u32 a) {
   return approximation(0, root << 1 | 1, -x.e / 2 - 45);
 }
 
-#define BINARY(N, op, expression)                                     \
-  static inline u##N lane_f##N##_##op(SoftEnv *env, u##N x, u##N y) { \
+#define ARITHMETIC(N, op, expression)                                 \
+  static inline u##N lane_f##N##_##op(SoftEnv *env, u##N a, u##N b) { \
     const SoftFormat *f = &soft_f##N;                                 \
-    SoftFields a = of##N(x), b = of##N(y);                            \
+    SoftNumber x = soft_decode(f, of##N(a), env->daz);                \
+    SoftNumber y = soft_decode(f, of##N(b), env->daz);                \
     return to##N(expression);                                         \
   }
+#define SELECT(N, op, wanted)                                             \
+  static inline u##N lane_f##N##_##op(SoftEnv *env, u##N a, u##N b) {     \
+    return to##N(select_if(&soft_f##N, env, of##N(a), of##N(b), wanted)); \
+  }
 
-#define LANES(N)                                                               \
-  BINARY(N, add, soft_add(f, env, a, b, 0))                                    \
-  BINARY(N, sub, soft_add(f, env, a, b, 1))                                    \
-  BINARY(N, mul, soft_mul(f, env, a, b))                                       \
-  BINARY(N, div, soft_div(f, env, a, b))                                       \
-  BINARY(N, min, select_if(f, env, a, b, SOFT_LESS))                           \
-  BINARY(N, max, select_if(f, env, a, b, SOFT_GREATER))                        \
-  static inline u##N lane_f##N##_sqrt(SoftEnv *env, u##N a) {                  \
-    return to##N(soft_sqrt(&soft_f##N, env, of##N(a)));                        \
-  }                                                                            \
-  static inline u##N lane_f##N##_cmp(SoftEnv *env, u##N a, u##N b, u32 pred) { \
-    return holds(&soft_f##N, env, of##N(a), of##N(b), pred) ? ~(u##N)0 : 0;    \
-  }                                                                            \
-  static inline u32 lane_f##N##_comi(SoftEnv *env, u##N a, u##N b) {           \
-    return eflags(soft_compare(&soft_f##N, env, of##N(a), of##N(b), true));    \
-  }                                                                            \
-  static inline u32 lane_f##N##_ucomi(SoftEnv *env, u##N a, u##N b) {          \
-    return eflags(soft_compare(&soft_f##N, env, of##N(a), of##N(b), false));   \
-  }                                                                            \
-  static inline u##N lane_cvt_s32_f##N(SoftEnv *env, u32 a) {                  \
-    return to##N(soft_from_int(&soft_f##N, env, (s32)a));                      \
-  }                                                                            \
-  static inline u##N lane_cvt_s64_f##N(SoftEnv *env, u64 a) {                  \
-    return to##N(soft_from_int(&soft_f##N, env, (s64)a));                      \
-  }                                                                            \
-  static inline u32 lane_cvt_f##N##_s32(SoftEnv *env, u##N a) {                \
-    return (u32)soft_to_int(&soft_f##N, env, of##N(a), 32, env->rounding);     \
-  }                                                                            \
-  static inline u64 lane_cvt_f##N##_s64(SoftEnv *env, u##N a) {                \
-    return soft_to_int(&soft_f##N, env, of##N(a), 64, env->rounding);          \
-  }                                                                            \
-  static inline u32 lane_cvtt_f##N##_s32(SoftEnv *env, u##N a) {               \
-    return (u32)soft_to_int(&soft_f##N, env, of##N(a), 32, RC_TRUNCATE);       \
-  }                                                                            \
-  static inline u64 lane_cvtt_f##N##_s64(SoftEnv *env, u##N a) {               \
-    return soft_to_int(&soft_f##N, env, of##N(a), 64, RC_TRUNCATE);            \
+#define LANES(N)                                                                           \
+  ARITHMETIC(N, add, soft_add(f, env, x, y, 0))                                            \
+  ARITHMETIC(N, sub, soft_add(f, env, x, y, 1))                                            \
+  ARITHMETIC(N, mul, soft_mul(f, env, x, y))                                               \
+  ARITHMETIC(N, div, soft_div(f, env, x, y))                                               \
+  SELECT(N, min, SOFT_LESS)                                                                \
+  SELECT(N, max, SOFT_GREATER)                                                             \
+  static inline u##N lane_f##N##_sqrt(SoftEnv *env, u##N a) {                              \
+    return to##N(soft_sqrt(&soft_f##N, env, soft_decode(&soft_f##N, of##N(a), env->daz))); \
+  }                                                                                        \
+  static inline u##N lane_f##N##_cmp(SoftEnv *env, u##N a, u##N b, u32 pred) {             \
+    return holds(&soft_f##N, env, of##N(a), of##N(b), pred) ? ~(u##N)0 : 0;                \
+  }                                                                                        \
+  static inline u32 lane_f##N##_comi(SoftEnv *env, u##N a, u##N b) {                       \
+    return eflags(compare(&soft_f##N, env, of##N(a), of##N(b), true));                     \
+  }                                                                                        \
+  static inline u32 lane_f##N##_ucomi(SoftEnv *env, u##N a, u##N b) {                      \
+    return eflags(compare(&soft_f##N, env, of##N(a), of##N(b), false));                    \
+  }                                                                                        \
+  static inline u##N lane_cvt_s32_f##N(SoftEnv *env, u32 a) {                              \
+    return to##N(soft_from_int(&soft_f##N, env, (s32)a));                                  \
+  }                                                                                        \
+  static inline u##N lane_cvt_s64_f##N(SoftEnv *env, u64 a) {                              \
+    return to##N(soft_from_int(&soft_f##N, env, (s64)a));                                  \
+  }                                                                                        \
+  static inline u32 lane_cvt_f##N##_s32(SoftEnv *env, u##N a) {                            \
+    return (u32)soft_to_int(&soft_f##N, env, of##N(a), 32, env->rounding);                 \
+  }                                                                                        \
+  static inline u64 lane_cvt_f##N##_s64(SoftEnv *env, u##N a) {                            \
+    return soft_to_int(&soft_f##N, env, of##N(a), 64, env->rounding);                      \
+  }                                                                                        \
+  static inline u32 lane_cvtt_f##N##_s32(SoftEnv *env, u##N a) {                           \
+    return (u32)soft_to_int(&soft_f##N, env, of##N(a), 32, RC_TRUNCATE);                   \
+  }                                                                                        \
+  static inline u64 lane_cvtt_f##N##_s64(SoftEnv *env, u##N a) {                           \
+    return soft_to_int(&soft_f##N, env, of##N(a), 64, RC_TRUNCATE);                        \
   }
 
 LANES(32)

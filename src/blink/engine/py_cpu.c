@@ -2,6 +2,7 @@
 #include "py_module.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <structmember.h>
 
@@ -230,18 +231,18 @@ static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg)
   Cpu *c = ((CpuObject *)self)->cpu;
   Py_ssize_t count = PySequence_Size(arg);
   if (count < 0) return NULL;
-  u64 *list = PyMem_Malloc(sizeof(u64) * (size_t)(count + 1));
+  u64 *list = malloc(sizeof(u64) * (size_t)(count + 1));
   if (!list) return PyErr_NoMemory();
   for (Py_ssize_t i = 0; i < count; i++) {
     PyObject *item = PySequence_GetItem(arg, i);
     list[i] = item ? PyLong_AsUnsignedLongLong(item) : 0;
     Py_XDECREF(item);
     if (PyErr_Occurred()) {
-      PyMem_Free(list);
+      free(list);
       return NULL;
     }
   }
-  PyMem_Free(c->breakpoints);
+  free(c->breakpoints);
   c->breakpoints = list;
   c->breakpoint_count = (u32)count;
   cache_flush(c);

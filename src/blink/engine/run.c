@@ -287,7 +287,11 @@ static Stop loop(Cpu *c)
   c->escape = &escape_to;
   int how = sigsetjmp(escape_to, 0);
   mxcsr_enter(c->mxcsr);
-  if (how == ESCAPE_FAULT) return c->stop;
+  if (how == ESCAPE_FAULT) {
+    bool page_fault = c->stop_vector == EXC_PF && !(c->stop_error & (PF_WRITE | PF_FETCH));
+    if (page_fault && cache_updates_memory(c, c->rip)) c->stop_error |= PF_WRITE;
+    return c->stop;
+  }
   if (how == ESCAPE_CODE_WRITTEN) run_one_uncached(c);
   for (;;) {
     Stop stop = finished(c);

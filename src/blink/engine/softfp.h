@@ -250,9 +250,8 @@ static inline SoftFields soft_sum(const SoftFormat *f, SoftEnv *env, SoftNumber 
   return soft_finish(f, env, a.sign, m, a.e - 62);
 }
 
-static inline SoftFields soft_add(const SoftFormat *f, SoftEnv *env, SoftFields a, SoftFields b,
+static inline SoftFields soft_add(const SoftFormat *f, SoftEnv *env, SoftNumber x, SoftNumber y,
                                   u32 negate) {
-  SoftNumber x = soft_decode(f, a, env->daz), y = soft_decode(f, b, env->daz);
   if (soft_nan(x, y)) return soft_propagate(f, env, x, y);
   y.sign ^= negate;
   if (x.kind == INFINITE && y.kind == INFINITE && x.sign != y.sign) return soft_invalid(f, env);
@@ -262,8 +261,7 @@ static inline SoftFields soft_add(const SoftFormat *f, SoftEnv *env, SoftFields 
   return soft_sum(f, env, x, y);
 }
 
-static inline SoftFields soft_mul(const SoftFormat *f, SoftEnv *env, SoftFields a, SoftFields b) {
-  SoftNumber x = soft_decode(f, a, env->daz), y = soft_decode(f, b, env->daz);
+static inline SoftFields soft_mul(const SoftFormat *f, SoftEnv *env, SoftNumber x, SoftNumber y) {
   if (soft_nan(x, y)) return soft_propagate(f, env, x, y);
   bool infinite = x.kind == INFINITE || y.kind == INFINITE;
   bool zero = x.kind == ZERO || y.kind == ZERO;
@@ -282,8 +280,7 @@ static inline u128 soft_quotient(u64 x, u64 y) {
   return (q << 2 | rest / y) << 1 | (rest % y != 0);
 }
 
-static inline SoftFields soft_div(const SoftFormat *f, SoftEnv *env, SoftFields a, SoftFields b) {
-  SoftNumber x = soft_decode(f, a, env->daz), y = soft_decode(f, b, env->daz);
+static inline SoftFields soft_div(const SoftFormat *f, SoftEnv *env, SoftNumber x, SoftNumber y) {
   if (soft_nan(x, y)) return soft_propagate(f, env, x, y);
   if (x.kind == y.kind && (x.kind == ZERO || x.kind == INFINITE)) return soft_invalid(f, env);
   u32 sign = x.sign ^ y.sign;
@@ -299,7 +296,7 @@ static inline SoftFields soft_div(const SoftFormat *f, SoftEnv *env, SoftFields 
   return soft_finish(f, env, sign, soft_quotient(x.m, y.m), x.e - y.e - 66);
 }
 
-/* floor(sqrt(n)) for n >= 2**126, bit by bit; *rest = n - root * root. */
+/* floor(sqrt(n)), bit by bit; *rest = n - root * root. */
 static inline u64 soft_root(u128 n, u128 *rest) {
   u128 root = 0, left = n;
   for (s32 i = 63; i >= 0; i--) {
@@ -314,8 +311,7 @@ static inline u64 soft_root(u128 n, u128 *rest) {
   return (u64)root;
 }
 
-static inline SoftFields soft_sqrt(const SoftFormat *f, SoftEnv *env, SoftFields a) {
-  SoftNumber x = soft_decode(f, a, env->daz);
+static inline SoftFields soft_sqrt(const SoftFormat *f, SoftEnv *env, SoftNumber x) {
   if (x.kind >= QNAN) return soft_propagate(f, env, x, x);
   if (x.kind == ZERO) return soft_zero(x.sign);
   if (x.sign) return soft_invalid(f, env);
@@ -342,9 +338,7 @@ static inline bool soft_less(SoftNumber x, SoftNumber y) {
   return low.e != high.e ? low.e < high.e : low.m < high.m;
 }
 
-static inline u32 soft_compare(const SoftFormat *f, SoftEnv *env, SoftFields a, SoftFields b,
-                               bool signaling) {
-  SoftNumber x = soft_decode(f, a, env->daz), y = soft_decode(f, b, env->daz);
+static inline u32 soft_compare(SoftEnv *env, SoftNumber x, SoftNumber y, bool signaling) {
   if (soft_nan(x, y)) {
     if (signaling || x.kind > QNAN || y.kind > QNAN) env->flags |= SOFT_IE;
     return SOFT_UNORDERED;

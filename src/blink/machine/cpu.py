@@ -1,0 +1,80 @@
+"""`Cpu`: one guest CPU, its registers by name."""
+
+from __future__ import annotations
+
+from blink import _engine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blink.machine.memory import Memory
+
+GENERAL = tuple("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split())
+OTHER = ("rip", "eflags", "fs_base", "gs_base", "mxcsr", "fcw", "es", "cs", "ss", "ds", "fs", "gs")
+VECTOR = tuple(f"xmm{n}" for n in range(16))
+# name -> (number of the 64-bit register, first bit, width in bits)
+_PARTS = {
+    **{name[1:]: (name, 0, 16) for name in GENERAL[:8]},
+    **{"e" + name[1:]: (name, 0, 32) for name in GENERAL[:8]},
+    **{name[1] + "l": (name, 0, 8) for name in GENERAL[:4]},
+    **{name[1] + "h": (name, 8, 8) for name in GENERAL[:4]},
+    **{name[1:] + "l": (name, 0, 8) for name in GENERAL[4:8]},
+    **{f"r{n}{s}": (f"r{n}", 0, w) for n in range(8, 16) for s, w in (("d", 32), ("w", 16), ("b", 8))},
+}
+
+
+class Cpu:
+    """Registers are attributes: `cpu.rax`, `cpu.eax`, `cpu.ah`, `cpu.xmm3`, `cpu.rip`, `cpu.eflags`.
+
+    Values are unsigned integers of the register's width; writing reduces modulo that width, and,
+    unlike an instruction, writing `eax` keeps the upper half of `rax`.  AttributeError for names
+    that no register has.
+    """
+
+    __slots__ = ("raw",)
+
+    raw: _engine.Cpu
+
+    def __init__(self, memory: Memory) -> None:
+        object.__setattr__(self, "raw", _engine.Cpu(memory))
+
+    def __getattr__(self, name: str) -> int:
+        whole, first, width = _PARTS.get(name, (name, 0, 128))
+        try:
+            return self.raw.get(whole) >> first & ((1 << width) - 1)
+        except KeyError:
+            raise AttributeError(f"no register is called {name}") from None
+
+    def __setattr__(self, name: str, value: int) -> None:
+        whole, first, width = _PARTS.get(name, (name, 0, _width(name)))
+        mask = ((1 << width) - 1) << first
+        try:
+            keep = self.raw.get(whole) & ~mask if name in _PARTS else 0
+            self.raw.set(whole, keep | value << first & mask)
+        except KeyError:
+            raise AttributeError(f"no register is called {name}") from None
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        """Pairs of name and value of all whole registers."""
+        for name in (*GENERAL, *OTHER, *VECTOR):
+            yield name, self.raw.get(name)
+
+    @property
+    def instructions(self) -> int:
+        """Instructions retired since the Cpu was made, exactly."""
+        return self.raw.icount
+
+    def save(self) -> bytes:
+        """All architectural state, for load()."""
+        return self.raw.state()
+
+    def load(self, state: bytes) -> None:
+        """Restore what save() gave.  ValueError for a state of another version."""
+        self.raw.load(state)
+
+
+def _width(name: str) -> int:
+    if name.startswith("xmm"):
+        return 128
+    return 32 if name in ("eflags", "mxcsr") else 16 if name in OTHER[5:] else 64
