@@ -1,0 +1,186 @@
+/* Control and status words, memory images of the x87 and SSE state, and what MMX does to it. */
+#include <string.h>
+
+#include "fp.h"
+#include "x87_impl.h"
+
+enum { FXSAVE_USED = 416 }; /* of 512 bytes */
+
+/* --- Words --- */
+
+static u16 sane_control(u16 cw) { return (cw & 0x1f3f) | X87_CW_SET; }
+
+static void load_status(X87 *x87, u16 sw) {
+  x87->top = sw >> 11 & 7;
+  x87->sw = sw & (X87_EXCEPTIONS | X87_SF | X87_CONDITION);
+}
+
+static u16 status_word(const Cpu *c) {
+  u32 summary = x87_pending(c) ? X87_ES | X87_B : 0;
+  return (u16)(c->x87.sw | c->x87.top << 11 | summary);
+}
+
+void x87_fninit(Cpu *c) {
+  X87 *x87 = &c->x87;
+  x87->cw = X87_CW_INIT;
+  x87->sw = x87->top = x87->tags = 0;
+  x87->fop = 0;
+  x87->fip = x87->fdp = 0;
+}
+
+void x87_fnclex(Cpu *c) { c->x87.sw &= X87_CONDITION; }
+u16 x87_fnstcw(Cpu *c) { return c->x87.cw; }
+u16 x87_fnstsw(Cpu *c) { return status_word(c); }
+
+void x87_fldcw(Cpu *c, u16 cw) {
+  wait(c);
+  c->x87.cw = sane_control(cw);
+}
+
+/* --- FSTENV, FSAVE: SDM volume 1, 8.1.10 --- */
+
+/* Protected-mode formats: seven words, or seven doublewords whose reserved upper halves are ones. */
+typedef struct {
+  u32 cw, sw, tw, fip, fcs_fop, fdp, fds;
+} Environment;
+
+/* Two bits for each physical register: 0 valid, 1 zero, 2 special, 3 empty. */
+static u32 full_tags(const Cpu *c) {
+  u32 tags = 0;
+  for (u32 n = 0; n < 8; n++) {
+    u32 i = (n - c->x87.top) & 7, class = f80_examine(get(c, i)) & (X87_C0 | X87_C2 | X87_C3);
+    u32 tag = empty(c, i) ? 3 : class == X87_C2 ? 0 : class == X87_C3 ? 1 : 2;
+    tags |= tag << (2 * n);
+  }
+  return tags;
+}
+
+static void load_full_tags(Cpu *c, u32 tags) {
+  c->x87.tags = 0;
+  for (u32 n = 0; n < 8; n++) c->x87.tags |= ((tags >> (2 * n) & 3) != 3) << n;
+}
+
+static u32 store_environment(const Cpu *c, void *image, u32 bits) {
+  const X87 *x87 = &c->x87;
+  Environment e = {
+      x87->cw, status_word(c), full_tags(c), (u32)x87->fip, (u32)x87->fop << 16, (u32)x87->fdp, 0};
+  u32 wide[] = {e.cw | 0xffff0000, e.sw | 0xffff0000, e.tw | 0xffff0000, e.fip, e.fcs_fop, e.fdp,
+                e.fds | 0xffff0000};
+  u16 narrow[] = {(u16)e.cw, (u16)e.sw, (u16)e.tw, (u16)e.fip, 0, (u16)e.fdp, 0};
+  u32 size = bits == 16 ? sizeof narrow : sizeof wide;
+  memcpy(image, bits == 16 ? (void *)narrow : (void *)wide, size);
+  return size;
+}
+
+static u32 load_environment(Cpu *c, const void *image, u32 bits) {
+  u32 wide[7];
+  u16 narrow[7];
+  u32 size = bits == 16 ? sizeof narrow : sizeof wide;
+  memcpy(bits == 16 ? (void *)narrow : (void *)wide, image, size);
+  for (u32 i = 0; bits == 16 && i < 7; i++) wide[i] = narrow[i];
+  c->x87.cw = sane_control((u16)wide[0]);
+  load_status(&c->x87, (u16)wide[1]);
+  load_full_tags(c, wide[2]);
+  x87_note(c, wide[3], wide[5], bits == 16 ? 0 : (u16)(wide[4] >> 16));
+  return size;
+}
+
+void x87_fnstenv(Cpu *c, void *image, u32 bits) {
+  store_environment(c, image, bits);
+  c->x87.cw |= X87_EXCEPTIONS;
+}
+
+void x87_fldenv(Cpu *c, const void *image, u32 bits) {
+  wait(c);
+  load_environment(c, image, bits);
+}
+
+void x87_fnsave(Cpu *c, void *image, u32 bits) {
+  u8 buffer[108], *to = buffer + store_environment(c, buffer, bits);
+  for (u32 i = 0; i < 8; i++, to += 10) memcpy(to, c->x87.st[physical(c, i)], 10);
+  memcpy(image, buffer, (size_t)(to - buffer));
+  x87_fninit(c);
+}
+
+void x87_frstor(Cpu *c, const void *image, u32 bits) {
+  u8 buffer[108];
+  wait(c);
+  memcpy(buffer, image, bits == 16 ? 94 : 108);
+  const u8 *from = buffer + load_environment(c, buffer, bits);
+  for (u32 i = 0; i < 8; i++, from += 10) memcpy(c->x87.st[physical(c, i)], from, 10);
+}
+
+/* --- FXSAVE: SDM volume 1, 10.5.1 --- */
+
+typedef struct {
+  u16 cw, sw;
+  u8 tags, pad;
+  u16 fop;
+  u64 fip, fdp;
+  u32 mxcsr, mxcsr_mask;
+  u8 st[8][16];
+  V128 xmm[16];
+} FxImage;
+_Static_assert(sizeof(FxImage) == FXSAVE_USED, "FXSAVE image");
+
+static u32 xmm_count(const Cpu *c) { return c->mode == 64 ? 16 : 8; }
+
+static void save_image(const Cpu *c, void *image, u32 mxcsr, bool wide) {
+  const X87 *x87 = &c->x87;
+  FxImage to;
+  memcpy(&to, image, sizeof to); /* 32-bit modes leave the upper registers alone */
+  to.cw = x87->cw;
+  to.sw = status_word(c);
+  to.tags = x87->tags;
+  to.pad = 0;
+  to.fop = x87->fop;
+  to.fip = wide ? x87->fip : (u32)x87->fip;
+  to.fdp = wide ? x87->fdp : (u32)x87->fdp;
+  to.mxcsr = mxcsr;
+  to.mxcsr_mask = MXCSR_MASK;
+  memset(to.st, 0, sizeof to.st);
+  for (u32 i = 0; i < 8; i++) memcpy(to.st[i], x87->st[physical(c, i)], 10);
+  for (u32 i = 0; i < xmm_count(c); i++) to.xmm[i] = c->vec[i].x[0];
+  memcpy(image, &to, sizeof to);
+}
+
+static bool load_image(Cpu *c, const void *image, bool wide, u32 *mxcsr) {
+  FxImage from;
+  memcpy(&from, image, sizeof from);
+  if (from.mxcsr & ~(u32)MXCSR_MASK) return false;
+  *mxcsr = from.mxcsr;
+  c->x87.cw = sane_control(from.cw);
+  load_status(&c->x87, from.sw);
+  c->x87.tags = from.tags;
+  x87_note(c, wide ? from.fip : (u32)from.fip, wide ? from.fdp : (u32)from.fdp, from.fop);
+  for (u32 i = 0; i < 8; i++) memcpy(c->x87.st[physical(c, i)], from.st[i], 10);
+  for (u32 i = 0; i < xmm_count(c); i++) c->vec[i].x[0] = from.xmm[i];
+  return true;
+}
+
+void x87_fxsave(Cpu *c, void *image, u32 wide) { save_image(c, image, mxcsr_read(), wide); }
+
+void x87_fxrstor(Cpu *c, const void *image, u32 wide) {
+  u32 mxcsr;
+  if (!load_image(c, image, wide, &mxcsr)) fault_here(c, EXC_GP, 0);
+  mxcsr_write(mxcsr);
+}
+
+void x87_save_image(const Cpu *c, void *image, bool wide) { save_image(c, image, c->mxcsr, wide); }
+
+bool x87_load_image(Cpu *c, const void *image, bool wide) {
+  return load_image(c, image, wide, &c->mxcsr);
+}
+
+/* --- MMX --- */
+
+void x87_mmx_enter(Cpu *c) {
+  wait(c);
+  c->x87.top = 0;
+  c->x87.tags = 0xff;
+}
+
+void x87_emms(Cpu *c) {
+  wait(c);
+  c->x87.tags = 0;
+}

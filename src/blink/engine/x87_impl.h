@@ -1,0 +1,72 @@
+/* The register stack, tags and status word: shared by x87*.c, included by nothing else. */
+#ifndef BLINK_X87_IMPL_H
+#define BLINK_X87_IMPL_H
+#include "f80.h"
+#include "run.h"
+#include "x87.h"
+
+static inline u32 physical(const Cpu *c, u32 i) { return (c->x87.top + i) & 7; }
+static inline bool empty(const Cpu *c, u32 i) { return !(c->x87.tags >> physical(c, i) & 1); }
+
+static inline F80 get(const Cpu *c, u32 i) {
+  const u8 *st = c->x87.st[physical(c, i)];
+  return (F80){*(const u64 *)st, *(const u16 *)(st + 8)};
+}
+
+static inline void set(Cpu *c, u32 i, F80 v) {
+  u32 n = physical(c, i);
+  *(u64 *)c->x87.st[n] = v.m;
+  *(u16 *)(c->x87.st[n] + 8) = v.se;
+  c->x87.tags |= 1 << n;
+}
+
+static inline void pop(Cpu *c) {
+  c->x87.tags &= ~(1 << c->x87.top);
+  c->x87.top = physical(c, 1);
+}
+
+static inline void pop_many(Cpu *c, u32 count) {
+  while (count--) pop(c);
+}
+
+/* C1 and the exceptions, which are sticky. */
+static inline void status(Cpu *c, u32 flags) { c->x87.sw = (c->x87.sw & ~X87_C1) | flags; }
+
+/* C0 to C3 as well. */
+static inline void condition(Cpu *c, u32 flags) {
+  c->x87.sw = (c->x87.sw & ~X87_CONDITION) | flags;
+}
+
+/* May the instruction that raised these flags deliver a result? */
+static inline bool delivers(const Cpu *c, u32 flags) { return !(flags & ~c->x87.cw & X87_BEFORE); }
+
+/* Stack underflow or (C1) overflow.  false: unmasked. */
+static inline bool stack_fault(Cpu *c, u32 c1) {
+  status(c, X87_IE | X87_SF | c1);
+  return c->x87.cw & X87_IE;
+}
+
+static inline void wait(Cpu *c) {
+  if (unlikely(x87_pending(c))) fault_here(c, EXC_MF, 0);
+}
+
+/* ST(dest) = v, then pop, if the flags allow it. */
+static inline void deliver(Cpu *c, u32 dest, F80 v, u32 flags, u32 pops) {
+  status(c, flags);
+  if (unlikely(!delivers(c, flags))) return;
+  set(c, dest, v);
+  pop_many(c, pops);
+}
+
+/* ST(0) when it is there; else a masked stack fault gives the indefinite. */
+static inline bool operand(Cpu *c, F80 *a) {
+  wait(c);
+  if (likely(!empty(c, 0))) {
+    *a = get(c, 0);
+    return true;
+  }
+  if (stack_fault(c, 0)) set(c, 0, f80_indefinite);
+  return false;
+}
+
+#endif
