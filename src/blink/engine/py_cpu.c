@@ -208,7 +208,7 @@ static PyObject *cpu_fxsave(PyObject *self, PyObject *unused)
 {
   (void)unused;
   u8 image[512] = {0};
-  x87_fxsave(((CpuObject *)self)->cpu, image, 1);
+  x87_save_image(((CpuObject *)self)->cpu, image, true);
   return PyBytes_FromStringAndSize((char *)image, sizeof image);
 }
 
@@ -221,7 +221,10 @@ static PyObject *cpu_fxrstor(PyObject *self, PyObject *arg)
     PyErr_SetString(PyExc_ValueError, "an FXSAVE image has 512 bytes");
     return NULL;
   }
-  x87_fxrstor(((CpuObject *)self)->cpu, data, 1);
+  if (!x87_load_image(((CpuObject *)self)->cpu, data, true)) {
+    PyErr_SetString(PyExc_ValueError, "MXCSR has reserved bits");
+    return NULL;
+  }
   Py_RETURN_NONE;
 }
 
