@@ -69,7 +69,7 @@ def bench(options: argparse.Namespace) -> int:
 def docs(options: argparse.Namespace) -> int:
     """write the generated pages of docs/"""
     machine_setup.prepare()
-    return run(str(PYTHON), "-m", "blink.codegen", "--docs", "docs")
+    return run(str(PYTHON), "-m", "blink.codegen.emit_docs", "docs/guide")
 
 
 def build(options: argparse.Namespace) -> int:

@@ -1,0 +1,63 @@
+"""The generated pages of docs/guide."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from blink.codegen import emit_docs
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide"
+
+
+def insn(name: str, family: str, feature: str, *encodings: str) -> Any:
+    forms = tuple(SimpleNamespace(encoding=text) for text in encodings)
+    return SimpleNamespace(name=name, family=family, feature=feature, forms=forms)
+
+
+def call(number: int, name: str, **properties: Any) -> Any:
+    defaults = {"family": "files", "level": "full", "note": "", "passthrough": True}
+    return SimpleNamespace(number=number, name=name, **{**defaults, "doc": "", **properties})
+
+
+def test_instructions_of_one_name_share_a_row() -> None:
+    page = emit_docs.instructions(
+        cast(Any, [insn("B", "two", "", "01"), insn("A", "_one", "x", "02", "03"),
+                   insn("A", "_one", "x", "04 /r")])
+    )  # fmt: skip
+    assert "2 instructions with 4 encodings" in page
+    assert page.endswith(
+        "\n## one\n\n| instruction | CPUID | encodings |\n|---|---|---|\n"
+        "| A | X | `02`, `03`, `04 /r` |\n"
+        "\n## two\n\n| instruction | CPUID | encodings |\n|---|---|---|\n"
+        "| B |  | `01` |\n"
+    )
+
+
+def test_a_system_call_shows_what_differs() -> None:
+    page = emit_docs.system_calls(
+        [
+            call(2, "b", passthrough=False, level="partial", note="no x",
+                 doc="Implements b(2).\n\n    Never | blocks.\n"),
+            call(1, "a", doc="Implements a(2)."),
+        ]
+    )  # fmt: skip
+    assert page.endswith(
+        "| a | 1 | full | native |  |\n| b | 2 | partial | Python | No x. Never \\| blocks. |\n"
+    )
+
+
+@pytest.mark.ci
+def test_pages_are_those_of_the_definitions(tmp_path: Path) -> None:
+    """In a process of its own, because other tests define sample calls."""
+    command = [sys.executable, "-m", "blink.codegen.emit_docs", str(tmp_path)]
+    subprocess.run(command, check=True, timeout=100)
+    fresh = {page.name: page.read_text() for page in tmp_path.iterdir()}
+    assert sorted(fresh) == ["instructions.md", "system-calls.md"]
+    for name, text in fresh.items():
+        assert (GUIDE / name).read_text() == text, f"{name} is out of date: run ./dev docs"
