@@ -69,7 +69,8 @@ class Case(NamedTuple):
     `memory` holds (guest address, bytes) patches; `undefined` is a mask of EFLAGS bits that the SDM
     leaves undefined after this instruction; `label` names the form for reports; `ignore` holds
     (guest address, length) of memory that the instruction may write as it likes; `modifies`: its
-    memory operand is read, then written.
+    memory operand is read, then written; `estimate`: XMM results are approximations; `run`: not one
+    instruction but all up to INT3, which the outcome reports.
     """
 
     code: bytes
@@ -85,6 +86,8 @@ class Case(NamedTuple):
     label: str = ""
     ignore: tuple[tuple[int, int], ...] = ()
     modifies: bool = False
+    estimate: bool = False
+    run: bool = False
 
     def reg(self, name: str) -> int:
         return reg_of(self.gpr, name)

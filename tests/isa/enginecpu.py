@@ -32,6 +32,7 @@ READ, WRITE, EXECUTE = 1, 2, 4
 _ANONYMOUS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 _SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
 _REP_STEPS = 64
+_RUN_LIMIT = 10000  # instructions; far above the block size, so that cached blocks are linked
 UNIMPLEMENTED = -4  # Outcome.vector: the engine knows no definition for the bytes
 
 
@@ -79,7 +80,7 @@ class Layout:
 
 
 class EngineCpu:
-    """`run` gives each case to a fresh state of one engine CPU, for exactly one instruction."""
+    """`run` gives each case to a fresh state of one engine CPU."""
 
     def __init__(self, paged: bool) -> None:
         install_handlers()
@@ -111,8 +112,8 @@ class EngineCpu:
         cpu = self.cpu
         cpu.load(self._packed(case))
         cpu.fxrstor(case.fx)
-        stop = cpu.run(1)
-        if stop == _engine.STOP_BUDGET and cpu.rip == case.rip:
+        stop = cpu.run(_RUN_LIMIT if case.run else 1)
+        if stop == _engine.STOP_BUDGET and not case.run and cpu.rip == case.rip:
             stop = self._finish_repeat(case, stop)
         offset, dirty = dirty_range(before, self._image())
         outcome = self._outcome(case, stop, offset, dirty)
@@ -122,7 +123,7 @@ class EngineCpu:
     def _write_code(self, case: Case) -> None:
         if self._code != (case.rip, case.code):
             room = CODE_BASE + CODE_SIZE - case.rip
-            self.memory.write(case.rip, case.code.ljust(16, b"\xcc")[:room], force=True)
+            self.memory.write(case.rip, (case.code + b"\xcc" * 16)[:room], force=True)
             self._code = (case.rip, case.code)
 
     def _write(self, address: int, data: bytes) -> None:

@@ -81,7 +81,7 @@ class Plan(NamedTuple):
     """How to test a form.
 
     `skip`: the reason not to; `align`: that of its memory operand; `ignore`: (offset, length) of
-    what it may write there as it likes; `modifies`: see Case.
+    what it may write there as it likes; `modifies`, `estimate`: see Case.
     """
 
     form: Form
@@ -95,6 +95,7 @@ class Plan(NamedTuple):
     ignore: tuple[tuple[int, int], ...]
     undefined: int
     modifies: bool
+    estimate: bool
     skip: str
 
 
@@ -171,7 +172,7 @@ def plan_of(form: Form) -> Plan:
     return Plan(
         form, label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87), align,
         _IGNORED.get((e.map, e.opcode, _group(form)), ()), undefined,
-        _modifies(form), _skip(form),
+        _modifies(form), name.startswith(("RCP", "RSQRT")), _skip(form),
     )  # fmt: skip
 
 

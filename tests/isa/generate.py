@@ -351,7 +351,7 @@ class Generator:
             fx = rng.choice(self._background)
         return Case(
             code.data, b"".join(d.gpr), code.rip, d.flags, fx, bytes(256), d.fs_base, d.gs_base,
-            tuple(d.memory), plan.undefined, plan.label, _ignored(d), plan.modifies,
+            tuple(d.memory), plan.undefined, plan.label, _ignored(d), plan.modifies, plan.estimate,
         )  # fmt: skip
 
     def cases(self, plan: Plan, n: int, rip: int) -> list[Case]:

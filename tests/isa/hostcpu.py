@@ -24,8 +24,9 @@ FLAGS = "-std=gnu11 -O2 -Wall -Wextra -Werror -fno-stack-protector -fPIE -pie -W
 SLOT_HALF = 4 << 20
 SLOTS = 2
 MAX_CODE = 15
+MAX_RUN = 64
 
-_INPUT = Struct("<4I16s128sQQQQ512s256s")
+_INPUT = Struct("<4I64s128sQQQQ512s256s")
 _PATCH = Struct("<QQ")
 _OUTPUT = Struct("<IiQQ128sQQQQ512s256sII")
 _HELLO = Struct("<6I")
@@ -70,7 +71,7 @@ def pack_case(case: Case) -> bytes:
     """The record of one case.  ValueError if memory or code lies outside of the arranged areas."""
     if case.rip < CODE_BASE or case.rip + len(case.code) > CODE_BASE + CODE_SIZE:
         raise ValueError(f"code outside of its area: {case.rip:#x}")
-    if not 1 <= len(case.code) <= MAX_CODE:
+    if not 1 <= len(case.code) <= (MAX_RUN if case.run else MAX_CODE):
         raise ValueError(f"{len(case.code)} bytes of code")
     patches = b""
     for addr, data in case.memory:
@@ -80,7 +81,8 @@ def pack_case(case: Case) -> bytes:
         patches += _PATCH.pack(addr, len(data)) + _pad8(data)
     return (
         _INPUT.pack(
-            _INPUT.size + len(patches), len(case.code), len(case.memory), 0, case.code, case.gpr,
+            _INPUT.size + len(patches), len(case.code), len(case.memory), case.run, case.code,
+            case.gpr,
             case.rip, case.flags, case.fs_base, case.gs_base, case.fx, case.ymmh,
         )
         + patches

@@ -10,6 +10,7 @@ Numbers are hexadecimal.  What the line does not name is zero or default before,
     xmm3=.. ymm3h=.. mxcsr=..                   128 bits; the upper half of ymm3
     st0=.. cw=.. sw=.. tags=..                  80 bits; tags: bit i set when physical i is full
     [24600010]=0011aabb                         bytes in memory, lowest address first
+    until=int3                                  before: run all up to INT3, not one instruction
     fault=pf error=6 cr2=..                     after: the exception
     undefined=af,of                             after: flags that the SDM leaves undefined
 """
@@ -82,6 +83,7 @@ def input_words(case: Case) -> list[str]:
     words = list(_changes(case.gpr, case.fx, case.ymmh, Case(b"")))
     if case.rip != CODE_BASE:
         words.append(f"rip={case.rip:x}")
+    words += ["until=int3"] if case.run else []
     words += [f"{n}={getattr(case, n):x}" for n in ("fs_base", "gs_base") if getattr(case, n)]
     if case.flags & COMPARED_FLAGS:
         words.append(f"flags={flags_text(case.flags)}")
@@ -139,6 +141,8 @@ class _State:
             self.memory.append((int(name[1:-1], 16), bytes.fromhex(text)))
         elif name in ("flags", "undefined"):
             self.other[name] = _flags_value(text)
+        elif name == "until" and text == "int3":
+            self.other[name] = 1
         elif name == "fault":
             self.other[name] = VECTORS[text]
         else:
@@ -172,6 +176,7 @@ def read_case(code: bytes, words: str) -> Case:
     return Case(
         code, bytes(s.gpr), s.other.get("rip", CODE_BASE), s.other.get("flags", 0), bytes(s.fx),
         bytes(s.ymmh), s.other.get("fs_base", 0), s.other.get("gs_base", 0), tuple(s.memory),
+        run="until" in s.other,
     )  # fmt: skip
 
 

@@ -44,7 +44,10 @@ enum {
   SLOTS = 2,
   ALTSTACK_SIZE = 1 << 18,
   XSAVE_MAX = 1 << 14,
-  REP_MAX = 4096
+  REP_MAX = 4096,
+  CODE_MAX = 64,
+  PADDING = 16,  /* INT3 behind the code */
+  TIME_LIMIT = 2 /* seconds for a case that does not end */
 };
 
 enum { FX_USED = 464, FX_SIZE = 512, FX_MXCSR_MASK = 28, FX_MXCSR = 24, FX_YMMH = 576 };
@@ -64,8 +67,8 @@ typedef struct {
   u32 size; /* of this record with its patches */
   u32 code_len;
   u32 patches;
-  u32 pad;
-  u8 code[16];
+  u32 run; /* not one instruction, but all up to INT3 */
+  u8 code[CODE_MAX];
   u64 gpr[16], rip, rflags, fs_base, gs_base;
   u8 fx[FX_SIZE], ymmh[256];
 } Input;
@@ -203,12 +206,13 @@ static void load_case(ucontext_t *uc) {
   rep_count = 0;
   patch_memory(now, false);
   u64 room = CODE_BASE + CODE_SIZE - now->rip;
-  memset((void *)now->rip, 0xcc, room < 16 ? room : 16);
+  u64 filled = now->code_len + PADDING;
+  memset((void *)now->rip, 0xcc, room < filled ? room : filled);
   memcpy((void *)now->rip, now->code, now->code_len);
   greg_t *g = uc->uc_mcontext.gregs;
   for (int i = 0; i < 16; i++) g[greg_of[i]] = (greg_t)now->gpr[i];
   g[REG_RIP] = (greg_t)now->rip;
-  g[REG_EFL] = (greg_t)((now->rflags & FLAGS_LOADED) | FLAG_TF);
+  g[REG_EFL] = (greg_t)((now->rflags & FLAGS_LOADED) | (now->run ? 0 : FLAG_TF));
   load_fpu((u8 *)uc->uc_mcontext.fpregs, now);
   set_bases(now->fs_base, now->gs_base);
 }
@@ -251,7 +255,7 @@ static void save_case(const ucontext_t *uc, s32 vector, u64 fs, u64 gs) {
   u64 features = 0;
   if (has_ymm) memcpy(&features, fpu + XFEATURES_HEADER, 8);
   if (features & XFEATURE_YMM) memcpy(out->ymmh, fpu + FX_YMMH, 256);
-  if (vector == NO_FAULT) hide_trap_flag(out->gpr[4]);
+  if (vector == NO_FAULT && !now->run) hide_trap_flag(out->gpr[4]);
   save_dirty(out);
   patch_memory(now, true);
   out->size = (u32)(sizeof *out + pad8(out->dirty_len));
@@ -275,9 +279,12 @@ static void load_home(ucontext_t *uc) {
 }
 
 /* True when the case in the frame is over and its result is stored. */
-static bool end_case(ucontext_t *uc, u64 fs, u64 gs) {
+static bool end_case(ucontext_t *uc, int signo, u64 fs, u64 gs) {
   s32 vector = (s32)uc->uc_mcontext.gregs[REG_TRAPNO];
-  if (vector == 1) {
+  if (signo == SIGALRM) {
+    vector = TOO_LONG;
+    alarm(TIME_LIMIT);
+  } else if (vector == 1) {
     vector = NO_FAULT;
     if (unfinished(uc)) {
       if (++rep_count < REP_MAX) return false;
@@ -295,13 +302,15 @@ static void on_signal(int signo, siginfo_t *info, void *context) {
   set_bases(host_fs, 0);
   clear_sticky_flags();
   if (running) {
-    if (!end_case(uc, fs, gs)) {
+    if (!end_case(uc, signo, fs, gs)) {
       set_bases(fs, gs);
       return;
     }
   } else if (signo == SIGTRAP) {
     save_home(uc);
     running = true;
+  } else if (signo == SIGALRM) {
+    return;
   } else {
     abort();
   }
@@ -315,7 +324,9 @@ static u32 run_batch(u32 slot, u32 count) {
   out_end = out_next + SLOT_HALF;
   todo = count;
   done = 0;
+  alarm(TIME_LIMIT);
   __asm__ volatile("int3" ::: "memory"); /* all cases happen in the handler */
+  alarm(0);
   return done;
 }
 
@@ -338,7 +349,7 @@ static void map_guest(void) {
 }
 
 static void install_handlers(void) {
-  static const int signals[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+  static const int signals[] = {SIGTRAP, SIGALRM, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
   stack_t stack = {.ss_size = ALTSTACK_SIZE};
   stack.ss_sp = map(0, ALTSTACK_SIZE, PROT_READ | PROT_WRITE, -1, 0);
   if (sigaltstack(&stack, NULL)) die("sigaltstack");
