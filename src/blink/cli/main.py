@@ -1,17 +1,101 @@
-"""The `blink` command."""
+"""The `blink` command: parse, then run a program as this process."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from blink import __version__
+from blink.cli.options import CommandLine, UsageError, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.faults import Fault
+    from blink.kernel.process import Options
+    from blink.kernel.task import Task
+
+USAGE_ERROR = 48
+CANNOT_START = 125
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command line (without the program's name) and returns the exit status."""
-    args = sys.argv[1:] if argv is None else argv
-    if args and args[0] in ("-v", "--version"):
-        print(f"blink {__version__}")
-        return 0
-    print("usage: blink [-v] PROGRAM [ARGS]", file=sys.stderr)
-    return 2
+    """Runs a command line (without the command's name).
+
+    Returns an exit status when no program was run, else leaves with the program's own end.
+    """
+    try:
+        line = parse(sys.argv[1:] if argv is None else argv)
+    except UsageError as error:
+        return _refuse(str(error))
+    if "h" in line:
+        from blink.cli.usage import HELP
+
+        return _print(HELP)
+    if "v" in line:
+        return _print(f"blink {__version__}\n")
+    if line.program is None:
+        return _refuse("no program was named")
+    return _run(line, line.program)
+
+
+def _refuse(problem: str) -> int:
+    _say(f"{problem}; see blink -h")
+    return USAGE_ERROR
+
+
+def _say(text: str) -> None:
+    """One line on stderr, for who can read it."""
+    try:
+        os.write(2, f"blink: {text}\n".encode(errors="backslashreplace"))
+    except OSError:
+        pass
+
+
+def _print(text: str) -> int:
+    """Writes to stdout; 1 when that fails."""
+    data = text.encode()
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError as error:
+        _say(f"cannot write: {error.strerror}")
+        return 1
+    return 0
+
+
+def _run(line: CommandLine, program: str) -> int:
+    from blink.cli.launch import inherited_signals
+    from blink.kernel.boot import run_program
+
+    env = [name + b"=" + value for name, value in os.environb.items()]
+    try:
+        return run_program(
+            program, line.argv, env, _options(line), inherited_signals(), _report_crash
+        )
+    except OSError as error:
+        _say(f"{error.filename or 'cannot start'}: {error.strerror}")
+        return CANNOT_START
+
+
+def _options(line: CommandLine) -> Options:
+    """The kernel's options.  What `-s` and `-Z` write goes to stderr, unless -L says where."""
+    from blink.cli.launch import host_is_low
+    from blink.kernel.process import Options
+
+    options = Options()
+    options.trace = line.counts.get("s", 0)
+    options.statistics = "Z" in line
+    options.checked = "m" in line or host_is_low()
+    if "L" in line.values:
+        options.log_path = os.fsencode(line.values["L"])
+    if "C" in line.values:
+        options.root = os.fsencode(line.values["C"])
+    wants_log = options.trace > 0 or options.statistics
+    options.log_stderr = "e" in line or (wants_log and options.log_path is None)
+    return options
+
+
+def _report_crash(task: Task, fault: Fault) -> None:
+    from blink.debugger.crash import report
+
+    report(task, fault)

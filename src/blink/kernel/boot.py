@@ -10,42 +10,60 @@ from blink.kernel.address_space import AddressSpace
 from blink.kernel.loop import run
 from blink.kernel.process import Options, Process
 from blink.kernel.task import Task
-from blink.loader import LoadError, open_program
+from blink.loader import LoadError, find_program, open_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
+
+    from blink.kernel.faults import Fault
+
+    Report = Callable[[Task, Fault], None]
 
 INTERNAL_ERROR = 125
 
 
 def run_program(
-    path: bytes | str,
+    name: bytes | str,
     argv: Sequence[bytes | str],
     env: Sequence[bytes | str],
     options: Options | None = None,
     inherited: tuple[int, int] | None = None,
+    report: Report | None = None,
 ) -> int:
     """Runs a program as this process; returns only when it cannot be started.
 
-    `argv` includes argv[0]; `env` holds NAME=value strings.  `inherited` is what
-    `blink.cli.launch.inherited_signals` tells.  The result is an exit status, 126 or 127, after a
-    line of explanation on stderr.
+    A name without a slash is searched in PATH of `env`.  `argv` includes argv[0]; `env` holds
+    NAME=value strings.  `inherited` is what `blink.cli.launch.inherited_signals` tells; `report` is
+    called before a fault kills the guest.  The result is an exit status, 126 or 127, after a line
+    of explanation on stderr.  Raises OSError when what the options name cannot be opened.
     """
-    options = options or Options()
-    process = new_process(options)
-    limit = exec_.stack_limit()
+    process = new_process(options or Options())
+    process.report = report
     try:
+        path = find_program(name, search_path(env), open_file=process.open_executable)
         with open_program(
-            path, argv, env, open_file=process.open_executable, stack_limit=limit
+            path,
+            argv,
+            env,
+            open_file=process.open_executable,
+            stack_limit=exec_.stack_limit(),
         ) as program:
             task = start(process, inherited)
             exec_.enter(task, program)
     except LoadError as error:
-        os.write(2, f"blink: {error}\n".encode(errors="backslashreplace"))
+        process.messages.tell(str(error))
         return error.exit_status
     return _run(task)
+
+
+def search_path(env: Sequence[bytes | str]) -> bytes | None:
+    """The value of PATH; None without one."""
+    for variable in map(os.fsencode, env):
+        if variable.startswith(b"PATH="):
+            return variable[5:]
+    return None
 
 
 def new_process(options: Options) -> Process:
@@ -66,7 +84,7 @@ def start(process: Process, inherited: tuple[int, int] | None) -> Task:
     task.cpu.native = not process.trace
     process.tasks[tid] = task
     if process.options.statistics:
-        process.at_exit.append(lambda: _log_statistics(process))
+        _count(process)
     return task
 
 
@@ -83,16 +101,15 @@ def _log_bug(task: Task) -> None:
     import traceback
 
     names = ("rip", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp")
-    process = task.process
-    process.log("internal error; please report it with the lines that follow")
+    tell = task.process.messages.tell
+    tell("internal error; please report it with the lines that follow")
     for line in traceback.format_exc().splitlines():
-        process.log(line)
-    process.log(" ".join(f"{name}={task.cpu.get(name):#x}" for name in names))
+        tell(line)
+    tell(" ".join(f"{name}={task.cpu.get(name):#x}" for name in names))
 
 
-def _log_statistics(process: Process) -> None:
-    for task in process.tasks.values():
-        process.log(f"instructions {task.cpu.icount}")
-        for name, value in task.cpu.counters().items():
-            process.log(f"{name} {value}")
-    process.log(f"resident bytes {process.memory.rss}")
+def _count(process: Process) -> None:
+    from blink.kernel.statistics import Statistics
+
+    process.statistics = Statistics(process)
+    process.at_exit.append(process.statistics.log)

@@ -87,6 +87,8 @@ def _become_child(task: Task) -> None:
     task.robust_list = (0, 0)
     process.tasks = {task.tid: task}
     process.timers.clear()
+    if process.statistics is not None:
+        process.statistics.restart()
     if process.vfork is not None:  # a grandchild owes its grandparent nothing
         process.vfork = None
         process.hidden.close(VFORK)

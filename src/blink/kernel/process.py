@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from blink import _engine
-from blink.kernel import host
 from blink.kernel.actions import Actions
 from blink.kernel.hidden import HiddenFds
+from blink.kernel.log import Log
 from blink.loader import open_host
 
 TYPE_CHECKING = False
@@ -18,32 +18,31 @@ if TYPE_CHECKING:
     from blink.kernel.address_space import AddressSpace
     from blink.kernel.faults import Fault
     from blink.kernel.fork import VforkChild
+    from blink.kernel.statistics import Statistics
     from blink.kernel.task import Task
     from blink.loader import Image
-
-LOG = "log"
 
 
 class Options:
     """What the command line asks for.
 
-    trace        log every system call (`-s`)
+    trace        log every system call (`-s`): 1, or 2 for long strings in full
     checked      paged memory, every access checked (`-m`)
     statistics   print counters at the end (`-Z`)
-    log_path     file for messages in place of stderr (`-L`)
+    log_path     file for messages (`-L`)
+    log_stderr   messages go to stderr, too (`-e`)
     root         the guest's root directory (`-C`), or None
-    argv0        argv[0] for the guest differs from the program's path (`-0`)
     """
 
-    __slots__ = ("argv0", "checked", "log_path", "root", "statistics", "trace")
+    __slots__ = ("checked", "log_path", "log_stderr", "root", "statistics", "trace")
 
     def __init__(self) -> None:
-        self.trace = False
+        self.trace = 0
         self.checked = False
         self.statistics = False
         self.log_path: bytes | None = None
+        self.log_stderr = False
         self.root: bytes | None = None
-        self.argv0: bytes | None = None
 
 
 class Process:
@@ -54,6 +53,7 @@ class Process:
     actions         what each signal does
     image           the loaded program: exe path, argument bounds, auxv
     hidden          our descriptors
+    messages        where our own words go
     files           paths and descriptors under policy (blink.vfs), or None before it is set
     open_executable path -> descriptor, or OSError: how execve opens files
     personality     personality(2)
@@ -62,6 +62,7 @@ class Process:
     timers          numbers of POSIX timers, which do not survive execve
     at_exit         called with no arguments before the process ends
     report          called with the task and the fault that kills it (crash report), or None
+    statistics      what `-Z` will print, or None
     """
 
     __slots__ = (
@@ -72,12 +73,14 @@ class Process:
         "hwcap",
         "image",
         "memory",
+        "messages",
         "open_executable",
         "options",
         "personality",
         "report",
         "said",
         "space",
+        "statistics",
         "tasks",
         "timers",
         "trace",
@@ -92,6 +95,7 @@ class Process:
         self.tasks: dict[int, Task] = {}
         self.actions = Actions()
         self.hidden = HiddenFds()
+        self.messages = Log(self.hidden)
         self.image: Image | None = None
         self.files: object | None = None
         self.open_executable: Callable[[bytes], int] = open_host
@@ -101,6 +105,7 @@ class Process:
         self.timers: set[int] = set()
         self.at_exit: list[Callable[[], None]] = []
         self.report: Callable[[Task, Fault], None] | None = None
+        self.statistics: Statistics | None = None
         self.said: set[str] = set()
 
     def hides(self, fd: int) -> bool:
@@ -108,13 +113,8 @@ class Process:
         return fd in self.hidden
 
     def log(self, text: str) -> None:
-        """One line of ours, never through the guest's descriptors; lost when nobody can read it."""
-        fd = self.hidden.fds.get(LOG)
-        if fd is not None:
-            try:
-                os.write(fd, f"[{os.getpid()}] {text}\n".encode(errors="backslashreplace"))
-            except OSError:
-                self.hidden.close(LOG)
+        """One line on the log, if there is one; never through the guest's descriptors."""
+        self.messages.line(text)
 
     def log_once(self, text: str) -> None:
         """A line that is not repeated in this process."""
@@ -123,14 +123,9 @@ class Process:
             self.log(text)
 
     def open_log(self) -> None:
-        """Sends messages to a hidden duplicate of stderr, or to the log file."""
-        path = self.options.log_path
-        if path is not None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self.hidden.keep(LOG, os.open(path, flags, 0o644))
-        elif host.now(host.NR_FCNTL, 2, host.F_GETFD) >= 0:  # else there is nobody to tell
-            self.hidden.keep_copy(LOG, 2)
-        _engine.set_message_fd(self.hidden.fds.get(LOG, -1))
+        """Opens the places that the options name for messages.  Raises OSError."""
+        self.messages.open(self.options.log_path, self.options.log_stderr)
+        _engine.set_message_fd(self.messages.fd)
 
     def finish(self) -> None:
         """What is owed before the process ends: memory to a vfork parent, statistics, files."""

@@ -1,0 +1,24 @@
+"""What `blink -h` prints."""
+
+from __future__ import annotations
+
+HELP = """\
+usage: blink [OPTIONS] PROGRAM [ARGUMENTS]
+       blink -0 [OPTIONS] PROGRAM ARGV0 [ARGUMENTS]
+
+Runs an x86-64 Linux program in a user-space machine.
+
+  -h, --help            print this text
+  -v, --version         print the version
+  -e, --log-stderr      write the log to standard error
+  -L, --log PATH        append the log to a file
+  -s, --strace          log each system call; -ss: long strings in full
+  -Z, --stats           print statistics at the end
+  -m, --memory-checked  check every access to memory; isolates the program, slower
+  -j, --no-jit          interpret only
+  -0, --argv0           the word after PROGRAM becomes its argv[0]
+  -C, --root PATH       the folder that is the program's root
+
+The exit status is the program's; 48 for a wrong command line, 125 when blink itself cannot start,
+126 when the program cannot be run, 127 when it is not found.  More: man blink
+"""
