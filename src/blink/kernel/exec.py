@@ -35,11 +35,18 @@ PR_SET_NAME = 15
 
 
 def execute(
-    task: Task, path: bytes, argv: list[bytes], env: list[bytes], inaccessible: bool = False
+    task: Task,
+    path: bytes,
+    argv: list[bytes],
+    env: list[bytes],
+    *,
+    inaccessible: bool = False,
+    comm: bytes | None = None,
 ) -> None:
     """Replaces the process's program.  Raises SysError before the point of no return.
 
-    `inaccessible`: the path goes through a close-on-exec descriptor (execveat(2)).
+    `inaccessible`: the path goes through a close-on-exec descriptor (execveat(2)).  `comm` names the
+    process when the path does not.
     """
     process = task.process
     try:
@@ -58,7 +65,7 @@ def execute(
     with program:
         _leave_old_image(task)
         try:
-            enter(task, program)
+            enter(task, program, comm)
         except LoadError as error:
             _die(task, error)
     _close_on_exec(process)
@@ -89,7 +96,7 @@ def _leave_old_image(task: Task) -> None:
     task.cpu.reset()
 
 
-def enter(task: Task, program: Program) -> None:
+def enter(task: Task, program: Program, comm: bytes | None = None) -> None:
     """Loads a program into empty memory and puts the task at its start.  Raises LoadError."""
     process = task.process
     image = load(program, process.memory, place=process.space.find_gap)
@@ -111,7 +118,7 @@ def enter(task: Task, program: Program) -> None:
     _enter_mappings(process, image)
     task.cpu.set("rsp", rsp)
     task.cpu.rip = image.start_rip
-    set_comm(program.path)
+    set_comm(comm or program.path)
 
 
 def _enter_mappings(process: Process, image: Image) -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 DE, DB, BP, OF, BR, UD, SS, GP, PF, MF, AC, XM = 0, 1, 3, 4, 5, 6, 12, 13, 14, 16, 17, 19
-PF_PRESENT = 1
 
 # Unmasked exceptions, x87 status and MXCSR alike, in the order in which Linux looks at them.
 _FLOAT_CODES = (
@@ -67,10 +66,10 @@ def from_vector(task: Task, vector: int, error: int, address: int) -> Fault:
 
 def _page_fault(task: Task, error: int, address: int) -> Fault:
     cpu = task.cpu
-    mapped = task.process.space.find(address) is not None
-    trap = Trap(PF, error | PF_PRESENT if mapped else error & ~PF_PRESENT, address)
+    trap = Trap(PF, error, address)
     if cpu.stop_signo == sig.SIGBUS:
-        return Fault(sig.SIGBUS, cpu.stop_code, address, Trap(PF, error, address))
+        return Fault(sig.SIGBUS, cpu.stop_code, address, trap)
+    mapped = task.process.space.find(address) is not None
     return Fault(sig.SIGSEGV, sig.SEGV_ACCERR if mapped else sig.SEGV_MAPERR, address, trap)
 
 

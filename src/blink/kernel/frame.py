@@ -23,7 +23,7 @@ FXSAVE_SIZE = 512
 
 # pretcode; uc_flags, uc_link, uc_stack (sp, flags, size); 18 registers, 4 selectors, err, trapno,
 # oldmask, cr2, fpstate, 8 reserved words; uc_sigmask; siginfo
-_FRAME = Struct("<Q QQ Qi4xQ 18Q 4H 4Q Q 64x Q 128s")
+_FRAME = Struct("<Q QQ QI4xQ 18Q 4H 4Q Q 64x Q 128s")
 FRAME_SIZE = _FRAME.size  # 440
 
 REGISTERS = (
@@ -83,7 +83,7 @@ def push(task: Task, restorer: int, info: bytes, saved_mask: int, use_altstack: 
     data = _FRAME.pack(
         restorer,
         _UC_FLAGS, 0,
-        stack.sp, _signed(stack.flags), stack.size,
+        stack.sp, stack.flags, stack.size,
         *[cpu.get(name) for name in REGISTERS],
         USER_CS, 0, 0, USER_SS,
         task.trap.error, task.trap.number, saved_mask, task.trap.cr2,
@@ -135,13 +135,16 @@ def read(task: Task) -> Saved:
 
 
 def restore(task: Task, saved: Saved) -> None:
-    """Sets all registers and the alternate stack; the mask is the caller's."""
+    """Sets all registers and the alternate stack; the mask is the caller's.
+
+    The stack comes first, as in Linux since 6.12: a handler that is on it keeps what it has set.
+    """
     cpu = task.cpu
+    set_altstack(task.altstack, cpu.get("rsp"), *saved.altstack)
     flags = cpu.get("eflags") & ~_RESTORED_FLAGS
     for name, value in zip(REGISTERS, saved.registers, strict=True):
         cpu.set(name, value if name != "eflags" else flags | value & _RESTORED_FLAGS)
     cpu.fxrstor(saved.fpu)
-    set_altstack(task.altstack, cpu.get("rsp"), *saved.altstack)
 
 
 def _legal(image: bytes) -> bytes:
@@ -152,7 +155,6 @@ def _legal(image: bytes) -> bytes:
 
 def set_altstack(stack: AltStack, rsp: int, sp: int, flags: int, size: int) -> str | None:
     """sigaltstack(2): None, or the name of the error (EPERM, EINVAL, ENOMEM), nothing changed."""
-    flags &= 0xFFFFFFFF
     if stack.holds(rsp):
         return "EPERM"
     mode = flags & ~SS_AUTODISARM
@@ -171,7 +173,3 @@ def altstack_flags(stack: AltStack, rsp: int) -> int:
     if not stack.size:
         return SS_DISABLE
     return (SS_ONSTACK if stack.holds(rsp) else 0) | stack.flags & SS_AUTODISARM
-
-
-def _signed(flags: int) -> int:
-    return flags - ((flags & 1 << 31) << 1)

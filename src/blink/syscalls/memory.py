@@ -4,7 +4,7 @@ Where things go is decided by `blink.kernel.address_space`; the host kernel does
 answers about files, protections and limits.
 """
 
-from errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC, EPERM
+from errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM
 
 from blink.abi import mman
 from blink.abi.errors import SysError
@@ -44,7 +44,8 @@ def mmap(
 ) -> int:
     """Implements mmap(2).
 
-    Addresses are handed out deterministically.  MAP_HUGETLB finds no huge pages: ENOMEM.
+    Addresses are handed out deterministically.  MAP_HUGETLB finds no huge pages: ENOMEM.  MAP_SYNC
+    finds no persistent memory: EOPNOTSUPP.
     """
     if offset & PAGE_MASK:
         raise SysError(EINVAL)
@@ -58,9 +59,18 @@ def mmap(
     vma.grows = bool(flags & mman.MAP_GROWSDOWN)
     if fd >= 0 or vma.shared:
         vma.origin = task.process.space.new_origin()
-    place = mman.MAP_FIXED | mman.MAP_FIXED_NOREPLACE | mman.MAP_32BIT | mman.MAP_GROWSDOWN
-    task.process.space.map(vma, flags & ~place, fd, offset)
+    task.process.space.map(vma, _host_flags(flags), fd, offset)
     return start
+
+
+def _host_flags(flags: int) -> int:
+    """Less what says where; the host need not validate again what it would not know from us."""
+    if flags & mman.MAP_TYPE == mman.MAP_SHARED_VALIDATE:
+        if flags & ~(mman.MAP_KNOWN | mman.MAP_FIXED_NOREPLACE):
+            raise SysError(EOPNOTSUPP)
+        flags ^= mman.MAP_SHARED_VALIDATE ^ mman.MAP_SHARED
+    place = mman.MAP_FIXED | mman.MAP_FIXED_NOREPLACE | mman.MAP_32BIT | mman.MAP_GROWSDOWN
+    return flags & ~place
 
 
 def _check_mmap(length: int, size: int, flags: int) -> None:

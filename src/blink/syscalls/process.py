@@ -59,7 +59,9 @@ def execveat(task: "Task", dirfd: Fd, path: Path, argv: Ptr, envp: Ptr, flags: I
     name = _name_at(dirfd, path) if through_fd else path
     if flags & AT_SYMLINK_NOFOLLOW:
         _refuse_link(name, path)
-    exec_.execute(task, name, arguments, variables, through_fd and _closes_on_exec(dirfd))
+    closes = through_fd and _closes_on_exec(dirfd)
+    comm = None if path else _file_name(dirfd)
+    exec_.execute(task, name, arguments, variables, inaccessible=closes, comm=comm)
     return KEEP
 
 
@@ -75,6 +77,16 @@ def _refuse_link(name: bytes, path: bytes) -> None:
 
     if path and os.path.islink(name):
         raise SysError(ELOOP)
+
+
+def _file_name(fd: int) -> bytes | None:
+    """The name of an open file, for a program that was started by descriptor alone."""
+    import os
+
+    try:
+        return os.readlink(b"/proc/self/fd/%d" % fd)
+    except OSError:
+        return None
 
 
 def _closes_on_exec(fd: int) -> bool:
