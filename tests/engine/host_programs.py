@@ -361,7 +361,10 @@ def fork() -> None:
 
 
 def ping_pong(count: str) -> None:
-    """A sibling sends SIGUSR1 and waits for the answer: a missed wake-up would hang."""
+    """A sibling sends SIGUSR1 and waits for the answer: a missed wake-up would hang.
+
+    The delay before each read sweeps the signal over all of the primitive.
+    """
     rounds = int(count)
     take_over(SIGUSR1)
     answers, answer = os.pipe()
@@ -373,7 +376,9 @@ def ping_pong(count: str) -> None:
             os.read(answers, 1)
         os._exit(0)
     buffer, results = bytearray(1), {-4: 0, NEVER_BEGAN: 0}
-    for _ in range(rounds):
+    for turn in range(rounds):
+        for _ in range(turn % 500):
+            pass
         results[engine.host_call(NR_READ, never, buffer, 1)] += 1
         assert take_number() == SIGUSR1
         engine.sig_setmask(0)

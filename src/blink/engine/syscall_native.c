@@ -36,17 +36,15 @@ bool native_paths;
 
 /* Bytes behind a pointer; ~0 when that is absurd. */
 static u64 extent(const Translation *t, const NativeArg *arg) {
-  u64 value = t->guest[arg->from], bytes, unread;
+  u64 value, bytes, unread;
   u32 word = 0;
-  switch ((NativeLength)arg->length) {
-  case LENGTH_CONST: return arg->unit;
-  case LENGTH_ARG: return __builtin_mul_overflow(value, arg->unit, &bytes) ? ~(u64)0 : bytes;
-  case LENGTH_ARG32: return (u64)(u32)value * arg->unit;
-  case LENGTH_BITS: return ((u64)(u32)value + 63) / 64 * 8;
-  case LENGTH_REF:
-    return memory_read(t->cpu->mem, value, &word, sizeof word, false, &unread) ? word : 0;
-  }
-  __builtin_unreachable();
+  if (arg->length == LENGTH_CONST) return arg->unit;
+  value = t->guest[arg->from];
+  if (arg->length == LENGTH_ARG)
+    return __builtin_mul_overflow(value, arg->unit, &bytes) ? ~(u64)0 : bytes;
+  if (arg->length == LENGTH_ARG32) return (u64)(u32)value * arg->unit;
+  if (arg->length == LENGTH_BITS) return ((u64)(u32)value + 63) / 64 * 8;
+  return memory_read(t->cpu->mem, value, &word, sizeof word, false, &unread) ? word : 0;
 }
 
 /* Most buffers lie in one or two pages that nothing guards. */
@@ -67,14 +65,14 @@ static inline u64 host_pointer(Memory *mem, u64 addr, u64 bytes, bool write) {
   return addr + mem->skew;
 }
 
-/* Copies the array, so that nobody changes it behind our back.  The host refuses an absurd count
- * before it looks at the array. */
-static u64 host_iovecs(const Translation *t, u64 addr, u64 count, bool write) {
+/* Copies the array, so that nobody changes it behind our back.  The host looks at 32 bits of the count
+ * (all of readv(2)'s family), and refuses an absurd one before it looks at the array. */
+static u64 host_iovecs(const Translation *t, u64 addr, u32 count, bool write) {
   Memory *mem = t->cpu->mem;
   u64 unread;
   if (addr == 0 || count == 0 || count > IOV_LIMIT) return host_pointer(mem, addr, 0, false);
   if (!memory_read(mem, addr, t->iovecs, count * sizeof(Iovec), false, &unread)) return BAD_ADDRESS;
-  for (u64 i = 0; i < count; i++) {
+  for (u32 i = 0; i < count; i++) {
     Iovec *v = &t->iovecs[i];
     v->base = host_pointer(mem, v->base, v->length, write);
   }
@@ -86,18 +84,14 @@ static inline u64 host_fd(u64 value) {
   return fd >= native_hidden_low && fd < native_hidden_high ? ~(u64)0 : value;
 }
 
+/* Comparisons, no switch: an indirect jump right after the host kernel was entered is not predicted. */
 static inline u64 host_argument(const Translation *t, const NativeArg *arg, u64 value) {
   Memory *mem = t->cpu->mem;
-  switch ((NativeKind)arg->kind) {
-  case ARG_VALUE: return value;
-  case ARG_FD: return host_fd(value);
-  case ARG_IN: return host_pointer(mem, value, extent(t, arg), false);
-  case ARG_OUT: return host_pointer(mem, value, extent(t, arg), true);
-  case ARG_PATH: return host_pointer(mem, value, 0, false);
-  case ARG_IOV_IN: return host_iovecs(t, value, t->guest[arg->from], false);
-  case ARG_IOV_OUT: return host_iovecs(t, value, t->guest[arg->from], true);
-  }
-  __builtin_unreachable();
+  if (arg->kind == ARG_VALUE) return value;
+  if (arg->kind == ARG_FD) return host_fd(value);
+  if (arg->kind <= ARG_OUT) return host_pointer(mem, value, extent(t, arg), arg->kind == ARG_OUT);
+  if (arg->kind == ARG_PATH) return host_pointer(mem, value, 0, false);
+  return host_iovecs(t, value, (u32)t->guest[arg->from], arg->kind == ARG_IOV_OUT);
 }
 
 static inline bool allowed(const NativeCall *call) {

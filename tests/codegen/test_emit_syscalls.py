@@ -1,0 +1,67 @@
+"""Typed definitions in, exact C rows out."""
+
+from __future__ import annotations
+
+import pytest
+
+from blink.codegen import emit_syscalls
+from blink.syscalls import _spec
+from blink.syscalls._spec import Call
+from engine.native_calls import CALLS
+
+V = "{ARG_VALUE, LENGTH_CONST, 0, 0}"
+FD = "{ARG_FD, LENGTH_CONST, 0, 0}"
+ROWS = f"""\
+  [0] = {{1, 3, {{{FD}, {{ARG_OUT, LENGTH_ARG, 2, 1}}, {V}}}}}, /* read */
+  [1] = {{1, 3, {{{FD}, {{ARG_IN, LENGTH_ARG, 2, 1}}, {V}}}}}, /* write */
+  [7] = {{1, 3, {{{{ARG_OUT, LENGTH_ARG32, 1, 1}}, {V}, {V}}}}}, /* poll */
+  [19] = {{1, 3, {{{FD}, {{ARG_IOV_OUT, LENGTH_CONST, 2, 0}}, {V}}}}}, /* readv */
+  [20] = {{1, 3, {{{FD}, {{ARG_IOV_IN, LENGTH_CONST, 2, 0}}, {V}}}}}, /* writev */
+  [21] = {{1, 2, {{{{ARG_PATH, LENGTH_CONST, 0, 0}}, {V}}}}}, /* access */
+  [22] = {{1, 1, {{{{ARG_OUT, LENGTH_CONST, 0, 8}}}}}}, /* pipe */
+  [39] = {{1, 0}}, /* getpid */
+  [51] = {{1, 3, {{{FD}, {{ARG_OUT, LENGTH_REF, 2, 0}}, {{ARG_OUT, LENGTH_CONST, 0, 4}}}}}}, /* getsockname */
+"""  # noqa: E501
+
+
+def define(function: object, number: int = 1) -> Call:
+    return Call(number, function, True, "full", "", "dec", None)  # type: ignore[arg-type]
+
+
+def test_each_kind_of_argument() -> None:
+    text = emit_syscalls.emit(call for call in reversed(CALLS) if call.name != "select")
+    assert text.splitlines()[2:-1] == ROWS.splitlines()
+
+
+def test_pythons_calls_are_left_out() -> None:
+    """Without any passthrough call the table is still an array."""
+    text = emit_syscalls.emit(call for call in CALLS if not call.passthrough)
+    assert text.splitlines()[1:] == [
+        "static const NativeCall native_calls[] = {",
+        "  [0] = {0},",
+        "};",
+    ]
+
+
+def two_arrays(a, b, n) -> None: ...  # type: ignore[no-untyped-def]
+def seven(a, b, c, d, e, f, g) -> None: ...  # type: ignore[no-untyped-def]
+def pointer_length(a, n) -> None: ...  # type: ignore[no-untyped-def]
+def huge(a) -> None: ...  # type: ignore[no-untyped-def]
+
+
+def test_what_the_native_path_cannot_do_is_refused() -> None:
+    iov = _spec.In[_spec.Iov, "n"]
+    two_arrays.__annotations__ = {"a": iov, "b": iov, "n": _spec.Size}
+    seven.__annotations__ = dict.fromkeys("abcdefg", _spec.Int)
+    buffer = _spec.In[_spec.Buffer, "n"]
+    pointer_length.__annotations__ = {"a": buffer, "n": _spec.In[_spec.Buffer, 4]}
+    huge.__annotations__ = {"a": _spec.In[_spec.Buffer, 1 << 32]}
+    for function in (two_arrays, seven, pointer_length, huge):
+        with pytest.raises(ValueError, match=function.__name__):
+            emit_syscalls.emit([define(function)])
+
+
+def test_all_real_definitions_have_a_native_form() -> None:
+    calls = emit_syscalls.load()
+    rows = emit_syscalls.emit(calls).splitlines()[2:-1]
+    assert len(rows) == sum(call.passthrough for call in calls) > 20
