@@ -26,6 +26,7 @@ static const F80 f80_indefinite = {(u64)3 << 62, 0xffff};
 static const F80 f80_zero = {0, 0};
 static const F80 f80_one = {(u64)1 << 63, 16383};
 
+static inline bool f80_is_nan(F80 a) { return (a.se & 0x7fff) == 0x7fff && a.m << 1; }
 static inline F80Source f80_source(F80 v) { return (F80Source){v, false}; }
 /* Exact; signalling NaNs stay so. */
 F80Source f80_from_f32(u32 a);

@@ -59,18 +59,24 @@ u32 f80_load(F80 *r, F80Source a) {
   return x.kind == DENORMAL ? X87_DE : 0;
 }
 
+/* With overflow or underflow unmasked nothing is stored, and nothing said of precision. */
+static u32 store_status(const SoftEnv *env) {
+  bool trap = env->flags & ~env->masks & (X87_OE | X87_UE);
+  return trap ? env->flags & ~X87_PE : status(env);
+}
+
 u32 f80_to_f32(u32 *r, F80 a, u32 cw) {
   SoftEnv env = begin(cw);
   SoftFields x = soft_convert(&soft_f80, &soft_f32, &env, fields(a), false);
   *r = x.sign << 31 | x.exp << 23 | (u32)x.m;
-  return status(&env);
+  return store_status(&env);
 }
 
 u32 f80_to_f64(u64 *r, F80 a, u32 cw) {
   SoftEnv env = begin(cw);
   SoftFields x = soft_convert(&soft_f80, &soft_f64, &env, fields(a), false);
   *r = (u64)x.sign << 63 | (u64)x.exp << 52 | x.m;
-  return status(&env);
+  return store_status(&env);
 }
 
 u32 f80_to_int(u64 *r, F80 a, u32 width, u32 cw) {
@@ -242,7 +248,11 @@ u32 f80_remainder(F80 *r, F80 a, F80 b, u32 cw, bool nearest) {
     *r = pack(soft_propagate(&soft_f80, &env, x, y));
   } else if (x.kind == INFINITE || y.kind == ZERO) {
     *r = pack(soft_invalid(&soft_f80, &env));
-  } else if (!soft_denormal(&env, x, y) && x.kind != ZERO && y.kind != INFINITE) {
+  } else if (soft_denormal(&env, x, y)) {
+    return env.flags;
+  } else if (y.kind == INFINITE && x.kind != ZERO) {
+    *r = pack(soft_assemble(&soft_f80, x.sign, x.m, x.e)); /* pseudo-denormals become normal */
+  } else if (x.kind != ZERO) {
     u32 sign = x.sign;
     x = soft_normalize(x);
     condition = reduce(&x, soft_normalize(y), nearest);

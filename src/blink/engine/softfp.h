@@ -164,7 +164,9 @@ static inline SoftFields soft_pack(const SoftFormat *f, SoftEnv *env, u32 sign, 
   if (unlikely(quantum < floor)) {
     if (!(env->masks & SOFT_UE)) {
       env->flags |= SOFT_UE | (inexact ? SOFT_PE : 0);
-      if (!scalable || quantum + SOFT_BIAS_ADJUST < floor) return soft_zero(sign);
+      bool massive = scalable && quantum + SOFT_BIAS_ADJUST < floor;
+      if (massive) env->flags |= SOFT_PE;
+      if (!scalable || massive) return soft_zero(sign);
       return soft_assemble(f, sign, r, quantum + SOFT_BIAS_ADJUST);
     }
     env->flags |= env->ftz ? SOFT_UE | SOFT_PE : 0;
@@ -178,10 +180,13 @@ static inline SoftFields soft_pack(const SoftFormat *f, SoftEnv *env, u32 sign, 
   }
   if (unlikely(quantum + p - 1 > f->bias)) {
     s32 scaled = quantum - SOFT_BIAS_ADJUST;
-    if (env->masks & SOFT_OE || !scalable || scaled + p - 1 > f->bias) {
-      return soft_overflow(f, env, sign, p, inexact);
-    }
+    if (env->masks & SOFT_OE || !scalable) return soft_overflow(f, env, sign, p, inexact);
     env->flags |= SOFT_OE;
+    if (scaled + p - 1 > f->bias) {
+      env->flags |= SOFT_PE;
+      env->c1 = true;
+      return soft_inf(f, sign);
+    }
     quantum = scaled;
   }
   if (inexact) env->flags |= SOFT_PE;

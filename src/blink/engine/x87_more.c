@@ -28,14 +28,14 @@ void x87_frndint(Cpu *c) {
   deliver(c, 0, r, flags, 0);
 }
 
-/* Clear C2 and C1, or C0 and C3 too, as the instruction writes them. */
 static void clear(Cpu *c, u32 conditions) { c->x87.sw &= ~conditions; }
 
 static void one_operand(Cpu *c, F80Function function, u32 conditions) {
   F80 a, r[2];
-  if (!operand(c, &a)) return;
-  u32 flags = f80_function(r, function, a, f80_one, c->x87.cw);
+  bool ready = operand(c, &a);
   clear(c, conditions);
+  if (!ready) return;
+  u32 flags = f80_function(r, function, a, f80_one, c->x87.cw);
   deliver(c, 0, r[0], flags & (X87_EXCEPTIONS | X87_C1 | conditions), 0);
 }
 
@@ -81,9 +81,12 @@ void x87_fscale(Cpu *c) {
 
 static void partial(Cpu *c, bool nearest) {
   F80 a, b, r;
-  if (!operands(c, &a, &b, 0)) return;
+  bool ready = operands(c, &a, &b, 0);
+  clear(c, X87_C2);
+  if (!ready) return;
   u32 flags = f80_remainder(&r, a, b, c->x87.cw, nearest);
-  clear(c, X87_CONDITION);
+  /* Without a quotient C0 and C3 stay. */
+  if (delivers(c, flags) && !f80_is_nan(r)) clear(c, X87_CONDITION);
   deliver(c, 0, r, flags, 0);
 }
 
@@ -123,10 +126,11 @@ void x87_fxtract(Cpu *c) {
 /* C2: the operand is out of range and stays. */
 static void pushing(Cpu *c, F80Function function) {
   F80 a, r[2];
-  if (!operand_and_room(c, &a)) return;
+  bool ready = operand_and_room(c, &a);
+  clear(c, X87_C2);
+  if (!ready) return;
   u32 flags = f80_function(r, function, a, f80_one, c->x87.cw);
   flags &= X87_EXCEPTIONS | X87_C1 | X87_C2;
-  clear(c, X87_C2);
   if (flags & X87_C2) status(c, flags);
   else two_results(c, r[0], r[1], flags);
 }
@@ -178,7 +182,7 @@ void x87_ficomp_m32(Cpu *c, u32 a) { compare_int(c, (s32)a, 1); }
 void x87_ftst(Cpu *c) { compare(c, true, f80_source(f80_zero), true, 0); }
 
 static u32 compare_eflags(Cpu *c, u32 i, bool signaling, u32 pops) {
-  u32 flags = X87_C0 | X87_C2 | X87_C3, status_flags;
+  u32 flags = X87_C0 | X87_C2 | X87_C3;
   bool masked;
   wait(c);
   if (unlikely(empty(c, 0) || empty(c, i))) {
@@ -186,9 +190,8 @@ static u32 compare_eflags(Cpu *c, u32 i, bool signaling, u32 pops) {
   } else {
     F80Source a = f80_source(get(c, 0)), b = f80_source(get(c, i));
     flags = f80_compare(a, b, c->x87.cw, signaling);
-    status_flags = flags & X87_EXCEPTIONS;
-    status(c, status_flags);
-    masked = delivers(c, status_flags);
+    c->x87.sw |= flags & X87_EXCEPTIONS;
+    masked = delivers(c, flags);
   }
   if (masked) pop_many(c, pops);
   return (flags & X87_C3 ? FP_ZF : 0) | (flags & X87_C2 ? FP_PF : 0) | (flags & X87_C0 ? FP_CF : 0);
@@ -233,6 +236,7 @@ void x87_fcmov(Cpu *c, u32 i, u32 condition_holds) {
 
 void x87_ffree(Cpu *c, u32 i) {
   wait(c);
+  status(c, 0);
   c->x87.tags &= ~(1 << physical(c, i));
 }
 
