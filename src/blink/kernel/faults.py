@@ -39,6 +39,12 @@ class Fault:
         return pack("<iii4xQ104x", self.signo, 0, self.code, self.address)
 
 
+class Unimplemented(Fault):
+    """SIGILL for an instruction that the engine does not have: our fault, not the guest's."""
+
+    __slots__ = ()
+
+
 def from_stop(task: Task) -> Fault:
     """The signal for STOP_FAULT."""
     cpu = task.cpu
