@@ -202,13 +202,15 @@ def interrupted_call(flags: str, call: str) -> None:
     engine.sig_set(SIGUSR1, engine.CATCH, int(flags))
     reader, _ = os.pipe()
     second = (1).to_bytes(8, "little") * 2
-    calls = {
+    calls: dict[str, tuple[int | bytes | bytearray, ...]] = {
         "read": (NR_READ, reader, bytearray(1), 1),
         "poll": (NR_POLL, 0, 0, 1000),
         "nanosleep": (NR_NANOSLEEP, second, 0),
     }
     threading.Timer(0.1, os.kill, (os.getpid(), SIGUSR1)).start()
-    print(engine.host_call(*calls[call]), take_number())
+    number, *arguments = calls[call]
+    assert isinstance(number, int)
+    print(engine.host_call(number, *arguments), take_number())
     engine.sig_setmask(0)
 
 
@@ -434,13 +436,14 @@ def restarted_call_at_once(rounds: str) -> None:
 
 CODE = 0x1000_0000_0000
 JUMP_TO_ITSELF = bytes.fromhex("ebfe")
+PAUSE_FOR_EVER = bytes.fromhex("b822000000 0f05 ebf7")  # mov eax, 34; syscall; jmp to the start
 
 
-def _looping_cpu() -> engine.Cpu:
-    """A Cpu before an endless loop."""
-    memory = engine.Memory(False)
+def _cpu_at(code: bytes, paged: bool = False) -> engine.Cpu:
+    """A Cpu before this code."""
+    memory = engine.Memory(paged)
     memory.map(CODE, 4096, 7, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.write(CODE, JUMP_TO_ITSELF)
+    memory.write(CODE, code)
     cpu = engine.Cpu(memory)
     cpu.set("rip", CODE)
     return cpu
@@ -450,7 +453,7 @@ def signal_in_run(count: str) -> None:
     """A sibling's signals end run(), each of them; one that came before does so too."""
     rounds = int(count)
     take_over(SIGUSR1)
-    cpu = _looping_cpu()
+    cpu = _cpu_at(JUMP_TO_ITSELF)
     answers, answer = os.pipe()
     me = os.getpid()
     if os.fork() == 0:
@@ -469,9 +472,38 @@ def signal_in_run(count: str) -> None:
     print(seen)
 
 
+def pausing_guest(count: str, paged: str) -> None:
+    """A sibling's signals end pause(2), which the engine runs natively; none is lost."""
+    rounds, seen = int(count), 0
+    take_over(SIGUSR1)
+    cpu = _cpu_at(PAUSE_FOR_EVER, paged == "True")
+    answers, answer = os.pipe()
+    me = os.getpid()
+    if os.fork() == 0:
+        for _ in range(rounds):
+            os.kill(me, SIGUSR1)
+            os.read(answers, 1)
+        os._exit(0)
+    while seen < rounds:
+        stop = cpu.run(None)
+        if stop == engine.STOP_SYSCALL_INTERRUPTED:
+            assert (cpu.get("rax"), cpu.get("rip")) == (34, CODE + 7)
+            if cpu.stop_error == NEVER_BEGAN & ALL:
+                cpu.set("rip", CODE + 5)
+            else:
+                cpu.set_result(-4)
+        else:
+            assert stop == engine.STOP_INTERRUPT, stop
+        if take_number():
+            seen += 1
+            engine.sig_setmask(0)
+            os.write(answer, b"!")
+    print(seen)
+
+
 def kick_in_run() -> None:
     take_over()
-    cpu = _looping_cpu()
+    cpu = _cpu_at(JUMP_TO_ITSELF)
     tids: list[int] = []
     results: list[object] = []
 

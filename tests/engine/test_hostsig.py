@@ -198,5 +198,10 @@ def test_a_signal_ends_run() -> None:
     assert output("signal_in_run", 300) == "300\n"
 
 
+@pytest.mark.parametrize("paged", [False, True])
+def test_signals_end_native_calls(paged: bool) -> None:
+    assert output("pausing_guest", 50_000, paged) == "50000\n"
+
+
 def test_a_kick_ends_run() -> None:
     assert output("kick_in_run") == "True None\n"
