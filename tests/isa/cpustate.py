@@ -28,7 +28,7 @@ VECTORS = {"de": 0, "db": 1, "bp": 3, "of": 4, "ud": 6, "nm": 7, "ss": 12, "gp":
 VECTORS |= {"mf": 16, "ac": 17, "xm": 19}
 
 NO_FAULT = -1
-NO_HOST = -3  # the instruction was not run there
+TOO_LONG = -2  # the host gave up: an endless loop
 
 GPR_STRUCT = Struct("<16Q")
 FX_SIZE = 512

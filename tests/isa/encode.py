@@ -44,11 +44,18 @@ class Code(NamedTuple):
     immediate: int = 0
 
 
+class Registers(NamedTuple):
+    """Which registers an encoding may use: for its operands, and as base of its memory operand."""
+
+    data: tuple[int, ...]
+    base: tuple[int, ...]
+
+
 class _Draft:
     """Fields of one instruction while they are chosen."""
 
-    def __init__(self, form: Form, size: int, rng: Random) -> None:
-        self.form, self.size, self.rng = form, size, rng
+    def __init__(self, form: Form, size: int, rng: Random, only: Registers | None) -> None:
+        self.form, self.size, self.rng, self.only = form, size, rng, only
         self.prefixes: list[int] = []
         self.w = self.r = self.x = self.b = 0
         self.modrm: int | None = None
@@ -60,6 +67,9 @@ class _Draft:
 
     def bits(self, n: int) -> int:
         return self.rng.getrandbits(n)
+
+    def register(self) -> int:
+        return self.rng.choice(self.only.data) if self.only else self.bits(4)
 
     def chance(self, one_in: int) -> bool:
         return self.rng.randrange(one_in) == 0
@@ -91,8 +101,9 @@ def _choose_prefixes(d: _Draft) -> None:
 
 def _choose_modrm(d: _Draft) -> None:
     form, e = d.form, d.form.enc
-    d.r = d.bits(1)
-    modrm = (d.bits(8) & ~e.mask & 0xFF) | e.value
+    reg, low = d.register(), d.register()
+    d.r = reg >> 3
+    modrm = ((low & 7 | (reg & 7) << 3) & ~e.mask) | e.value
     if any(o.kind.where == "reg" and o.kind.bank == "seg" for o in form.operands):
         modrm, d.r = modrm & 7 | d.rng.randrange(6) << 3, 0
     rm = form.rm
@@ -107,20 +118,23 @@ def _choose_modrm(d: _Draft) -> None:
     else:
         d.r = 0
     d.modrm = modrm
-    d.b = d.bits(1) if e.mask & 7 == 0 else 0
+    d.b = low >> 3 if e.mask & 7 == 0 else 0
     if rm is not None and rm.kind.bank == "mm":
         d.b = 0
 
 
 def _choose_address(d: _Draft) -> None:
     """Fill ModRM.mod and rm, SIB, displacement; no kind of addressing is rare."""
+    assert d.modrm is not None
+    if d.only:
+        _choose_base(d, d.rng.choice(d.only.base), 64, 0)
+        return
     width = 32 if (d.chance(8) and d.form.asize == 0) or d.form.asize == 32 else 64
     if width == 32 and d.form.asize == 0:
         d.prefixes.append(0x67)
     segment = d.rng.choice((FS, GS)) if d.chance(24) else 0
     if segment:
         d.prefixes.append(segment)
-    assert d.modrm is not None
     kind = d.rng.randrange(8)
     if kind == 0 and not segment and width == 64:
         d.modrm |= 5
@@ -131,16 +145,20 @@ def _choose_address(d: _Draft) -> None:
         _choose_sib(d, width, segment, base=True)
     else:
         base = d.bits(4)
-        if base & 7 == RSP:
-            base ^= 1
-        d.b, d.modrm = base >> 3, d.modrm | base & 7
-        d.address = Address(base, -1, 0, _choose_disp(d, base), width, segment)
+        _choose_base(d, base ^ 1 if base & 7 == RSP else base, width, segment)
+
+
+def _choose_base(d: _Draft, base: int, width: int, segment: int) -> None:
+    """A base register that needs no SIB."""
+    assert d.modrm is not None
+    d.b, d.modrm = base >> 3, d.modrm | base & 7
+    d.address = Address(base, -1, 0, _choose_disp(d, base), width, segment)
 
 
 def _choose_disp(d: _Draft, base: int) -> int:
     """Choose mod 0 to 2 and a displacement."""
     assert d.modrm is not None
-    mod = d.rng.randrange(3)
+    mod = d.rng.randrange(2 if d.only else 3)
     if mod == 0 and base & 7 == RBP:
         mod = 1
     d.modrm |= mod << 6
@@ -241,14 +259,17 @@ def _vex_head(d: _Draft, opcode: int) -> bytes:
     return keep + bytes([0xC4, rxb | e.map, d.w << 7 | last, opcode])
 
 
-def encode(form: Form, size: int, rng: Random, rip: int) -> Code:
-    """A random valid instruction of `form` at operand size `size`, to stand at `rip`."""
-    d = _Draft(form, size, rng)
+def encode(form: Form, size: int, rng: Random, rip: int, only: Registers | None = None) -> Code:
+    """A random valid instruction of `form` at operand size `size`, to stand at `rip`.
+
+    With `only`, it uses no other registers (but for implied ones), and small displacements.
+    """
+    d = _Draft(form, size, rng, only)
     e = form.enc
     _choose_prefixes(d)
     opcode = e.opcode
     if e.plus_r:
-        register = d.bits(4)
+        register = d.register()
         opcode, d.b = opcode + (register & 7), register >> 3
     if e.modrm:
         _choose_modrm(d)

@@ -205,11 +205,9 @@ _PREFIXES = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
 def is_repeat(code: bytes) -> bool:
     """Whether the bytes are a string instruction with F2 or F3."""
     i = 0
-    while i < len(code) and code[i] in _PREFIXES:
+    while i < len(code) and (code[i] in _PREFIXES or code[i] & 0xF0 == 0x40):
         i += 1
     repeats = b"\xf2" in code[:i] or b"\xf3" in code[:i]
-    if i < len(code) and code[i] & 0xF0 == 0x40:
-        i += 1
     return repeats and i < len(code) and code[i] in (*range(0xA4, 0xA8), *range(0xAA, 0xB0))
 
 

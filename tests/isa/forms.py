@@ -85,6 +85,7 @@ class Plan(NamedTuple):
     """
 
     form: Form
+    sizes: tuple[int, ...]
     label: str
     fixups: tuple[str, ...]
     sse: bool
@@ -114,6 +115,12 @@ def _fixups(form: Form) -> tuple[str, ...]:
         if (e.map, e.opcode) == (1, 0xAE) and e.pp == 2:
             names = ["bases"]
     return tuple(names)
+
+
+def _sizes(form: Form) -> tuple[int, ...]:
+    """Operand sizes to test.  MOVSXD of 16 bits: AMD reads 32 bits of memory, Intel 16."""
+    movsxd = (form.enc.map, form.enc.opcode) == (0, 0x63)
+    return tuple(s for s in form.sizes if not (movsxd and s == 16))
 
 
 def _modifies(form: Form) -> bool:
@@ -170,7 +177,7 @@ def plan_of(form: Form) -> Plan:
     undefined = sum(1 << FLAG_BITS[f.lower()] for f in form.insn.undefined)
     label = f"{name} {form.encoding}"
     return Plan(
-        form, label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87), align,
+        form, _sizes(form), label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87), align,
         _IGNORED.get((e.map, e.opcode, _group(form)), ()), undefined,
         _modifies(form), name.startswith(("RCP", "RSQRT")), _skip(form),
     )  # fmt: skip

@@ -10,15 +10,17 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .asm import assemble, disassemble
+from .cpustate import Case
 from .forms import Plan, plans
 from .hostcpu import HostCpu
 from .regression import format_line, read_case
-from .session import SUBJECTS, Clock, Finding, Session, make_subject, rounds
+from .session import SUBJECTS, Clock, Finding, Session, make_subject
+from .workload import MODES, work
 
-EACH = 60
+_SHOWN = 5  # sequences that differ: each may have a reason of its own
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -27,6 +29,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="repeat a run")
     parser.add_argument("--filter", default="", help="only mnemonics or encodings that match")
     parser.add_argument("--cpu", default=",".join(SUBJECTS), help="CPUs under test (comma list)")
+    parser.add_argument("--mode", default=",".join(MODES), help="what to try (comma list)")
     parser.add_argument("--limit", type=int, default=20, help="stop after so many bad forms")
     parser.add_argument(
         "--line",
@@ -51,13 +54,14 @@ def print_line(text: str) -> int:
     return 0
 
 
-def fuzz(session: Session, chosen: Sequence[Plan], clock: Clock, seed: int, limit: int) -> int:
-    """Search until time is over; returns how many forms differ."""
+def fuzz(session: Session, batches: Iterator[list[Case]], clock: Clock, limit: int) -> int:
+    """Search until time is over; returns how many kinds of difference were found."""
     bad: Counter[tuple[str, str]] = Counter()
-    for plan, cases in rounds(chosen, seed, EACH):
+    for cases in batches:
         for finding in session.check(cases):
-            bad[plan.label, finding.name] += 1
-            if bad[plan.label, finding.name] == 1:
+            kind = (finding.case.label, finding.name)
+            bad[kind] += 1
+            if bad[kind] <= (_SHOWN if finding.case.run else 1):
                 _show(session, finding)
         if clock.over or len(bad) >= limit:
             break
@@ -82,9 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     with HostCpu() as host:
         session = Session(host, [make_subject(name) for name in options.cpu.split(",")])
         clock = Clock(options.seconds)
-        bad = fuzz(session, chosen, clock, seed, options.limit)
+        batches = work(options.mode.split(","), chosen, seed)
+        bad = fuzz(session, batches, clock, options.limit)
     rate = session.compared / clock.seconds
-    print(f"{session.compared} cases in {clock.seconds:.1f} s ({rate:.0f}/s), {bad} forms differ")
+    print(f"{session.compared} cases in {clock.seconds:.1f} s ({rate:.0f}/s), {bad} kinds differ")
     return 1 if bad else 0
 
 

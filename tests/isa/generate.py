@@ -214,7 +214,8 @@ def _defined(d: Draft) -> bool:
 
 def _rdi_target(d: Draft) -> None:
     """MASKMOV: with an empty mask a fault is the CPU's choice, so there is none."""
-    d.gpr[RDI] = q(STACK + d.rng.getrandbits(11))
+    base = LOW_BASE if 0x67 in d.code.data[:-1] else STACK
+    d.gpr[RDI] = q(base + d.rng.getrandbits(11))
 
 
 def _xlat(d: Draft) -> None:
@@ -344,20 +345,23 @@ class Generator:
             _place_operand(d)
         if not _defined(d):
             return self.case(code, plan)
-        if plan.sse or plan.x87:
-            pool = plan.pool if rng.randrange(5) else "int"
-            fx = random_fx(rng, self.pools, pool, plan.x87)
-        else:
-            fx = rng.choice(self._background)
         return Case(
-            code.data, b"".join(d.gpr), code.rip, d.flags, fx, bytes(256), d.fs_base, d.gs_base,
-            tuple(d.memory), plan.undefined, plan.label, _ignored(d), plan.modifies, plan.estimate,
+            code.data, b"".join(d.gpr), code.rip, d.flags, self.fx(plan), bytes(256),
+            d.fs_base, d.gs_base, tuple(d.memory), plan.undefined, plan.label,
+            _ignored(d), plan.modifies, plan.estimate,
         )  # fmt: skip
+
+    def fx(self, plan: Plan) -> bytes:
+        """An FXSAVE image that suits the form."""
+        if not plan.sse and not plan.x87:
+            return self.rng.choice(self._background)
+        pool = plan.pool if self.rng.randrange(5) else "int"
+        return random_fx(self.rng, self.pools, pool, plan.x87)
 
     def cases(self, plan: Plan, n: int, rip: int) -> list[Case]:
         """`n` cases of the plan's form; several states share each encoding."""
         cases: list[Case] = []
         while len(cases) < n:
-            code = encode(plan.form, self.rng.choice(plan.form.sizes), self.rng, rip)
+            code = encode(plan.form, self.rng.choice(plan.sizes), self.rng, rip)
             cases += [self.case(code, plan) for _ in range(min(STATES_PER_CODE, n - len(cases)))]
         return cases

@@ -47,7 +47,7 @@ enum {
   REP_MAX = 4096,
   CODE_MAX = 64,
   PADDING = 16,  /* INT3 behind the code */
-  TIME_LIMIT = 2 /* seconds for a case that does not end */
+  TIME_LIMIT = 1 /* seconds for a case that does not end */
 };
 
 enum { FX_USED = 464, FX_SIZE = 512, FX_MXCSR_MASK = 28, FX_MXCSR = 24, FX_YMMH = 576 };
@@ -144,16 +144,14 @@ static u64 flat_offset(u64 addr) {
 
 /* The opcode byte behind the prefixes (0 for other maps), and whether F2/F3 is among them. */
 static u8 opcode_of(const Input *in, bool *rep) {
+  static const u8 prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
   u32 i = 0;
   *rep = false;
   for (; i < in->code_len; i++) {
     u8 b = in->code[i];
-    if (b == 0xf2 || b == 0xf3) *rep = true;
-    else if (!(b == 0x26 || b == 0x2e || b == 0x36 || b == 0x3e || (b >= 0x64 && b <= 0x67) ||
-               b == 0xf0))
-      break;
+    *rep = *rep || b == 0xf2 || b == 0xf3;
+    if ((b & 0xf0) != 0x40 && !memchr(prefixes, b, sizeof prefixes)) break;
   }
-  if (i < in->code_len && (in->code[i] & 0xf0) == 0x40) i++;
   return i < in->code_len ? in->code[i] : 0;
 }
 

@@ -1,0 +1,93 @@
+"""Instructions as no assembler writes them: odd prefixes, changed bytes, LOCK where it is illegal.
+
+A valid encoding gets a prefix more or a byte changed.  The decoder under test says what came out,
+so that registers can be set up for its memory operand; the host says whether that was right.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from blink import _engine
+from blink.isa.reference import Unimplemented, find_form
+
+from .cpustate import CODE_BASE
+from .encode import Address, Code
+from .forms import Plan, plan_of
+
+PREFIXES = (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x40, 0x48, 0x4F)
+_MAX = 15
+_SEGMENTS = {5: 0x64, 6: 0x65}  # Insn.seg: 1 + register number
+# Near branches: AMD lets 66 cut RIP to 16 bits, Intel ignores it (and so do we).
+_NEAR_BRANCHES = {
+    *((0, op) for op in (*range(0x70, 0x80), *range(0xE0, 0xE4), 0xC2, 0xC3, 0xE8, 0xE9, 0xEB)),
+    *((1, op) for op in range(0x80, 0x90)),
+}
+_LOOPS = {(0, 0xE0), (0, 0xE1)}  # AMD lets F2 and F3 choose the condition
+_DOUBLE_SHIFTS = {(1, 0xA4), (1, 0xAC)}  # undefined when the count exceeds the operand size
+_REP_IS_ANOTHER = {(1, 0xBC), (1, 0xBD)}  # TZCNT, LZCNT
+
+
+def mutated(data: bytes, rng: Random) -> bytes:
+    """The bytes with one to three changes: a prefix more, or a bit flipped."""
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        if rng.randrange(3):
+            changed.insert(rng.randrange(2) if rng.randrange(4) == 0 else 0, rng.choice(PREFIXES))
+        else:
+            changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def _address(insn: dict[str, int], rip: int) -> Address | None:
+    """The memory operand as the decoder sees it."""
+    if not insn["has_mem"]:
+        return None
+    width = insn["addr_size"] * 8
+    segment = _SEGMENTS.get(insn["seg"], 0)
+    fixed = None
+    if insn["base"] < 0 and insn["index"] < 0:
+        end = rip + insn["len"] if insn["rip_relative"] else 0
+        fixed = (insn["disp"] + end) & (1 << width) - 1
+    return Address(
+        insn["base"], insn["index"], insn["scale"], insn["disp"], width, segment, fixed
+    )  # fmt: skip
+
+
+def _vendor_specific(insn: dict[str, int]) -> bool:
+    """What CPUs do differently, or what belongs to a feature that we do not advertise."""
+    where = (insn["map"], insn["opcode"])
+    if insn["rep"] and where in _REP_IS_ANOTHER:
+        return True
+    if (insn["rep"] or insn["repne"]) and where in _LOOPS:
+        return True
+    if where in _DOUBLE_SHIFTS and insn["osz"] == 2 and insn["imm"] & 31 > 16:
+        return True
+    return bool(insn["has_66"]) and (
+        where in _NEAR_BRANCHES
+        or (where == (0, 0xFF) and (insn["modrm"] >> 3 & 7) in (2, 4))
+        or where == (0, 0x63)
+        or (insn["map"] == 1 and insn["opcode"] & 0xF8 == 0xC8)
+    )
+
+
+def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
+    """A mutation of `code` that is an implemented instruction, or None for this try.
+
+    Bytes that no form covers are not tried on the host: they might be anything there.
+    """
+    data = mutated(code.data, rng)
+    try:
+        insn = _engine.decode(data + bytes(_MAX))
+        form = find_form(insn)
+    except (_engine.DecodeError, Unimplemented):
+        return None
+    plan = plan_of(form)
+    if plan.skip or _vendor_specific(insn):
+        return None
+    data = (data + bytes(_MAX))[: insn["len"]]
+    size = form.size or insn["osz"] * 8
+    address = _address(insn, code.rip)
+    if address and address.fixed is not None and address.fixed >> 16 == CODE_BASE >> 16:
+        return None  # our code area is not the same on all CPUs
+    return Code(form, size, data, code.rip, address, insn["imm"] & 0xFF), plan

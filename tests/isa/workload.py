@@ -1,0 +1,59 @@
+"""Endless cases for the fuzzer: single forms, mutated encodings, sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+
+from .cpustate import CODE_BASE, CODE_SIZE, Case
+from .encode import encode
+from .forms import Plan
+from .generate import Generator
+
+MODES = ("forms", "mutations", "sequences")
+_BATCH = 500
+_EACH = 60
+_SLOT = 16
+
+
+def place(generator: Generator) -> int:
+    """An address for code, with room for the longest sequence behind it."""
+    return CODE_BASE + _SLOT * generator.rng.randrange(CODE_SIZE // _SLOT - 8)
+
+
+def forms(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case]]:
+    """Many cases of one form after another."""
+    for plan in cycle(plans):
+        yield generator.cases(plan, _EACH, place(generator))
+
+
+def mutations(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case]]:
+    """Mutated encodings of all forms mixed."""
+    from .mutate import mutation
+
+    while True:
+        batch: list[Case] = []
+        while len(batch) < _BATCH:
+            plan = generator.rng.choice(plans)
+            size = generator.rng.choice(plan.sizes)
+            code = encode(plan.form, size, generator.rng, place(generator))
+            if found := mutation(code, generator.rng):
+                batch += [generator.case(*found) for _ in range(2)]
+        yield batch
+
+
+def sequences(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case]]:
+    """Programs of several instructions."""
+    from .sequence import Sequences
+
+    maker = Sequences(plans, generator)
+    while True:
+        yield [maker.case(place(generator)) for _ in range(_BATCH)]
+
+
+def work(modes: Sequence[str], plans: Sequence[Plan], seed: int | str) -> Iterator[list[Case]]:
+    """Batches of the named modes in turn, without end."""
+    makers = {"forms": forms, "mutations": mutations, "sequences": sequences}
+    streams = [makers[mode](plans, Generator(f"{seed} {mode}")) for mode in modes]
+    for stream in cycle(streams):
+        yield next(stream)
