@@ -25,7 +25,7 @@
 #define HANDLER(name) const Rec *H(name)(Cpu *c, const Rec *r)
 
 #if BLINK_TRAMPOLINE
-#define GO(rec) return (rec)
+#define GO(rec) return (void)c, (rec)
 #else
 #define GO(rec)                \
   do {                         \
