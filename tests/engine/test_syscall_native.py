@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
 import socket
 import struct
+import tempfile
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +23,7 @@ from engine.native_help import Native
 
 READ, WRITE, CLOSE, POLL, READV, WRITEV, ACCESS, PIPE = 0, 1, 3, 7, 19, 20, 21, 22
 SELECT, GETPID, GETSOCKNAME = 23, 39, 51
+DUP2, FCNTL, GETCWD, PPOLL = 33, 72, 79, 271
 BASE = 0x1900_0000_0000
 PAGE = 4096
 UNMAPPED = BASE + 8 * PAGE
@@ -76,11 +82,87 @@ def test_other_calls_are_pythons(native: Native, number: int) -> None:
 
 
 def test_paths_only_when_allowed(native: Native) -> None:
-    native.write(DATA, b"/proc/self/status\0")
+    native.write(DATA, b"/etc/passwd\0")
     assert not native.call(ACCESS, DATA, os.R_OK).done
     native.hide(0, 0, paths=True)
     assert rax(native, ACCESS, DATA, os.R_OK) == 0
     assert rax(native, ACCESS, HOST_ONLY, os.R_OK) == -EFAULT
+
+
+@pytest.mark.parametrize(
+    ("path", "done"),
+    [
+        (b"/proc", False),
+        (b"/proc/self/exe", False),
+        (b"proc", False),
+        (b"../../proc/self", False),
+        (b"/usr/..//proc/1", False),
+        (b"/dev/fd/3", False),
+        (b"/dev/fd", False),
+        (b"/procs/self", True),
+        (b"/etc/xproc", True),
+        (b"", True),
+        (b"x" * 5000, True),
+    ],
+)
+def test_paths_into_proc_are_pythons(native: Native, path: bytes, done: bool) -> None:
+    native.hide(0, 0, paths=True)
+    native.write(DATA, path + b"\0")
+    assert native.call(ACCESS, DATA, os.R_OK).done == done
+
+
+def test_calls_under_policy(native: Native) -> None:
+    assert not native.call(GETCWD, DATA, PAGE).done
+    native.hide(0, 0, paths=True)
+    assert rax(native, GETCWD, DATA, PAGE) == len(os.getcwd()) + 1
+
+
+# --- types that depend on a value ---
+
+
+def test_variants(native: Native, pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    assert rax(native, FCNTL, reader, fcntl.F_GETFD, 0) == fcntl.FD_CLOEXEC
+    flock = struct.pack("<hh4xqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
+    with tempfile.TemporaryFile() as file:
+        native.write(DATA, flock)
+        native.mark_code(DATA)
+        assert rax(native, FCNTL, file.fileno(), fcntl.F_GETLK, DATA) == 0
+        assert struct.unpack("<hh4xqqi4x", native.read(DATA, 32))[0] == fcntl.F_UNLCK
+        assert rax(native, FCNTL, file.fileno(), fcntl.F_GETLK, HOST_ONLY) == -EFAULT
+    assert not native.call(FCNTL, reader, 9999, 0).done
+
+
+def test_claimed_descriptors(native: Native, pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    native.hide(900, 932)
+    assert not native.call(DUP2, reader, 900).done
+    assert rax(native, DUP2, 900, reader) == -EBADF
+    assert rax(native, DUP2, reader, writer) == writer
+
+
+def test_masks_never_block_the_synchronous_five(native: Native) -> None:
+    seen = []
+    status = f"/proc/self/task/{threading.get_native_id()}/status"
+
+    def look() -> None:
+        time.sleep(0.05)
+        text = Path(status).read_text()
+        seen.append(int(text.partition("SigBlk:\t")[2].split()[0], 16))
+
+    native.write(DATA, struct.pack("<qq", 0, 150_000_000))
+    native.write(DATA + 64, b"\xff" * 8)
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    assert rax(native, PPOLL, 0, 0, DATA, DATA + 64, 8) == 0
+    watcher.join()
+    five = (signal.SIGILL, signal.SIGTRAP, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)
+    assert seen[0] & 1 << signal.SIGUSR1 - 1
+    assert not any(seen[0] & 1 << signo - 1 for signo in five)
+    assert native.read(DATA + 64, 8) == b"\xff" * 8
+    assert rax(native, PPOLL, 0, 0, DATA, 0, 8) == 0
+    assert rax(native, PPOLL, 0, 0, DATA, HOST_ONLY, 8) == -EFAULT
+    assert rax(native, PPOLL, 0, 0, DATA, DATA + 64, 4) == -EINVAL
 
 
 # --- descriptors ---
