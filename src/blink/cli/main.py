@@ -45,10 +45,9 @@ def _refuse(problem: str) -> int:
 
 def _say(text: str) -> None:
     """One line on stderr, for who can read it."""
-    try:
-        os.write(2, f"blink: {text}\n".encode(errors="backslashreplace"))
-    except OSError:
-        pass
+    from blink.kernel.log import write_line
+
+    write_line(2, f"blink: {text}")
 
 
 def _print(text: str) -> int:
@@ -73,7 +72,7 @@ def _run(line: CommandLine, program: str) -> int:
             program, line.argv, env, _options(line), inherited_signals(), _report_crash
         )
     except OSError as error:
-        _say(f"{error.filename or 'cannot start'}: {error.strerror}")
+        _say(f"{os.fsdecode(error.filename or 'cannot start')}: {error.strerror}")
         return CANNOT_START
 
 

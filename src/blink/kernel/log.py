@@ -49,7 +49,7 @@ class Log:
         """A line for those who asked for a log; lost when it cannot be written."""
         for name in (LOG, STDERR):
             fd = self.hidden.fds.get(name)
-            if fd is not None and not _write(fd, f"[{os.getpid()}] {text}\n"):
+            if fd is not None and not write_line(fd, f"[{os.getpid()}] {text}"):
                 self.hidden.close(name)
 
     def tell(self, text: str) -> None:
@@ -60,7 +60,7 @@ class Log:
     def tell_stderr(self, text: str) -> None:
         """A line on stderr, unless the log is there, or stderr is another file by now."""
         if STDERR not in self.hidden.fds and self.has_stderr:
-            _write(2, f"blink: {text}\n")
+            write_line(2, f"blink: {text}")
 
     @property
     def has_stderr(self) -> bool:
@@ -76,9 +76,10 @@ def _identity(fd: int) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _write(fd: int, text: str) -> bool:
+def write_line(fd: int, text: str) -> bool:
+    """Whether a line could be written."""
     try:
-        os.write(fd, text.encode(errors="backslashreplace"))
+        os.write(fd, f"{text}\n".encode(errors="backslashreplace"))
     except OSError:
         return False
     return True

@@ -1,0 +1,100 @@
+"""Names of addresses: the symbol tables of an ELF64 file, and which part of it lies where.
+
+A small reader of its own, because a crash report must not depend on what is installed.  Layout:
+elf(5).  Anything malformed reads as "no symbols".
+"""
+
+from __future__ import annotations
+
+import os
+from struct import Struct, error
+
+_HEADER = Struct("<16xHHIQQQIHHHHHH")  # type .. shstrndx
+_SEGMENT = Struct("<IIQQQQQQ")  # type flags offset vaddr paddr filesz memsz align
+_SECTION = Struct("<IIQQQQIIQQ")  # name type flags addr offset size link info addralign entsize
+_SYMBOL = Struct("<IBBHQQ")  # name info other shndx value size
+PT_LOAD = 1
+SHT_SYMTAB, SHT_DYNSYM = 2, 11
+STT_NOTYPE, STT_FUNC, STT_GNU_IFUNC = 0, 2, 10
+_CODE = (STT_NOTYPE, STT_FUNC, STT_GNU_IFUNC)
+_LIMIT = 256 << 20  # bytes of one table: more than any program has
+
+
+class Symbol:
+    """A name for the bytes [value, value + size) of a file's own address range; size may be 0."""
+
+    __slots__ = ("name", "size", "value")
+
+    def __init__(self, name: str, value: int, size: int) -> None:
+        self.name = name
+        self.value = value
+        self.size = size
+
+    def reaches(self, address: int) -> bool:
+        """Whether an address behind its start may belong to it."""
+        return not self.size or address < self.value + self.size
+
+
+class Symbols:
+    """The segments and code symbols of one file; empty for what is no ELF64 file."""
+
+    __slots__ = ("segments", "symbols")
+
+    def __init__(self, path: str) -> None:
+        self.segments: list[tuple[int, int, int]] = []  # file offset, address, size in the file
+        self.symbols: list[Symbol] = []
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            return
+        try:
+            self._read(fd)
+        except (OSError, error, IndexError, ValueError):
+            pass  # truncated or malformed: what was read until now stays
+        finally:
+            os.close(fd)
+
+    def _read(self, fd: int) -> None:
+        head = os.pread(fd, 64, 0)
+        if head[:5] != b"\x7fELF\x02":
+            return
+        values = _HEADER.unpack(head)
+        phoff, shoff, phentsize, phnum, shnum = values[4], values[5], *values[8:10], values[11]
+        if phentsize == _SEGMENT.size:
+            table = _SEGMENT.iter_unpack(_pread(fd, phoff, phnum * _SEGMENT.size))
+            self.segments = [(s[2], s[3], s[5]) for s in table if s[0] == PT_LOAD]
+        sections = list(_SECTION.iter_unpack(_pread(fd, shoff, shnum * _SECTION.size)))
+        for section in sections:
+            if section[1] in (SHT_SYMTAB, SHT_DYNSYM):
+                self._read_table(fd, section, sections[section[6]])
+
+    def _read_table(self, fd: int, table: tuple[int, ...], strings: tuple[int, ...]) -> None:
+        names = _pread(fd, strings[4], strings[5])
+        size = table[5] - table[5] % _SYMBOL.size
+        for name, info, _, section, value, length in _SYMBOL.iter_unpack(
+            _pread(fd, table[4], size)
+        ):
+            if section and info & 15 in _CODE and names[name : name + 1] not in (b"", b"\0"):
+                text = names[name : names.index(b"\0", name)].decode("utf-8", "replace")
+                self.symbols.append(Symbol(text, value, length))
+
+    def address_of(self, offset: int) -> int | None:
+        """The file's own address for a place in the file, None when no segment loads it."""
+        for start, address, size in self.segments:
+            if start <= offset < start + size:
+                return address + offset - start
+        return None
+
+    def nearest(self, address: int) -> Symbol | None:
+        """The last symbol at or before an address that may hold it.
+
+        One with a size must reach the address, so that in a stripped file no distant name is given.
+        """
+        holding = (s for s in self.symbols if s.value <= address and s.reaches(address))
+        return max(holding, key=lambda s: (s.value, s.size), default=None)
+
+
+def _pread(fd: int, offset: int, size: int) -> bytes:
+    if size > _LIMIT:
+        raise ValueError("an absurd table")
+    return os.pread(fd, size, offset)
