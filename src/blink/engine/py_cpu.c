@@ -7,6 +7,7 @@
 #include <structmember.h>
 
 #include "_generated_flags.h"
+#include "bodies.h"
 #include "forms.h"
 #include "memory.h"
 #include "run.h"
@@ -228,6 +229,23 @@ static PyObject *cpu_fxrstor(PyObject *self, PyObject *arg)
   Py_RETURN_NONE;
 }
 
+static PyObject *cpu_cpuid(PyObject *self, PyObject *args)
+{
+  Cpu *c = ((CpuObject *)self)->cpu;
+  unsigned leaf, sub = 0;
+  if (!PyArg_ParseTuple(args, "I|I:cpuid", &leaf, &sub)) return NULL;
+  u64 saved[] = {c->gpr[RAX], c->gpr[RBX], c->gpr[RCX], c->gpr[RDX]};
+  c->gpr[RAX] = leaf;
+  c->gpr[RCX] = sub;
+  cpuid_body(c);
+  PyObject *out = Py_BuildValue("KKKK", c->gpr[RAX], c->gpr[RBX], c->gpr[RCX], c->gpr[RDX]);
+  c->gpr[RAX] = saved[0];
+  c->gpr[RBX] = saved[1];
+  c->gpr[RCX] = saved[2];
+  c->gpr[RDX] = saved[3];
+  return out;
+}
+
 /* set_breakpoints(iterable of addresses): replaces all. */
 static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg)
 {
@@ -341,6 +359,7 @@ static PyMethodDef methods[] = {
     {"set_result", cpu_set_result, METH_O, "set_result(value): RAX, modulo 2**64."},
     {"fxsave", cpu_fxsave, METH_NOARGS, "fxsave() -> 512 bytes in FXSAVE64 format."},
     {"fxrstor", cpu_fxrstor, METH_O, "fxrstor(bytes): the inverse of fxsave()."},
+    {"cpuid", cpu_cpuid, METH_VARARGS, "cpuid(leaf, sub=0) -> (eax, ebx, ecx, edx) of the guest."},
     {"set_breakpoints", cpu_set_breakpoints, METH_O, "Replace all breakpoints by these addresses."},
     {"counters", cpu_counters, METH_NOARGS, "counters() -> dict of statistics."},
     {0},
