@@ -45,8 +45,8 @@ def execute(
 ) -> None:
     """Replaces the process's program.  Raises SysError before the point of no return.
 
-    `inaccessible`: the path goes through a close-on-exec descriptor (execveat(2)).  `comm` names the
-    process when the path does not.
+    `inaccessible`: the path goes through a close-on-exec descriptor (execveat(2)).  `comm` names
+    the process when the path does not.
     """
     process = task.process
     try:
@@ -111,7 +111,7 @@ def enter(task: Task, program: Program, comm: bytes | None = None) -> None:
         euid=os.geteuid(),
         gid=os.getgid(),
         egid=os.getegid(),
-        hwcap=process.hwcap,
+        hwcap=task.cpu.cpuid(1)[3],
         execfn=program.path,
         stack_size=stack_size(),
     )

@@ -30,9 +30,9 @@ def run(task: Task) -> NoReturn:
 
 
 def _syscall(task: Task) -> None:
-    number, *registers = task.cpu.syscall_args()
+    call = task.cpu.syscall_args()
     try:
-        result = dispatch(task, number, registers)
+        result = dispatch(task, call[0], call[1:])
     except Interrupted:
         _rewind(task)
         return
@@ -42,13 +42,13 @@ def _syscall(task: Task) -> None:
 
 def _interrupted(task: Task) -> None:
     """A native call that a signal ended, or that never began; RAX still is its number."""
-    number, *registers = task.cpu.syscall_args()
+    number, *_ = registers = task.cpu.syscall_args()
     if task.cpu.stop_error == host.NEVER_BEGAN & (1 << 64) - 1:
         _rewind(task)
         return
     call = find(number & 0xFFFFFFFF)
     if call is not None:
-        note_mask(task, call, registers)
+        note_mask(task, call, registers[1:])
     task.cpu.set_result(-EINTR)
     deliver(task)
 
@@ -85,8 +85,7 @@ def _unimplemented(task: Task) -> None:
     rip = task.cpu.rip
     code = task.memory.read(rip, 1).hex()
     task.process.log_once(f"unimplemented instruction at {rip:#x} ({code}...)")
-    fault = faults.Fault(sig.SIGILL, sig.ILL_ILLOPN, rip, Trap(faults.UD))
-    force(task, fault)
+    force(task, faults.Unimplemented(sig.SIGILL, sig.ILL_ILLOPN, rip, Trap(faults.UD)))
 
 
 def _go_on(task: Task) -> None:

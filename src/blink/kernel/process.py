@@ -57,7 +57,6 @@ class Process:
     files           paths and descriptors under policy (blink.vfs), or None before it is set
     open_executable path -> descriptor, or OSError: how execve opens files
     personality     personality(2)
-    hwcap           AT_HWCAP, EDX of CPUID leaf 1
     vfork           set in a vfork child: what it owes its parent
     timers          numbers of POSIX timers, which do not survive execve
     at_exit         called with no arguments before the process ends
@@ -70,7 +69,6 @@ class Process:
         "at_exit",
         "files",
         "hidden",
-        "hwcap",
         "image",
         "memory",
         "messages",
@@ -99,7 +97,6 @@ class Process:
         self.image: Image | None = None
         self.files: object | None = None
         self.open_executable: Callable[[bytes], int] = open_host
-        self.hwcap = 0
         self.personality = 0
         self.vfork: VforkChild | None = None
         self.timers: set[int] = set()

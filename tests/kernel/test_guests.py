@@ -1,0 +1,92 @@
+"""C programs of `guests/`, run natively and by blink: the same output, the same end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent / "guests"
+SOURCE = Path(__file__).parents[2] / "src"
+FLAGS = ["-std=gnu11", "-static", "-O1", "-w"]
+
+Compile = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]) -> Compile:
+    """Compiles a guest once a session; its path."""
+    folder = tmp_path_factory.mktemp("guests")
+
+    def build(name: str) -> Path:
+        program = folder / name
+        if not program.exists():
+            command = [need("gcc"), *FLAGS, "-o", str(program), str(HERE / f"{name}.c"), "-lrt"]
+            subprocess.run(command, check=True, timeout=60)
+        return program
+
+    return build
+
+
+def blink(*options: str) -> list[str]:
+    code = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from blink.cli.main import main; "
+    return [sys.executable, "-I", "-S", "-c", code + "sys.exit(main())", *options]
+
+
+def end(command: list[str], folder: Path) -> tuple[int, str, str]:
+    """Status, stdout and stderr of a command."""
+    said = subprocess.run(
+        command,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+        preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL),
+    )
+    return said.returncode, said.stdout.decode(), said.stderr.decode()
+
+
+def compare(command: list[str], folder: Path, *options: str) -> None:
+    native = end(command, folder)
+    emulated = end([*blink(*options), *command], folder)
+    assert emulated[1].splitlines() == native[1].splitlines(), emulated[2]
+    assert emulated[0] == native[0], emulated[2]
+
+
+@pytest.mark.parametrize("options", [(), ("-m",)], ids=["linear", "checked"])
+@pytest.mark.parametrize("name", ["memory", "signals", "faults", "processes", "misc"])
+def test_same_as_the_host(
+    name: str, options: tuple[str, ...], compiled: Compile, tmp_path: Path
+) -> None:
+    compare([str(compiled(name))], tmp_path, *options)
+
+
+DEATHS = """
+    exit exit256 thread-exit abort segv ill fpe trap blocked-segv ignored-segv no-stack bad-return
+    overflow 1 2 3 6 9 10 13 14 15 16 17 18 20 23 24 25 28 34 64 -10 -11 -13 -15 -40
+""".split()
+
+
+@pytest.mark.parametrize("how", DEATHS)
+def test_ends_the_same_way(how: str, compiled: Compile, tmp_path: Path) -> None:
+    program = str(compiled("deaths"))
+    if how == "20":  # SIGTSTP stops nobody whose process group is an orphan
+        compare(["setsid", "-w", program, how], tmp_path)
+        return
+    compare([program, how], tmp_path)
+
+
+def test_log_lines(compiled: Compile, tmp_path: Path) -> None:
+    command = [*blink("-s"), str(compiled("deaths")), "exit"]
+    status, _, said = end(command, tmp_path)
+    lines = [line.partition("] ")[2] for line in said.splitlines()]
+    assert status == 7
+    assert "exit_group(7) = ?" in lines
+    assert any(line.startswith("arch_prctl(ARCH_SET_FS, 0x") for line in lines)
+    assert any(line.startswith("rseq(") and line.endswith("= -1 ENOSYS") for line in lines)
