@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blink.codegen.trace import Effect, Trace, walk
 from blink.isa.bits import Bits
-from blink.isa.flags import Add, Explicit, FlagState, Guarded, Result, Sub
+from blink.isa.flags import Add, Explicit, FlagState, Guarded, Result, Sub, operands
 
 LANE = {8: "b", 16: "w", 32: "d", 64: "q"}
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor": "^", "udiv": "/", "urem": "%"}
@@ -196,7 +196,7 @@ class HandlerPrinter(Printer):
         for effect in t.effects:
             roots += [a for a in effect.args if isinstance(a, Bits)]
             roots += [effect.guard] if effect.guard is not None else []
-        return roots + (_flag_roots(t.flags) if t.flags is not None else [])
+        return roots + (operands(t.flags) if t.flags is not None else [])
 
     def _read_leaves(self) -> None:
         leaves = [n for n in walk(self._roots()) if n.op == "in" and not str(n.aux).startswith("lane")]
@@ -266,7 +266,7 @@ class HandlerPrinter(Printer):
     # -- flags ------------------------------------------------------------------------------------------
 
     def _prepare_flags(self, f: FlagState) -> None:
-        for node in _flag_roots(f):
+        for node in operands(f):
             self.value(node)
 
     def _commit_flags(self, f: FlagState) -> None:
@@ -330,13 +330,3 @@ def _last_writes(commits: list[tuple[str, Bits]]) -> list[tuple[str, Bits]]:
     """Later writes of the same location win; distinct locations keep their order."""
     last = {location: i for i, (location, _) in enumerate(commits)}
     return [c for i, c in enumerate(commits) if last[c[0]] == i]
-
-
-def _flag_roots(f: FlagState) -> list[Bits]:
-    if isinstance(f, Guarded):
-        return [f.condition, *_flag_roots(f.new), *_flag_roots(f.old)]
-    if isinstance(f, Sub | Add):
-        return [f.a, f.b]
-    if isinstance(f, Result):
-        return [f.result, f.cf, f.of, f.af]
-    return [f.value] if isinstance(f, Explicit) else []

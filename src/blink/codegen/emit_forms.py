@@ -17,7 +17,7 @@ def _class(operands: tuple[Operand, ...], *where: str) -> str:
         if o.kind.where in where and o.kind.bank:
             if o.kind.bank == "gpr":
                 return "FIELD_GPR8" if o.kind.width == 8 else "FIELD_GPR"
-            return "FIELD_INDEX"
+            return "FIELD_LOW3" if o.kind.bank in ("mm", "seg") else "FIELD_INDEX"
     return "FIELD_NONE"
 
 
@@ -30,6 +30,8 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_LINK")
     if form.rm is not None and form.rm.access == "rw":
         flags.append("FORM_UPDATE")
+    if form.insn.name == "POP" and form.rm is not None:
+        flags.append("FORM_POP")
     if form.no_rex_b:
         flags.append("FORM_NO_REX_B")
     if f.trace.uses_next_ip:

@@ -7,7 +7,7 @@ from typing import Any
 
 from blink.isa.binding import Operands, Variant, execute
 from blink.isa.bits import Bits
-from blink.isa.flags import FlagState
+from blink.isa.flags import FlagState, operands
 from blink.isa.spec import Form
 
 
@@ -37,7 +37,8 @@ class Trace:
 
     @property
     def uses_fp(self) -> bool:
-        roots = [v for _, v in self.commits] + [a for e in self.effects for a in e.args if isinstance(a, Bits)]
+        roots = [v for _, v in self.commits] + (operands(self.flags) if self.flags else [])
+        roots += [a for e in self.effects for a in e.args if isinstance(a, Bits)]
         return any(node.op == "fp" for node in walk(roots))
 
 

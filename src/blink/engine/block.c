@@ -140,6 +140,7 @@ static u8 field(u8 kind, u32 number, const Insn *in)
 {
   if (kind == FIELD_GPR8 && !in->rex && in->enc == ENC_LEGACY && number >= 4 && number < 8)
     return (number - 4) * 8 + 1; /* AH, CH, DH, BH */
+  if (kind == FIELD_LOW3) return number & 7; /* MMX and segment registers ignore REX */
   return kind == FIELD_INDEX ? number : (number & 15) * 8;
 }
 
@@ -169,6 +170,7 @@ static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f)
   }
   r->disp = in->disp;
   if (in->rip_relative) r->disp += b->rip + in->len;
+  if (f->flags & FORM_POP && in->base == RSP) r->disp += in->osz == 2 ? 2 : 8;
   if (in->base >= 0) r->base = in->base * 8;
   if (in->index >= 0) r->index = in->index * 8;
   r->scale = in->scale;

@@ -27,8 +27,6 @@ void memory_fence(Cpu *c);
 void load_segment(Cpu *c, u16 selector);
 void mxcsr_load(Cpu *c, u32 value);
 u32 mxcsr_store(Cpu *c);
-void mmx_enter(Cpu *c); /* before every MMX instruction */
-void mmx_leave(Cpu *c); /* EMMS */
 
 /* --- bodies_mem.c --- */
 #define fxsave_body BODY(fxsave_body)
@@ -42,10 +40,12 @@ void fxrstor_body(Cpu *c, u64 address, u32 wide);
 #define frstor_image BODY(frstor_image)
 #define fnsave_image BODY(fnsave_image)
 #define store80 BODY(store80)
+#define check_store BODY(check_store)
 void fldenv_image(Cpu *c, u64 address, u32 bits);
 void fnstenv_image(Cpu *c, u64 address, u32 bits);
 void frstor_image(Cpu *c, u64 address, u32 bits);
 void fnsave_image(Cpu *c, u64 address, u32 bits);
+void check_store(Cpu *c, u64 address, u32 size); /* fault now if a store would */
 void store80(Cpu *c, u64 address, u64 low, u16 high);
 
 /* BTS, BTR, BTC (operation 0, 1, 2) on a bit string in memory, atomically.  The old bit. */

@@ -4,33 +4,44 @@
 
 #include <string.h>
 
-#include "fp.h"
 #include "memory.h"
 #include "ops.h"
 #include "x87.h"
 
-/* An image of `size` bytes, both ends of which were touched: no fault comes half-way. */
+/* Faults as an access to that byte would, and changes nothing. */
+static void touch(u8 *p, bool write)
+{
+  if (write) __atomic_fetch_or(p, 0, __ATOMIC_RELAXED);
+  else (void)*(volatile u8 *)p;
+}
+
+/* An image of `size` bytes, all pages of which were touched: no fault comes half-way. */
 static void *span(Cpu *c, u64 address, u32 size, bool write)
 {
   u8 *p = write ? mem_wr(c, address, size) : mem_rd(c, address, size);
-  (void)*(volatile u8 *)p, (void)*(volatile u8 *)(p + size - 1);
-  if (write) *(volatile u8 *)p = *p, *(volatile u8 *)(p + size - 1) = p[size - 1];
+  touch(p, write);
+  u64 last = (address + size - 1) & GUEST_PAGE_MASK;
+  if (last > address) touch(p + (last - address), write);
   return p;
+}
+
+void check_store(Cpu *c, u64 address, u32 size)
+{
+  span(c, address, size, true);
 }
 
 void fxsave_body(Cpu *c, u64 address, u32 wide)
 {
+  touch(mem_wr(c, address + 511, 1), true); /* the far end first, as Zen 4 does */
   void *to = span(c, address, 512, true);
-  c->mxcsr = mxcsr_read();
   x87_fxsave(c, to, wide);
 }
 
 void fxrstor_body(Cpu *c, u64 address, u32 wide)
 {
+  touch(mem_rd(c, address + 511, 1), false);
   const void *from = span(c, address, 512, false);
-  c->mxcsr = mxcsr_read();
   x87_fxrstor(c, from, wide);
-  mxcsr_write(c->mxcsr);
 }
 
 void fldenv_image(Cpu *c, u64 address, u32 bits)

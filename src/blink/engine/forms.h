@@ -4,7 +4,7 @@
 #include "cpu.h"
 
 /* How a register's number becomes a record field. */
-enum { FIELD_NONE, FIELD_GPR8, FIELD_GPR, FIELD_INDEX };
+enum { FIELD_NONE, FIELD_GPR8, FIELD_GPR, FIELD_INDEX, FIELD_LOW3 };
 enum { MOD_ANY, MOD_MEM, MOD_REG };
 enum {
   FORM_END = 1,        /* ends a block */
@@ -16,6 +16,7 @@ enum {
   FORM_ADDRESS = 64,   /* LEA: no segment base */
   FORM_ST = 128,       /* b is ModRM & 7 */
   FORM_OREG = 256,     /* b is the register in the opcode */
+  FORM_POP = 2048,     /* an RSP-based address counts from where RSP goes */
   FORM_UPDATE = 1024,  /* reads and writes its ModRM operand */
   FORM_NO_REX_B = 512  /* matches only without REX.B */
 };

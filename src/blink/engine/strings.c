@@ -24,7 +24,7 @@ static u64 move_run(Cpu *c, u64 base, u64 count, u32 size)
   u64 n = down(c) ? 0 : fit(to, fit(from, count, size), size);
   if (n < 2 || to - from < n * size) return 0;
   const void *src = mem_rd(c, from, (u32)(n * size));
-  memcpy(mem_wr(c, to, (u32)(n * size)), src, n * size);
+  memmove(mem_wr(c, to, (u32)(n * size)), src, n * size); /* forward, when `to` is lower */
   return n;
 }
 

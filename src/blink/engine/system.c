@@ -7,7 +7,6 @@
 #include "bodies.h"
 #include "fp.h"
 #include "run.h"
-#include "x87.h"
 
 /* The leaves are generated from isa/cpuid.py; unknown ones read as zero, as on AMD. */
 void cpuid_body(Cpu *c)
@@ -73,18 +72,4 @@ u32 mxcsr_store(Cpu *c)
 {
   (void)c;
   return mxcsr_read();
-}
-
-/* SDM volume 3, 12.2: #MF if an x87 exception is pending, TOP becomes 0 and all registers valid. */
-void mmx_enter(Cpu *c)
-{
-  x87_wait(c);
-  c->x87.top = 0;
-  c->x87.tags = 0xff;
-}
-
-void mmx_leave(Cpu *c)
-{
-  x87_wait(c);
-  c->x87.tags = 0;
 }

@@ -118,8 +118,14 @@ class Binder:
 
 
 def execute(s: Operands, form: Form, variant: Variant) -> None:
-    """Run the form's body in `s`.  Memory results are written before register results."""
+    """Run the form's body in `s`.
+
+    Memory results are written before register results, and of two results in the same register
+    (XADD) that of the first operand stays.
+    """
     binder = Binder(s, form, variant)
+    if form.insn.before:
+        s.call(form.insn.before)
     values = [binder.read(o) for o in form.operands]
     result = form.insn.body(s, *values)
     written = [o for o in form.operands if o.writes]
@@ -127,7 +133,7 @@ def execute(s: Operands, form: Form, variant: Variant) -> None:
     if len(results) != len(written):
         name = f"{form.insn.name} {form.encoding}"
         raise TypeError(f"{name}: {len(results)} results for {len(written)} written operands")
-    pairs = list(zip(written, results, strict=True))
+    pairs = list(zip(written, results, strict=True))[::-1]
     pairs.sort(key=lambda p: not (p[0].kind.mem and variant.mem))
     for operand, value in pairs:
         binder.write(operand, value)

@@ -132,3 +132,14 @@ def _of_result(name: str, result: Bits) -> Bits:
     if name == "ZF":
         return result == 0
     return result.sign if name == "SF" else parity(result)
+
+
+def operands(f: FlagState) -> list[Bits]:
+    """The values that a state of the flags holds."""
+    if isinstance(f, Guarded):
+        return [f.condition, *operands(f.new), *operands(f.old)]
+    if isinstance(f, Sub | Add):
+        return [f.a, f.b]
+    if isinstance(f, Result):
+        return [f.result, f.cf, f.of, f.af]
+    return [f.value] if isinstance(f, Explicit) else []

@@ -7,6 +7,7 @@ the decoder, so that nothing here depends on the engine.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Protocol
 
 from blink.isa import families, matching
@@ -15,7 +16,7 @@ from blink.isa.bits import Bits, fp
 from blink.isa.flags import STATUS_MASK, Explicit, FlagState
 from blink.isa.softfloat import Env
 from blink.isa.spec import REGISTRY, Form
-from blink.isa.state import FS, GS, UD, XM
+from blink.isa.state import FS, GS, RSP, UD, XM
 
 MASK64 = (1 << 64) - 1
 
@@ -133,7 +134,7 @@ class Reference(Operands):
         self._set_register("xmm", n, value)
 
     def special(self, name: str, w: int) -> Bits:
-        return Bits.const(self._special.get(name, getattr(self.cpu, name)), w)
+        return Bits.const(self._special.get(name, attrgetter(name)(self.cpu)), w)
 
     def _write_special(self, name: str, value: Bits) -> None:
         self._special[name] = int(value)
@@ -171,6 +172,8 @@ class Reference(Operands):
         value += self.cpu.gpr[i["base"]] if i["base"] >= 0 else 0
         value += self.cpu.gpr[i["index"]] << i["scale"] if i["index"] >= 0 else 0
         value &= (1 << i["addr_size"] * 8) - 1
+        if self.form.insn.name == "POP" and i["base"] == RSP:
+            value += self.size // 8  # the address is computed after RSP has moved
         base = 0 if self.form.insn.name == "LEA" else self._segment_base()
         return Bits.const(value + base, 64)
 
@@ -253,7 +256,8 @@ class Reference(Operands):
             else:
                 {"gpr": cpu.gpr, "xmm": cpu.xmm, "seg": cpu.seg}[bank][n] = value
         for name, value in self._special.items():
-            setattr(cpu, name, value)
+            owner, _, field = name.rpartition(".")
+            setattr(attrgetter(owner)(cpu) if owner else cpu, field, value)
         cpu.eflags = cpu.eflags & ~STATUS_MASK | int(self.flags.word())
         cpu.mxcsr |= self.env.flags
         self._writes.clear()

@@ -153,6 +153,7 @@ class Insn:
 
     `undefined`: status flags that the SDM leaves undefined (masked when compared with the host).
     `feature`: CPUID feature name.  `sized`: has operand sizes although no operand shows them.
+    `before`: a C body that runs before operands are read (x87 and MMX: pending exceptions come first).
     `cond`: forms exist for the 16 conditions; the opcode's low nibble is passed as `s.cc`.
     """
 
@@ -163,6 +164,7 @@ class Insn:
     feature: str = ""
     sized: bool = False
     cond: int | None = None
+    before: str = ""
     family: str = ""
     doc: str = ""
 
@@ -227,6 +229,7 @@ def insn(
     undefined: str = "",
     feature: str = "",
     sized: bool = False,
+    before: str = "",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register an instruction: `name` as in the SDM, forms, and the decorated function as semantics.
 
@@ -237,7 +240,7 @@ def insn(
 
     def register(fn: Callable[..., Any]) -> Callable[..., Any]:
         family = fn.__module__.rpartition(".")[2]
-        i = Insn(name, forms, traceable(fn), tuple(undefined.split()), feature, sized, None, family, fn.__doc__ or "")
+        i = Insn(name, forms, traceable(fn), tuple(undefined.split()), feature, sized, None, before, family, fn.__doc__ or "")
         for form in forms:
             form.insn = i
         REGISTRY.append(i)
@@ -259,7 +262,7 @@ def insn_cc(
         family = fn.__module__.rpartition(".")[2]
         for cc, suffix in enumerate(CONDITIONS):
             forms = tuple(make(cc))
-            i = Insn(name + suffix, forms, body, (), feature, False, cc, family, fn.__doc__ or "")
+            i = Insn(name + suffix, forms, body, (), feature, False, cc, "", family, fn.__doc__ or "")
             for form in forms:
                 form.insn = i
             REGISTRY.append(i)

@@ -138,7 +138,10 @@ class State:
 
     def set_gpr(self, n: int, value: Bits) -> None:
         """Write the low bits of register `n`; 32 bits clear the upper half, 8 and 16 keep the rest."""
-        self._write_gpr(n, self.guarded(value, self.gpr(n, value.w)) if self._guard is not None else value)
+        if self._guard is not None:  # not written: the upper half stays, too
+            w = 64 if value.w == 32 else value.w
+            value = self.guarded(value.zext(w), self.gpr(n, w))
+        self._write_gpr(n, value)
 
     def set_xmm(self, n: int, value: Bits) -> None:
         self._write_xmm(n, self.guarded(value, self.xmm(n)) if self._guard is not None else value)

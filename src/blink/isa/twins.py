@@ -103,6 +103,10 @@ def _bit_string(w: int) -> Twin:
     return body
 
 
+def check_store(s: Reference, address: int, size: int) -> None:
+    s.memory.check_write(address, size)
+
+
 def store80(s: Reference, address: int, low: int, high: int) -> None:
     s.memory.check_write(address, 10)
     s.memory.store(address, (low | high << 64).to_bytes(10, "little"))
@@ -160,7 +164,7 @@ def _strings() -> dict[str, Twin]:
 
 PLAIN: tuple[Twin, ...] = (
     udiv128, urem128, idiv128_overflows, idiv128, irem128, cpuid_body, read_tsc, read_tsc_aux,
-    memory_fence, load_segment, mxcsr_load, mxcsr_store, store80,
+    memory_fence, load_segment, mxcsr_load, mxcsr_store, check_store, store80,
 )  # fmt: skip
 TWINS: dict[str, Twin] = {
     **{f.__name__: f for f in PLAIN},

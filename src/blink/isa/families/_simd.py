@@ -13,9 +13,18 @@ if TYPE_CHECKING:
     Vector = Callable[[State, Bits, Bits], Bits]
 
 
+WAIT = "x87_wait"  # an MMX instruction first reports pending x87 exceptions
+
+
 def enter_mmx(s: State) -> None:
-    """What every MMX instruction does to the x87: #MF if pending, all registers valid, TOP = 0."""
-    s.call("mmx_enter")
+    """What an MMX instruction does to the x87 when it retires: all registers valid, TOP = 0."""
+    s.set_special("x87.top", Bits.const(0, 8))
+    s.set_special("x87.tags", Bits.const(0xFF, 8))
+
+
+def convert_mmx(s: State) -> None:
+    """What a conversion between MMX and XMM does to the x87: at once, even if it then faults."""
+    s.call("x87_mmx_enter")
 
 
 def packed(name: str, opcode: int, body: Vector, mmx: str = "MMX", feature: str = "SSE2") -> None:
@@ -35,4 +44,4 @@ def mmx_form(name: str, form: Form, body: Callable[..., Bits | None], feature: s
         enter_mmx(s)
         return body(s, *operands)
 
-    insn(name, form, feature=feature)(on_mmx)
+    insn(name, form, feature=feature, before=WAIT)(on_mmx)

@@ -49,7 +49,7 @@ _bit_test("BTC", 0xBB, 7, lambda v, bit: v ^ bit)
 
 def _scan(dst: Bits, src: Bits, found: Bits) -> Bits:
     """A zero source keeps the whole destination, as CPUs do; else 32 bits clear the upper half."""
-    low = (dst & ~0xFFFF) | found.zext(64) if src.w == 16 else found.zext(64)
+    low = (dst & 0xFFFFFFFFFFFF0000) | found.zext(64) if src.w == 16 else found.zext(64)
     return ite(src == 0, dst, low)
 
 

@@ -25,7 +25,7 @@ def xadd(s: State, dst: Bits, src: Bits) -> tuple[Bits, Bits]:
     return dst + src, dst
 
 
-@insn("CMPXCHG", Form("0F B0 /r", "rm8:rw r8", lock=True), Form("0F B1 /r", "rmv:rw rv", lock=True))
+@insn("CMPXCHG", Form("0F B0 /r", "rm8:rw r8", lock=True), Form("0F B1 /r", "mv:rw rv", lock=True))
 def cmpxchg(s: State, dst: Bits, src: Bits) -> Bits:
     """The destination is written in any case; the accumulator only when they differ."""
     a = s.gpr(RAX, dst.w)
@@ -34,6 +34,18 @@ def cmpxchg(s: State, dst: Bits, src: Bits) -> Bits:
     if ~equal:
         s.set_gpr(RAX, dst)
     return ite(equal, src, dst)
+
+
+@insn("CMPXCHG", Form("0F B1 /r", "R64:rw rv"))
+def cmpxchg_register(s: State, dst: Bits, src: Bits) -> Bits:
+    """A 32-bit destination that is not exchanged keeps its upper half (measured on Zen 4)."""
+    a, old = s.gpr(RAX, src.w), dst.zext(src.w)
+    equal = a == old
+    s.flags_sub(a, old)
+    if ~equal:
+        s.set_gpr(RAX, old)
+    written = src.zext(64) if src.w >= 32 else (dst & 0xFFFFFFFFFFFF0000) | src.zext(64)
+    return ite(equal, written, dst)
 
 
 @traceable

@@ -68,10 +68,20 @@ def std(s: State) -> None:
     s.set_flag("DF", 1)
 
 
-@insn("XLAT", Form("D7"))
+def _xlat(s: State, w: int) -> None:
+    address = (s.gpr(RBX, w) + s.gpr(RAX, 8).zext(w)).zext(64)
+    s.set_gpr(RAX, s.load(s.string_base + address, 8))
+
+
+@insn("XLAT", Form("D7", asize=64))
 def xlat(s: State) -> None:
-    """Segment overrides add the base through the string base."""
-    address = s.string_base + s.gpr(RBX) + s.gpr(RAX, 8).zext(64)
-    s.set_gpr(RAX, s.load(address, 8))
+    """The segment base comes as for string instructions."""
+    _xlat(s, 64)
+
+
+@insn("XLAT", Form("D7", asize=32))
+def xlat32(s: State) -> None:
+    """With a 32-bit address."""
+    _xlat(s, 32)
 
 

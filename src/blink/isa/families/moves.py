@@ -62,11 +62,11 @@ def pop(s: State, dst: Bits) -> Bits:
     return s.pop(dst.w)
 
 
-@insn("LEAVE", Form("C9", size=64))
+@insn("LEAVE", Form("C9", d64=True), sized=True)
 def leave(s: State) -> None:
     frame = s.gpr(RBP)
-    value = s.load(frame, 64)
-    s.set_gpr(RSP, frame + 8)
+    value = s.load(frame, s.size)
+    s.set_gpr(RSP, frame + s.size // 8)
     s.set_gpr(RBP, value)
 
 

@@ -6,7 +6,7 @@ The primitives (engine/fp.h, isa/softfloat.py) carry rounding, exceptions and Na
 from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes
-from blink.isa.families._simd import enter_mmx
+from blink.isa.families._simd import convert_mmx
 from blink.isa.families.sse_int import pand, pandn, por, pxor
 from blink.isa.flags import STATUS_MASK
 from blink.isa.spec import Form, insn
@@ -148,22 +148,28 @@ convert("CVTPS2PD", "NP 0F 5A", "v_cvt_f32_f64", 64)
 convert("CVTPD2PS", "66 0F 5A", "v_cvt_f64_f32")
 
 
-@insn("CVTPI2PS", Form("NP 0F 2A /r", "xmm:rw mm64"), feature="SSE")
+@insn("CVTPI2PS", Form("NP 0F 2A /r", "xmm:rw N"), feature="SSE")
 def cvtpi2ps(s: State, dst: Bits, src: Bits) -> Bits:
-    enter_mmx(s)
+    convert_mmx(s)
+    return _cvtpi2ps(s, dst, src)
+
+
+@insn("CVTPI2PS", Form("NP 0F 2A /r", "xmm:rw m64"), feature="SSE")
+def _cvtpi2ps(s: State, dst: Bits, src: Bits) -> Bits:
+    """Reading memory, it is no MMX instruction: the x87 state stays."""
     low = s.fp("v_cvt_s32_f32", 128, src.zext(128)).lane(64, 0)
     return from_lanes([low, dst.lane(64, 1)])
 
 
 @insn("CVTPI2PD", Form("66 0F 2A /r", "xmm:w m64"), feature="SSE2")
 def cvtpi2pd_memory(s: State, dst: Bits, src: Bits) -> Bits:
-    """Reading memory, it is no MMX instruction: the x87 state stays."""
+    """As with CVTPI2PS, memory leaves the x87 alone."""
     return s.fp("v_cvt_s32_f64", 128, src.zext(128))
 
 
 @insn("CVTPI2PD", Form("66 0F 2A /r", "xmm:w N"), feature="SSE2")
 def cvtpi2pd(s: State, dst: Bits, src: Bits) -> Bits:
-    enter_mmx(s)
+    convert_mmx(s)
     return s.fp("v_cvt_s32_f64", 128, src.zext(128))
 
 
@@ -171,7 +177,7 @@ def to_mmx(name: str, encoding: str, primitive: str, memory: int, feature: str) 
     """Define a conversion into an MMX register."""
 
     def body(s: State, dst: Bits, src: Bits) -> Bits:
-        enter_mmx(s)
+        convert_mmx(s)
         return s.fp(primitive, 128, src.lane(64, 0).zext(128) if memory == 64 else src).lane(64, 0)
 
     insn(name, Form(f"{encoding} /r", f"mm:w xm{memory}"), feature=feature)(body)

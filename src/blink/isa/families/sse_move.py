@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes
-from blink.isa.families._simd import enter_mmx, mmx_form
+from blink.isa.families._simd import WAIT, enter_mmx, mmx_form
 from blink.isa.spec import Form, insn
 from blink.isa.state import State
 
@@ -96,13 +96,13 @@ def movlhps(s: State, dst: Bits, src: Bits) -> Bits:
     return from_lanes([dst.lane(64, 0), src.lane(64, 0)])
 
 
-@insn("MOVQ2DQ", Form("F3 0F D6 /r", "xmm:w N"), feature="SSE2")
+@insn("MOVQ2DQ", Form("F3 0F D6 /r", "xmm:w N"), feature="SSE2", before=WAIT)
 def movq2dq(s: State, dst: Bits, src: Bits) -> Bits:
     enter_mmx(s)
     return src.zext(128)
 
 
-@insn("MOVDQ2Q", Form("F2 0F D6 /r", "mm:w X"), feature="SSE2")
+@insn("MOVDQ2Q", Form("F2 0F D6 /r", "mm:w X"), feature="SSE2", before=WAIT)
 def movdq2q(s: State, dst: Bits, src: Bits) -> Bits:
     enter_mmx(s)
     return src.lane(64, 0)

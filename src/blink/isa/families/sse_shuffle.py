@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes, ite
-from blink.isa.families._simd import enter_mmx, mmx_form, packed
+from blink.isa.families._simd import WAIT, enter_mmx, mmx_form, packed
 from blink.isa.families.sse_int import clamp_signed, clamp_unsigned
 from blink.isa.spec import Form, insn
 from blink.isa.state import RDI, State
@@ -128,7 +128,7 @@ def pextrw(s: State, dst: Bits, src: Bits, index: Bits) -> Bits:
     return src.lane(16, index & 7).zext(32)
 
 
-@insn("PEXTRW", Form("NP 0F C5 /r ib", "r32:w N imm8"), feature="SSE")
+@insn("PEXTRW", Form("NP 0F C5 /r ib", "r32:w N imm8"), feature="SSE", before=WAIT)
 def pextrw_mmx(s: State, dst: Bits, src: Bits, index: Bits) -> Bits:
     enter_mmx(s)
     return src.lane(16, index & 3).zext(32)
@@ -147,7 +147,7 @@ def pmovmskb(s: State, dst: Bits, src: Bits) -> Bits:
     return signs(src, 8)
 
 
-@insn("PMOVMSKB", Form("NP 0F D7 /r", "r32:w N"), feature="SSE")
+@insn("PMOVMSKB", Form("NP 0F D7 /r", "r32:w N"), feature="SSE", before=WAIT)
 def pmovmskb_mmx(s: State, dst: Bits, src: Bits) -> Bits:
     enter_mmx(s)
     return signs(src, 8)
@@ -176,12 +176,13 @@ def maskmovdqu(s: State, src: Bits, mask: Bits) -> None:
     _masked_store(s, src, mask)
 
 
-@insn("MASKMOVQ", Form("NP 0F F7 /r", "mm N"), feature="SSE")
+@insn("MASKMOVQ", Form("NP 0F F7 /r", "mm N"), feature="SSE", before=WAIT)
 def maskmovq(s: State, src: Bits, mask: Bits) -> None:
     enter_mmx(s)
     _masked_store(s, src, mask)
 
 
-@insn("EMMS", Form("NP 0F 77"), feature="MMX")
+@insn("EMMS", Form("NP 0F 77"), feature="MMX", before=WAIT)
 def emms(s: State) -> None:
-    s.call("mmx_leave")
+    s.set_special("x87.top", Bits.const(0, 8))
+    s.set_special("x87.tags", Bits.const(0, 8))

@@ -59,9 +59,10 @@ def clflush(s: State, byte: Bits) -> None:
     """Faults as a load would; caches are coherent otherwise."""
 
 
-@insn("MOV", Form("8C /r", "r32m16:w sreg"))
+@insn("MOV", Form("8C /r", "m16:w sreg"), Form("8C /r", "Rv:w sreg"))
 def mov_from_sreg(s: State, dst: Bits, selector: Bits) -> Bits:
-    return selector
+    """Memory gets 16 bits whatever the operand size; a register is zero-extended."""
+    return selector.zext(dst.w)
 
 
 @insn("MOV", Form("8E /r", "sreg rm16"))

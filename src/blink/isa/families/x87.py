@@ -18,7 +18,8 @@ def define(name: str, encoding: str, operand: str = "", function: str = "") -> N
     def body(s: State, *operands: Bits) -> None:
         s.call(target, *operands)
 
-    insn(name, Form(encoding, operand), feature="FPU")(body)
+    before = "x87_wait" if operand[:1] == "m" else ""  # #MF comes before the load's page fault
+    insn(name, Form(encoding, operand), feature="FPU", before=before)(body)
 
 
 # -- loads and constants ----------------------------------------------------------------------------
@@ -51,9 +52,11 @@ load80("FBLD", "DF /4", "x87_fbld")
 
 
 def store(name: str, encoding: str, w: int, function: str, pop: bool, feature: str = "FPU") -> None:
-    """Define a store of `w` bits.  With an unmasked exception memory and stack stay as they are."""
+    """Define a store of `w` bits.  A page fault comes before the conversion raises flags.  With an unmasked exception memory and stack stay as they are."""
 
     def body(s: State, address: Bits) -> None:
+        s.call("x87_wait")
+        s.call("check_store", address, w // 8)
         value = s.call(function, w=w)
         if s.call("x87_ok", w=8) != 0:
             s.store(address, value)
@@ -84,6 +87,8 @@ def store80(name: str, encoding: str, function: str) -> None:
     """Define a store of 10 bytes."""
 
     def body(s: State, address: Bits) -> None:
+        s.call("x87_wait")
+        s.call("check_store", address, 10)
         low = s.call(function, w=64)
         high = s.call(f"{function}_hi", w=16)
         if s.call("x87_ok", w=8) != 0:
