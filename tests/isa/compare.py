@@ -25,9 +25,6 @@ from .regression import VECTOR_NAMES, flags_text
 _WRITE, _FETCH = 2, 16
 # Linear memory cannot tell #SS from #GP when an address is not canonical: both count as #GP.
 _SAME_VECTOR = {VECTORS["ss"]: VECTORS["gp"]}
-# A read-modify-write operand may fault by its read (ours) or by its write (the host's): the error
-# code differs, and across a page boundary which page.
-_NEAR = 16
 _LANES = Struct("<4f")
 _ESTIMATE = 3 / 4096  # each of the two may be off by 1.5 * 2^-12
 
@@ -119,10 +116,10 @@ def _fault(case: Case, a: Outcome, b: Outcome) -> list[str]:
 
 def _page_fault(case: Case, a: Outcome, b: Outcome) -> list[str]:
     found = []
-    mask = _FETCH if case.modifies else _WRITE | _FETCH
+    mask = _FETCH if case.slack else _WRITE | _FETCH
     if (a.error ^ b.error) & mask:
         found.append(f"error {a.error:x} != {b.error:x}")
-    if abs(a.addr - b.addr) >= (_NEAR if case.modifies else 1):
+    if abs(a.addr - b.addr) > case.slack:
         found.append(f"cr2 {a.addr:x} != {b.addr:x}")
     return found
 

@@ -28,6 +28,10 @@ VECTORS = {"de": 0, "db": 1, "bp": 3, "of": 4, "ud": 6, "nm": 7, "ss": 12, "gp":
 VECTORS |= {"mf": 16, "ac": 17, "xm": 19}
 
 NO_FAULT = -1
+# Case.slack: by how many bytes the address of a page fault may differ; it may be a read or a write,
+# too.  A read-modify-write operand may fault by its read or, as on the host, by its write at once;
+# an image of many words may be touched in any order.
+RMW, IMAGE = 16, 512
 TOO_LONG = -2  # the host gave up: an endless loop
 
 GPR_STRUCT = Struct("<16Q")
@@ -68,8 +72,8 @@ class Case(NamedTuple):
 
     `memory` holds (guest address, bytes) patches; `undefined` is a mask of EFLAGS bits that the SDM
     leaves undefined after this instruction; `label` names the form for reports; `ignore` holds
-    (guest address, length) of memory that the instruction may write as it likes; `modifies`: its
-    memory operand is read, then written; `estimate`: XMM results are approximations; `run`: not one
+    (guest address, length) of memory that the instruction may write as it likes; `slack`: see
+    RMW and IMAGE; `estimate`: XMM results are approximations; `run`: not one
     instruction but all up to INT3, which the outcome reports.
     """
 
@@ -85,7 +89,7 @@ class Case(NamedTuple):
     undefined: int = 0
     label: str = ""
     ignore: tuple[tuple[int, int], ...] = ()
-    modifies: bool = False
+    slack: int = 0
     estimate: bool = False
     run: bool = False
 

@@ -270,6 +270,8 @@ def encode(form: Form, size: int, rng: Random, rip: int, only: Registers | None 
     opcode = e.opcode
     if e.plus_r:
         register = d.register()
+        if e.opcode == 0x90 and register == 0:
+            register = 1  # 90 is NOP
         opcode, d.b = opcode + (register & 7), register >> 3
     if e.modrm:
         _choose_modrm(d)

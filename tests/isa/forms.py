@@ -7,7 +7,7 @@ from typing import NamedTuple
 from blink.isa import families
 from blink.isa.spec import REGISTRY, Form
 
-from .cpustate import FLAG_BITS
+from .cpustate import FLAG_BITS, IMAGE, RMW
 
 # (map, opcode) -> fix-ups (names of generate.FIXUPS)
 _BY_OPCODE: dict[tuple[int, int], str] = {
@@ -81,7 +81,7 @@ class Plan(NamedTuple):
     """How to test a form.
 
     `skip`: the reason not to; `align`: that of its memory operand; `ignore`: (offset, length) of
-    what it may write there as it likes; `modifies`, `estimate`: see Case.
+    what it may write there as it likes; `slack`, `estimate`: see Case.
     """
 
     form: Form
@@ -95,7 +95,7 @@ class Plan(NamedTuple):
     align: int
     ignore: tuple[tuple[int, int], ...]
     undefined: int
-    modifies: bool
+    slack: int
     estimate: bool
     skip: str
 
@@ -123,10 +123,12 @@ def _sizes(form: Form) -> tuple[int, ...]:
     return tuple(s for s in form.sizes if not (movsxd and s == 16))
 
 
-def _modifies(form: Form) -> bool:
+def _slack(form: Form) -> int:
     e, rm = form.enc, form.rm
+    if rm is not None and rm.kind.name == "mem":
+        return IMAGE
     bit_string = (e.map, e.opcode) in ((1, 0xAB), (1, 0xB3), (1, 0xBB))
-    return bit_string or (rm is not None and rm.access == "rw")
+    return RMW if bit_string or (rm is not None and rm.access == "rw") else 0
 
 
 def _skip(form: Form) -> str:
@@ -177,9 +179,9 @@ def plan_of(form: Form) -> Plan:
     undefined = sum(1 << FLAG_BITS[f.lower()] for f in form.insn.undefined)
     label = f"{name} {form.encoding}"
     return Plan(
-        form, _sizes(form), label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87), align,
-        _IGNORED.get((e.map, e.opcode, _group(form)), ()), undefined,
-        _modifies(form), name.startswith(("RCP", "RSQRT")), _skip(form),
+        form, _sizes(form), label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87),
+        align, _IGNORED.get((e.map, e.opcode, _group(form)), ()), undefined,
+        _slack(form), name.startswith(("RCP", "RSQRT")), _skip(form),
     )  # fmt: skip
 
 

@@ -106,12 +106,12 @@ class ReferenceCpu:
 def _steps(cpu: CpuState, memory: Memory, case: Case) -> None:
     """Run to the end of the instruction, or to INT3."""
     repeats = is_repeat(case.code)
-    for _ in range(_STEPS):
+    for _ in range(_STEPS if case.run or repeats else 1):
         at = cpu.rip - case.rip
         if not 0 <= at < len(case.code):
             return
         step(cpu, memory, decode, case.code[at : at + 15])
-        if cpu.stop or not (case.run or (repeats and cpu.rip == case.rip)):
+        if cpu.stop or (repeats and not case.run and cpu.rip != case.rip):
             return
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .cpustate import HIGH_BASE, Case
+from .cpustate import HIGH_BASE, RMW, Case
 from .encode import Code, Registers, encode
 from .forms import Plan
 from .generate import Draft, Generator, q
@@ -58,7 +58,7 @@ class Sequences:
         parts, plans = self._parts(rip)
         code = b"".join(parts) + INT3
         state = self._state(code, plans, rip)
-        return state._replace(undefined=_AF, label="sequence", modifies=True, run=True)
+        return state._replace(undefined=_AF, label="sequence", slack=RMW, run=True)
 
     def _parts(self, rip: int) -> tuple[list[bytes], list[Plan]]:
         rng = self.rng

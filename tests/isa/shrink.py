@@ -51,6 +51,7 @@ def _shorter_program(case: Case) -> Iterator[Case]:
     """One instruction less: NOPs in its place, so that jumps still fit."""
     from blink import _engine
 
+    yield case._replace(code=case.code.replace(b"\x90", b""))
     at = 0
     while at < len(case.code) - 1:
         n = _engine.decode(case.code[at:] + bytes(15))["len"]
@@ -62,7 +63,7 @@ def _smaller_memory(case: Case) -> Iterator[Case]:
     patches = case.memory
     for i, (address, data) in enumerate(patches):
         yield case._replace(memory=patches[:i] + patches[i + 1 :])
-        halves = ((address, data[: len(data) // 2]), (address, data.rstrip(b"\0")))
+        halves = ((address, data[: len(data) // 2]), (address, data[:-1]))
         for half in halves:
             if half[1] and half[1] != data:
                 yield case._replace(memory=(*patches[:i], half, *patches[i + 1 :]))

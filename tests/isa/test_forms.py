@@ -41,7 +41,7 @@ def test_as_the_host(
 
 def _differences(session: Session, plan: Plan, seed: int, tier: str) -> list[str]:
     """Reports of one form: the first difference of each CPU, shrunk."""
-    cases = Generator(f"{seed} {plan.label}").cases(plan, PER_FORM[tier], CODE_BASE)
+    cases = Generator(seed, plan.label).cases(plan, PER_FORM[tier], CODE_BASE)
     on_host = host_has(plan.form.insn.feature)
     findings = session.check(cases) if on_host else session.check_without_host(cases)
     first: dict[str, Finding] = {}

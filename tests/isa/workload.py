@@ -51,9 +51,9 @@ def sequences(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case
         yield [maker.case(place(generator)) for _ in range(_BATCH)]
 
 
-def work(modes: Sequence[str], plans: Sequence[Plan], seed: int | str) -> Iterator[list[Case]]:
+def work(modes: Sequence[str], plans: Sequence[Plan], seed: int) -> Iterator[list[Case]]:
     """Batches of the named modes in turn, without end."""
     makers = {"forms": forms, "mutations": mutations, "sequences": sequences}
-    streams = [makers[mode](plans, Generator(f"{seed} {mode}")) for mode in modes]
+    streams = [makers[mode](plans, Generator(seed, mode)) for mode in modes]
     for stream in cycle(streams):
         yield next(stream)
