@@ -8,17 +8,23 @@ from blink.syscalls import _spec
 
 # ruff: noqa: F821 - a length rule names an argument
 from blink.syscalls._spec import (
+    ALWAYS,
+    UNLESS_POLICY,
     Array,
     Bits,
     Buffer,
+    By,
     Call,
     Fd,
     In,
     InOut,
     Int,
     Iov,
+    Long,
+    NewFd,
     Out,
     Path,
+    Sigset,
     Size,
     Sockaddr,
     Struct,
@@ -38,6 +44,9 @@ def _own_table() -> Iterator[dict[int, Call]]:
         _spec.CALLS.clear()
         _spec.CALLS.update(real)
 
+
+F_GETFD, F_GETLK = 1, 5
+FCNTL = {F_GETFD: Int, F_GETLK: InOut[Buffer, 32]}
 
 with _own_table() as made:
 
@@ -80,6 +89,10 @@ with _own_table() as made:
     ) -> None:  # fmt: skip
         """Implements select(2); a timeval has the size of an iovec."""
 
+    @syscall(33, native=ALWAYS)
+    def dup2(task: object, fd: Fd, new: NewFd) -> int:
+        """Python's when the new number is ours."""
+
     @syscall(39, passthrough=True)
     def getpid() -> None:
         """Implements getpid(2)."""
@@ -87,5 +100,20 @@ with _own_table() as made:
     @syscall(51, passthrough=True)
     def getsockname(fd: Fd, addr: Out[Sockaddr, "addrlen"], addrlen: InOut[Struct, U32]) -> None:
         """Implements getsockname(2)."""
+
+    @syscall(72, native=ALWAYS)
+    def fcntl(task: object, fd: Fd, command: Int, arg: By[Long, "command", FCNTL]) -> int:
+        """Python's when the command is not known."""
+
+    @syscall(79, native=UNLESS_POLICY)
+    def getcwd(task: object, buf: Out[Buffer, "size"], size: Size) -> int:
+        """Python's while paths are under policy."""
+
+    @syscall(271, passthrough=True)
+    def ppoll(
+        fds: InOut[Buffer, "nfds"], nfds: UInt, timeout: InOut[Struct, IOVEC], mask: Sigset,
+        size: Size,
+    ) -> None:  # fmt: skip
+        """Implements ppoll(2), less the size of its structure."""
 
     CALLS = tuple(made.values())

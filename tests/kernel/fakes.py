@@ -80,6 +80,7 @@ class FakeMemory:
 class FakeProcess:
     def __init__(self) -> None:
         self.trace = False
+        self.files = None
         self.lines: list[str] = []
         self.once: set[str] = set()
 

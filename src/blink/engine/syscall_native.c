@@ -2,8 +2,10 @@
 #include "syscall_native.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "hostcall.h"
+#include "hostsig.h"
 #include "memory.h"
 #include "run.h"
 
@@ -17,7 +19,11 @@ static const NativeCall native_calls[1];
 #define BAD_ADDRESS ((u64)1 << 63) /* the host never maps it */
 #define USER_TOP ((u64)1 << 47)
 
-enum { NATIVE_CALLS = sizeof native_calls / sizeof *native_calls, IOV_LIMIT = 1024 };
+enum {
+  NATIVE_CALLS = sizeof native_calls / sizeof *native_calls,
+  IOV_LIMIT = 1024,
+  PATH_LIMIT = 4096
+};
 
 typedef struct {
   u64 base, length;
@@ -29,6 +35,7 @@ typedef struct {
   const NativeCall *call;
   u64 guest[6], host[6];
   Iovec *iovecs;
+  u64 sigset;
 } Translation;
 
 u32 native_hidden_low, native_hidden_high;
@@ -79,27 +86,83 @@ static u64 host_iovecs(const Translation *t, u64 addr, u32 count, bool write) {
   return (u64)t->iovecs;
 }
 
-static inline u64 host_fd(u64 value) {
+static inline bool is_hidden(u64 value) {
   u32 fd = (u32)value;
-  return fd >= native_hidden_low && fd < native_hidden_high ? ~(u64)0 : value;
+  return fd >= native_hidden_low && fd < native_hidden_high;
+}
+
+static inline u64 host_fd(u64 value) { return is_hidden(value) ? ~(u64)0 : value; }
+
+/* The host never blocks the synchronous five: see hostsig.h. */
+static u64 host_sigset(Translation *t, u64 addr) {
+  u64 unread;
+  if (addr == 0) return 0;
+  if (!memory_read(t->cpu->mem, addr, &t->sigset, sizeof t->sigset, false, &unread))
+    return BAD_ADDRESS;
+  t->sigset &= ~SYNC_MASK;
+  return (u64)&t->sigset;
 }
 
 /* Comparisons, no switch: an indirect jump right after the host kernel was entered is not predicted. */
-static inline u64 host_argument(const Translation *t, const NativeArg *arg, u64 value) {
+static inline u64 host_argument(Translation *t, const NativeArg *arg, u64 value) {
   Memory *mem = t->cpu->mem;
   if (arg->kind == ARG_VALUE) return value;
   if (arg->kind == ARG_FD) return host_fd(value);
   if (arg->kind <= ARG_OUT) return host_pointer(mem, value, extent(t, arg), arg->kind == ARG_OUT);
+  if (arg->kind <= ARG_IOV_OUT)
+    return host_iovecs(t, value, (u32)t->guest[arg->from], arg->kind == ARG_IOV_OUT);
   if (arg->kind == ARG_PATH) return host_pointer(mem, value, 0, false);
-  return host_iovecs(t, value, (u32)t->guest[arg->from], arg->kind == ARG_IOV_OUT);
+  return arg->kind == ARG_SIGSET ? host_sigset(t, value) : value;
+}
+
+static bool is_word(const char *at, u64 length, const char *word) {
+  return strlen(word) == length && memcmp(at, word, length) == 0;
+}
+
+/* Without a root, a path leads into /proc only by a part of that name, or by /dev/fd. */
+static bool names_proc(const char *path, u64 length) {
+  for (u64 start = 0, i = 0; i <= length; i++) {
+    if (i < length && path[i] != '/') continue;
+    if (is_word(path + start, i - start, "proc") || is_word(path + start, i - start, "fd"))
+      return true;
+    start = i + 1;
+  }
+  return false;
+}
+
+static NOINLINE bool is_plain_path(Memory *mem, u64 addr) {
+  char path[PATH_LIMIT];
+  u64 unread;
+  if (addr == 0) return true;
+  s64 length = memory_read_cstr(mem, addr, path, sizeof path, &unread);
+  return length < 0 || !names_proc(path, (u64)length); /* a bad pointer is the host's to refuse */
+}
+
+static const NativeArg *find_variant(const NativeCall *call, u32 value) {
+  for (u32 i = 0; i < call->variant_count; i++)
+    if (call->variants[i].value == value) return &call->variants[i].arg;
+  return NULL;
+}
+
+/* What an argument is in this call; NULL when Python must look at it. */
+static const NativeArg *settle(const Translation *t, const NativeArg *arg, u64 value) {
+  if (arg->kind == ARG_PATH) return native_paths && is_plain_path(t->cpu->mem, value) ? arg : NULL;
+  if (arg->kind == ARG_NEW_FD) return is_hidden(value) ? NULL : arg;
+  if (arg->kind == ARG_BY) return find_variant(t->call, (u32)t->guest[arg->from]);
+  return arg;
+}
+
+static bool translate(Translation *t) {
+  for (u32 i = 0; i < t->call->count; i++) {
+    const NativeArg *arg = &t->call->args[i];
+    if (arg->kind >= ARG_PATH && (arg = settle(t, arg, t->guest[i])) == NULL) return false;
+    t->host[i] = host_argument(t, arg, t->guest[i]);
+  }
+  return true;
 }
 
 static inline bool allowed(const NativeCall *call) {
-  if (!call->native) return false;
-  if (likely(native_paths)) return true;
-  for (u32 i = 0; i < call->count; i++)
-    if (call->args[i].kind == ARG_PATH) return false;
-  return true;
+  return call->native == NATIVE_ALWAYS || (call->native == NATIVE_UNLESS_POLICY && native_paths);
 }
 
 static bool interrupted(Cpu *c, s64 result) {
@@ -119,7 +182,7 @@ bool syscall_native(Cpu *c) {
                    .call = call,
                    .guest = {r[RDI], r[RSI], r[RDX], r[R10], r[R8], r[R9]},
                    .iovecs = iovecs};
-  for (u32 i = 0; i < call->count; i++) t.host[i] = host_argument(&t, &call->args[i], t.guest[i]);
+  if (!translate(&t)) return false;
   s64 result = hostcall(&c->interrupt, number, t.host);
   if (unlikely(result == -EINTR || result == -HOST_ERESTARTSYS)) return interrupted(c, result);
   c->gpr[RAX] = (u64)result;

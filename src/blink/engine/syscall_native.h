@@ -13,9 +13,12 @@ typedef enum {
   ARG_FD,
   ARG_IN,      /* the host only reads there */
   ARG_OUT,     /* the host writes there; in-and-out too */
-  ARG_PATH,    /* read, and only allowed while native_paths is set */
   ARG_IOV_IN,  /* an array of iovecs whose buffers the host reads */
   ARG_IOV_OUT, /* ... writes */
+  ARG_PATH,    /* Python's unless native_paths is set and it cannot concern /proc */
+  ARG_NEW_FD,  /* a number that the guest claims; Python's when it is ours */
+  ARG_SIGSET,  /* a signal mask for the time of the call */
+  ARG_BY,      /* what the variant of argument `from`'s value says; Python's when there is none */
 } NativeKind;
 
 typedef enum {
@@ -34,9 +37,18 @@ typedef struct {
 } NativeArg;
 
 typedef struct {
-  u8 native; /* 0: Python's */
+  u32 value;
+  NativeArg arg;
+} NativeVariant;
+
+typedef enum { NATIVE_NEVER, NATIVE_ALWAYS, NATIVE_UNLESS_POLICY } NativeWhen;
+
+typedef struct {
+  u8 native; /* NativeWhen; unless policy: while native_paths is set */
   u8 count;
   NativeArg args[6];
+  u8 variant_count;
+  const NativeVariant *variants; /* in order of their values */
 } NativeCall;
 
 /* Runs the call that RAX names.  true: done, RAX is set.  false: Python must act; c->stop is
@@ -46,6 +58,7 @@ bool syscall_native(Cpu *c);
 
 /* Our own descriptors are native_hidden_low <= fd < native_hidden_high. */
 extern u32 native_hidden_low, native_hidden_high;
+/* Paths mean the same to the host as to the guest: no root, and no way into /proc but by name. */
 extern bool native_paths;
 
 #endif

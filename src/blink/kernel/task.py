@@ -61,6 +61,7 @@ class Task:
     MemoryFault = _engine.MemoryFault
     host_call = staticmethod(host.raw)
     host = staticmethod(host.call)
+    host_now = staticmethod(host.now)
 
     def __init__(self, process: Process, cpu: _engine.Cpu, tid: int) -> None:
         self.process = process

@@ -6,7 +6,7 @@ from errno import EFAULT, EINTR, ENOSYS
 
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_TOP, PAGE
-from blink.abi.signals import UNBLOCKABLE
+from blink.abi.signals import SYNCHRONOUS_MASK, UNBLOCKABLE
 from blink.abi.structs import IOVEC, SIGSET
 from blink.syscalls import _table
 
@@ -22,6 +22,7 @@ BAD_ADDRESS = 1 << 63
 gets to it, so that errors keep Linux's order."""
 
 USER_TOP = 1 << 47
+NR_CLOSE = 3
 UIO_MAXIOV = 1024
 
 
@@ -50,7 +51,7 @@ def invoke(task: Task, call: Call, registers: Registers) -> int:
     """Runs the handler, or the host's call."""
     try:
         if call.function is None:
-            return _run_on_host(task, call, registers)
+            return forward(task, call, registers)
         values = [c(task, value) for c, value in zip(call.converters, registers)]  # noqa: B905
         result: int | None = call.function(task, *values)
         return 0 if result is None else result
@@ -60,8 +61,20 @@ def invoke(task: Task, call: Call, registers: Registers) -> int:
         return -EFAULT
 
 
-def _run_on_host(task: Task, call: Call, registers: Registers) -> int:
-    result: int = task.host_call(call.number, *host_arguments(task, call, registers))
+def forward(task: Task, call: Call, registers: Registers) -> int:
+    """Makes the host's call in place of the guest's: the result, or -errno."""
+    arguments = host_arguments(task, call, registers)
+    files = task.process.files
+    opened: list[int] = []
+    try:
+        for arg in call.paths if files is not None else ():
+            path = files.translated(task, arg, registers, opened)
+            if path is not None:
+                arguments[arg.index] = path + b"\0"
+        result: int = task.host_call(call.number, *arguments)
+    finally:
+        for fd in opened:
+            task.host_now(NR_CLOSE, fd)
     if result == -EINTR:
         note_mask(task, call, registers)
     return result
@@ -91,10 +104,24 @@ def _host_argument(task: Task, arg: Arg, registers: Registers) -> int | bytes:
         if arg.type.show == "fd" and task.process.hides(value & 0xFFFFFFFF):
             return -1
         return value
+    if arg.type.kind == "by":
+        chosen = arg.chosen(registers)
+        return value if chosen is None else _host_argument(task, chosen, registers)
     if arg.type.kind == "iov":
         return _host_iovecs(task, arg, value, registers)
+    if arg.type.kind == "sigset" and value:
+        return _host_sigset(task, value)
     length = extent(task, arg, registers) if arg.type.direction != "in" else 0
     return host_pointer(task, value, length, arg.type.direction != "in")
+
+
+def _host_sigset(task: Task, address: int) -> int | bytes:
+    """A mask for the time of a call; the host never blocks the synchronous five."""
+    try:
+        bits = int.from_bytes(task.memory.read(address, SIGSET.size), "little")
+    except task.MemoryFault:
+        return BAD_ADDRESS
+    return SIGSET.pack(bits & ~SYNCHRONOUS_MASK)
 
 
 def host_pointer(task: Task, address: int, length: int, write: bool) -> int:

@@ -25,10 +25,13 @@ from blink.abi.structs import Struct as Layout
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Annotated as By
     from typing import Annotated as Flags
+    from typing import Annotated as If
     from typing import Annotated as In
     from typing import Annotated as InOut
     from typing import Annotated as Out
+    from typing import Annotated as Unless
     from typing import Any, TypeAlias, TypeVar
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     Long: TypeAlias = int
     ULong: TypeAlias = int
     Fd: TypeAlias = int
+    NewFd: TypeAlias = int
     Off: TypeAlias = int
     Size: TypeAlias = int
     Mode: TypeAlias = int
@@ -45,29 +49,39 @@ if TYPE_CHECKING:
     Range: TypeAlias = int
     Path: TypeAlias = bytes
     OptionalPath: TypeAlias = bytes | None
+    LinkPath: TypeAlias = bytes
+    Text: TypeAlias = int
     Buffer: TypeAlias = int
     Struct: TypeAlias = int
     Array: TypeAlias = int
     Iov: TypeAlias = int
     Bits: TypeAlias = int
     Sockaddr: TypeAlias = int
+    Sigset: TypeAlias = int
 
 __all__ = [
+    "ALWAYS",
     "CALLS",
     "KEEP",
+    "NEVER",
+    "UNLESS_POLICY",
     "Arg",
     "Array",
     "Bits",
     "Buffer",
+    "By",
     "Call",
     "Fd",
     "Flags",
+    "If",
     "In",
     "InOut",
     "Int",
     "Iov",
+    "LinkPath",
     "Long",
     "Mode",
+    "NewFd",
     "Off",
     "OptionalPath",
     "Out",
@@ -75,17 +89,24 @@ __all__ = [
     "Ptr",
     "Range",
     "Signal",
+    "Sigset",
     "Size",
     "Sockaddr",
     "Struct",
+    "Text",
     "Type",
     "UInt",
     "ULong",
+    "Unless",
     "syscall",
 ]
 
 PATH_MAX = 4096
 LEVELS = ("full", "partial", "none")
+NEVER, ALWAYS, UNLESS_POLICY = 0, 1, 2
+"""When the engine makes a call itself.  UNLESS_POLICY: while `blink.vfs` has no say, that is
+without a root and before a directory of /proc is open; a call with a path is also left to Python when the
+path may lead into /proc."""
 
 KEEP = 1 << 80
 """A handler returns KEEP when it has set the registers itself (rt_sigreturn, execve)."""
@@ -107,10 +128,13 @@ class Type:
     layout     a Layout, for structures and arrays
     flags      a FlagSet, for flag words
     optional   a path that may be NULL
+    follow     whether a path's last symbolic link is followed; or (argument, bit, the bit's sense)
+    choices    value of the argument that `length` names -> Type
     """
 
     __slots__ = (
-        "bits", "direction", "flags", "kind", "layout", "length", "optional", "show", "signed",
+        "bits", "choices", "direction", "flags", "follow", "kind", "layout", "length", "optional",
+        "show", "signed",
     )  # fmt: skip
 
     def __init__(self, kind: str, bits: int = 64, signed: bool = False, show: str = "dec") -> None:
@@ -123,10 +147,12 @@ class Type:
         self.layout: Layout | None = None
         self.flags: FlagSet | None = None
         self.optional = False
+        self.follow: bool | tuple[str, int, bool] = True
+        self.choices: dict[int, Type] | None = None
 
     def copy(self) -> Type:
         twin = Type(self.kind, self.bits, self.signed, self.show)
-        for name in ("direction", "length", "layout", "flags", "optional"):
+        for name in ("direction", "length", "layout", "flags", "optional", "follow", "choices"):
             setattr(twin, name, getattr(self, name))
         return twin
 
@@ -161,10 +187,37 @@ class _Flags:
         return made
 
 
-def _path(optional: bool) -> Type:
-    made = Type("path")
+class _Follow:
+    """`Unless[Path, "flags", BIT]`, `If[...]`: the last symbolic link is followed, or not."""
+
+    __slots__ = ("sense",)
+
+    def __init__(self, sense: bool) -> None:
+        self.sense = sense
+
+    def __getitem__(self, items: tuple[Type, str, int]) -> Type:
+        made = items[0].copy()
+        made.follow = (items[1], items[2], self.sense)
+        return made
+
+
+class _By:
+    """`By[Long, "command", {F_GETFD: Int, ...}]`: the type depends on another argument's value."""
+
+    __slots__ = ()
+
+    def __getitem__(self, items: tuple[Type, str, dict[int, Type]]) -> Type:
+        made = Type("by", show="hex")
+        made.length = items[1]
+        made.choices = items[2]
+        return made
+
+
+def _string(kind: str, optional: bool = False, follow: bool = True) -> Type:
+    made = Type(kind)
     made.direction = "in"
     made.optional = optional
+    made.follow = follow
     return made
 
 
@@ -174,24 +227,32 @@ if not TYPE_CHECKING:
     Long = Type("value", 64, True)
     ULong = Type("value", 64)
     Fd = Type("value", 32, True, "fd")
+    NewFd = Type("value", 32, True, "newfd")
     Off = Type("value", 64, True)
     Size = Type("value", 64)
     Mode = Type("value", 32, False, "oct")
     Signal = Type("value", 32, True, "signal")
     Ptr = Type("value", 64, False, "hex")
-    Path = _path(False)
-    OptionalPath = _path(True)
+    Path = _string("path")
+    OptionalPath = _string("path", optional=True)
+    LinkPath = _string("path", follow=False)
+    Text = _string("text")
     Buffer = Type("buffer")
     Struct = Type("struct")
     Array = Type("array")
     Iov = Type("iov")
     Bits = Type("bits")
     Sockaddr = Type("sockaddr")
+    Sigset = Type("sigset")
+    Sigset.direction, Sigset.length = "in", 8
     Range = Type("range", show="hex")
     In = _Directed("in")
     Out = _Directed("out")
     InOut = _Directed("inout")
     Flags = _Flags()
+    By = _By()
+    If = _Follow(True)
+    Unless = _Follow(False)
 
 
 class Arg:
@@ -207,10 +268,13 @@ class Arg:
                     ("iov", i)         argument i iovecs; `direction` is that of the buffers
                     ("ref", i)         the u32 behind pointer argument i (socklen_t), in and out
                     ("path", n)        a NUL-terminated string, at most n bytes with the NUL
+                    ("by", i)          as the type that argument i chooses, see `chosen`
     length_bits   width of the argument that holds the length
+    dirfd         of a path: the place of the descriptor that it is relative to, or None
+    follow        of a path: as in Type, the argument by its place
     """
 
-    __slots__ = ("index", "length", "length_bits", "name", "type")
+    __slots__ = ("dirfd", "follow", "index", "length", "length_bits", "name", "type")
 
     def __init__(self, name: str, index: int, names: tuple[str, ...], types: list[Type]) -> None:
         self.name = name
@@ -220,17 +284,33 @@ class Arg:
         self.length_bits = 64
         if self.length is not None and self.length[0] in ("arg", "bits"):
             self.length_bits = types[int(self.length[1])].bits
+        relative = index > 0 and self.type.kind == "path" and names[index - 1].endswith("dirfd")
+        self.dirfd = index - 1 if relative else None
+        follow = self.type.follow
+        self.follow = follow if isinstance(follow, bool) else (names.index(follow[0]), *follow[1:])
 
     @property
     def is_pointer(self) -> bool:
         return self.type.kind != "value"
+
+    def variant(self, kind: Type) -> Arg:
+        """The same argument with another type."""
+        made = Arg(self.name, 0, (self.name,), [kind])
+        made.index = self.index
+        return made
+
+    def chosen(self, registers: tuple[int, ...]) -> Arg | None:
+        """What a "by" argument is in this call; None when nobody knows the other one's value."""
+        assert self.length is not None and self.type.choices is not None
+        kind = self.type.choices.get(registers[int(self.length[1])] & 0xFFFFFFFF)
+        return None if kind is None else self.variant(kind)
 
 
 def _length_rule(kind: Type, names: tuple[str, ...]) -> tuple[str | int, ...] | None:
     rule = kind.length
     if kind.kind == "value":
         return None
-    if kind.kind == "path":
+    if kind.kind in ("path", "text"):
         return ("path", PATH_MAX)
     unit = kind.layout.size if kind.layout is not None else 1
     if kind.kind == "struct" and rule is None:
@@ -240,7 +320,7 @@ def _length_rule(kind: Type, names: tuple[str, ...]) -> tuple[str | int, ...] | 
     if rule is None:
         raise TypeError(f"a {kind.kind} needs a length")
     index = names.index(rule)
-    if kind.kind in ("iov", "bits"):
+    if kind.kind in ("iov", "bits", "by"):
         return (kind.kind, index)
     return ("ref", index) if kind.kind == "sockaddr" else ("arg", index, unit)
 
@@ -252,6 +332,8 @@ class Call:
     args                   tuple of Arg
     function               the handler; None for a passthrough call
     passthrough            same ABI as the host's, no policy: runs natively
+    native                 NEVER, ALWAYS or UNLESS_POLICY: when the engine makes the call itself
+    paths                  those of `args` that are paths
     level, note            "full", "partial" or "none", and what is missing
     result                 how the log prints the result: "dec" or "hex"
     sigmask                index of the argument that points to a signal mask which holds during
@@ -259,13 +341,13 @@ class Call:
     """
 
     __slots__ = (
-        "args", "converters", "doc", "family", "function", "level", "name", "note", "number",
-        "passthrough", "result", "sigmask",
+        "args", "converters", "doc", "family", "function", "level", "name", "native", "note",
+        "number", "passthrough", "paths", "result", "sigmask",
     )  # fmt: skip
 
     def __init__(
         self, number: int, function: Callable[..., Any], passthrough: bool, level: str, note: str,
-        result: str, sigmask: str | None,
+        result: str, sigmask: str | None, native: int | None = None,
     ) -> None:  # fmt: skip
         if level not in LEVELS:
             raise ValueError(f"{level!r} is no support level")
@@ -279,6 +361,8 @@ class Call:
         self.args = tuple(Arg(name, i, names, types) for i, name in enumerate(names))
         self.function = None if passthrough else function
         self.passthrough = passthrough
+        self.native = int(passthrough) if native is None else native
+        self.paths = tuple(arg for arg in self.args if arg.type.kind == "path")
         self.level = level
         self.note = note
         self.result = result
@@ -288,13 +372,16 @@ class Call:
 
 
 def syscall(
-    number: int, *, passthrough: bool = False, level: str = "full", note: str = "",
-    result: str = "dec", sigmask: str | None = None,
+    number: int, *, passthrough: bool = False, native: int | None = None, level: str = "full",
+    note: str = "", result: str = "dec", sigmask: str | None = None,
 ) -> Callable[[F], F]:  # fmt: skip
-    """Defines system call `number`; the function's name (less a trailing `_`) is the call's."""
+    """Defines system call `number`; the function's name (less a trailing `_`) is the call's.
+
+    `native` with a body: the engine makes the call itself when it may, else the body runs.
+    """
 
     def define(function: F) -> F:
-        call = Call(number, function, passthrough, level, note, result, sigmask)
+        call = Call(number, function, passthrough, level, note, result, sigmask, native)
         if number in CALLS:
             raise ValueError(f"system call {number} is defined twice: {call.name}")
         CALLS[number] = call

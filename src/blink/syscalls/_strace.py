@@ -5,6 +5,7 @@ from __future__ import annotations
 from errno import errorcode
 
 from blink.abi.errors import Interrupted
+from blink.abi.signals import NSIG, bit
 from blink.abi.signals import name as signal_name
 from blink.syscalls._dispatch import extent, iovecs
 from blink.syscalls._spec import KEEP
@@ -61,7 +62,8 @@ def format_result(call: Call, result: int | None) -> str:
 
 def _before(task: Task, arg: Arg, registers: Registers) -> str | None:
     """The text of an argument that is known before the call; None for what the call writes."""
-    if arg.type.direction == "out":
+    chosen = arg.chosen(registers) if arg.type.kind == "by" else None
+    if (chosen or arg).type.direction == "out":
         return None
     return format_argument(task, arg, registers, None)
 
@@ -75,6 +77,9 @@ def _after(task: Task, arg: Arg, registers: Registers, result: int | None) -> st
 def format_argument(task: Task, arg: Arg, registers: Registers, result: int | None) -> str:
     """One argument; `result` bounds what a call that returns a count has written."""
     value = registers[arg.index]
+    if arg.type.kind == "by":
+        chosen = arg.chosen(registers)
+        return hex(value) if chosen is None else format_argument(task, chosen, registers, result)
     if not arg.is_pointer:
         return _value(arg, value)
     if value == 0 or arg.type.kind == "range":
@@ -108,16 +113,23 @@ def _value(arg: Arg, value: int) -> str:
 def _pointee(task: Task, arg: Arg, registers: Registers, result: int | None) -> str:
     kind = arg.type.kind
     value = registers[arg.index]
-    if kind == "path":
+    if kind in ("path", "text"):
         return _quote(task.memory.read_cstr(value))
     if kind == "iov":
         return _iov(task, arg, registers, result)
+    if kind == "sigset":
+        return _sigset(int.from_bytes(task.memory.read(value, 8), "little"))
     size = extent(task, arg, registers)
     if kind in ("struct", "array") and arg.type.layout is not None:
         return _structs(task, arg, value, size)
     if result is not None and kind == "buffer":
         size = min(size, result)
     return _text(task, value, size)
+
+
+def _sigset(bits: int) -> str:
+    names = [signal_name(signo) for signo in range(1, NSIG + 1) if bits & bit(signo)]
+    return "[" + " ".join(names) + "]"
 
 
 def _structs(task: Task, arg: Arg, address: int, size: int) -> str:

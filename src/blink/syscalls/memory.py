@@ -17,10 +17,10 @@ from blink.syscalls._spec import (
     In,
     Int,
     Off,
-    Path,
     Ptr,
     Range,
     Size,
+    Text,
     UInt,
     syscall,
 )
@@ -341,5 +341,5 @@ def munlockall() -> None:
 
 
 @syscall(319, passthrough=True)
-def memfd_create(name: Path, flags: Flags[UInt, mman.MFD]) -> None:
+def memfd_create(name: Text, flags: Flags[UInt, mman.MFD]) -> None:
     """Implements memfd_create(2)."""
