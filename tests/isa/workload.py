@@ -12,7 +12,7 @@ from .generate import Generator
 
 MODES = ("forms", "mutations", "sequences")
 _BATCH = 500
-_EACH = 60
+_EACH, _FORMS = 60, 8
 _SLOT = 16
 
 
@@ -22,9 +22,11 @@ def place(generator: Generator) -> int:
 
 
 def forms(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case]]:
-    """Many cases of one form after another."""
-    for plan in cycle(plans):
-        yield generator.cases(plan, _EACH, place(generator))
+    """Many cases of one form after another, some forms in a batch."""
+    endless = cycle(plans)
+    while True:
+        some = (next(endless) for _ in range(_FORMS))
+        yield [c for plan in some for c in generator.cases(plan, _EACH, place(generator))]
 
 
 def mutations(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case]]:
