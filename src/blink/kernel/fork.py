@@ -2,7 +2,7 @@
 
 A vfork child shares its parent's memory in Linux: posix_spawn(3) reads the error of a failed exec
 from there.  Ours is a fork; it notes the pages that it writes, and when it ends or executes another
-program, it sends them through a pipe to the parent, which has waited, deaf to signals, and stores
+program, it sends them to the parent, which has waited, deaf to signals, and stores
 them. Mappings that the child makes or removes are its own (Linux would share those, too); a child
 that another process kills sends nothing.
 """
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 VFORK = "vfork"
+MSG_NOSIGNAL = 0x4000
 _ADDRESS = Struct("<Q")
 _RECORD = _ADDRESS.size + PAGE
 
 
 class VforkChild:
-    """In a vfork child: the pipe to the parent that waits."""
+    """In a vfork child: the socket to the parent that waits."""
 
     __slots__ = ()
 
@@ -39,15 +40,21 @@ class VforkChild:
         fd = process.hidden.fds[VFORK]
         memory = process.memory
         for address in memory.dirty():
-            _write(fd, _ADDRESS.pack(address) + memory.read(address, PAGE, force=True))
+            page = memory.read(address, PAGE, force=True)
+            if not _send(fd, _ADDRESS.pack(address) + page):
+                break  # the parent is dead
         memory.untrack()
         process.vfork = None
         process.hidden.close(VFORK)
 
 
-def _write(fd: int, data: bytes) -> None:
+def _send(fd: int, data: bytes) -> bool:
     while data:
-        data = data[os.write(fd, data) :]
+        sent = host.now(host.NR_SENDTO, fd, data, len(data), MSG_NOSIGNAL, 0, 0)
+        if sent < 0:
+            return False
+        data = data[sent:]
+    return True
 
 
 def fork(task: Task) -> int:
@@ -103,13 +110,13 @@ def vfork(task: Task) -> int:
     task.set_sigmask(sig.ALL_MASK)  # raises Interrupted: then the whole call starts anew
     task.sigmask = mask
     try:
-        return _fork_with_pipe(task)
+        return _fork_with_socket(task)
     finally:
         _set_mask_again(task)
 
 
-def _fork_with_pipe(task: Task) -> int:
-    reader, writer = task.process.hidden.pipe()
+def _fork_with_socket(task: Task) -> int:
+    reader, writer = task.process.hidden.socket_pair()
     try:
         pid = fork(task)
     except SysError:

@@ -14,6 +14,7 @@ import os
 from blink.abi.errors import SysError
 from blink.kernel import host
 
+AF_UNIX, SOCK_STREAM = 1, 1
 SLOTS = 32
 HIGHEST = 1 << 16  # a table of 65,536 descriptors is 512 KiB to copy at a fork
 
@@ -43,11 +44,11 @@ class HiddenFds:
         self.fds[name] = made = _duplicate(fd, self.low)
         return made
 
-    def pipe(self) -> tuple[int, int]:
-        """A pipe (reader, writer) among our numbers, without names yet.  Raises SysError."""
+    def socket_pair(self) -> tuple[int, int]:
+        """Two connected stream sockets among our numbers, without names yet.  Raises SysError."""
         buffer = bytearray(8)
         limits = _raise_limit(self.low)
-        result = host.now(host.NR_PIPE2, buffer, os.O_CLOEXEC)
+        result = host.now(host.NR_SOCKETPAIR, AF_UNIX, SOCK_STREAM | os.O_CLOEXEC, 0, buffer)
         host.set_rlimit(host.RLIMIT_NOFILE, *limits)
         if result < 0:
             raise SysError(-result)

@@ -60,8 +60,8 @@ class Task:
 
     MemoryFault = _engine.MemoryFault
     host_call = staticmethod(host.raw)
-    host = staticmethod(host.call)
     host_now = staticmethod(host.now)
+    host = staticmethod(host.call)  # last: it hides the module's name
 
     def __init__(self, process: Process, cpu: _engine.Cpu, tid: int) -> None:
         self.process = process
