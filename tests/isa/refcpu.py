@@ -11,6 +11,8 @@ from blink.isa.reference import CpuState, GuestFault, Unimplemented, step
 
 from . import refx87
 from .cpustate import (
+    CODE_BASE,
+    CODE_SIZE,
     FLAT_SIZE,
     FX_MXCSR,
     FX_XMM,
@@ -26,7 +28,7 @@ from .cpustate import (
 from .enginecpu import UNIMPLEMENTED, dirty_range, is_repeat
 
 _PAGE = 0x1000
-_WRITE, _USER = 2, 4
+_WRITE, _USER, _FETCH = 2, 4, 16
 _STEPS = 4096
 _XMM = Struct("<32Q")
 _MASK = (1 << 64) - 1
@@ -73,10 +75,11 @@ def _check_canonical(address: int) -> None:
 def decode(code: bytes) -> dict[str, int]:
     """The decoder's view of an instruction.  Its errors become the faults that they are."""
     try:
-        return _engine.decode(code.ljust(15, b"\xcc"))
+        return _engine.decode(code)
     except _engine.DecodeError as error:
-        vector = VECTORS["gp" if str(error) == "too long" else "ud"]
-        raise GuestFault(vector) from None
+        if str(error) == "truncated":
+            raise GuestFault(VECTORS["pf"], _FETCH | _USER, CODE_BASE + CODE_SIZE) from None
+        raise GuestFault(VECTORS["gp" if str(error) == "too long" else "ud"]) from None
 
 
 class ReferenceCpu:
@@ -110,7 +113,8 @@ def _steps(cpu: CpuState, memory: Memory, case: Case) -> None:
         at = cpu.rip - case.rip
         if not 0 <= at < len(case.code):
             return
-        step(cpu, memory, decode, case.code[at : at + 15])
+        room = CODE_BASE + CODE_SIZE - cpu.rip
+        step(cpu, memory, decode, (case.code[at:] + b"\xcc" * 16)[: min(room, 16)])
         if cpu.stop or (repeats and not case.run and cpu.rip != case.rip):
             return
 

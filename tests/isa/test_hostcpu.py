@@ -160,7 +160,7 @@ def test_many_batches_give_the_same(host: HostCpu) -> None:
     "case",
     [
         Case(b""),
-        Case(b"\x90" * 16),
+        Case(b"\x90" * 17),
         Case(b"\x90", rip=CODE_BASE - 1),
         Case(b"\x90\x90", rip=CODE_BASE + CODE_SIZE - 1),
         Case(b"\x90", memory=((0x1000, b"a"),)),
