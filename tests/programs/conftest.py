@@ -1,0 +1,54 @@
+"""`same`: every test that uses it runs in linear memory, and with -m.
+
+With -m in the unit tier only where the test is marked `both`; from the ci tier on everywhere.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from programs.harness import GUESTS, Same
+
+MODES = {"linear": (), "checked": ("-m",)}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both: runs with and without -m in every tier")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "same" in metafunc.fixturenames:
+        always = metafunc.definition.get_closest_marker("both")
+        checked = pytest.param("checked", marks=() if always else pytest.mark.ci)
+        metafunc.parametrize("same", ["linear", checked], indirect=True)
+
+
+@pytest.fixture
+def same(request: pytest.FixtureRequest, tmp_path: Path, need: Callable[[str], str]) -> Same:
+    """Compares a command's native run with the run under blink (see `Same`)."""
+    return Same(tmp_path, need, MODES[request.param])
+
+
+@pytest.fixture(scope="session")
+def compile_c(
+    tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]
+) -> Callable[..., str]:
+    """Compiles a C source of guests/ natively, once for each flags; returns the program's path."""
+    folder = tmp_path_factory.mktemp("compiled")
+    done: dict[tuple[str, ...], str] = {}
+
+    def build(name: str, *flags: str, compiler: str = "gcc") -> str:
+        key = (name, compiler, *flags)
+        if key not in done:
+            path = folder / f"{name}{len(done)}"
+            options = ["-O1", "-w", "-D_GNU_SOURCE", "-o", str(path)]
+            command = [need(compiler), *options, str(GUESTS / f"{name}.c"), *flags]
+            subprocess.run(command, check=True, timeout=60)
+            done[key] = str(path)
+        return done[key]
+
+    return build

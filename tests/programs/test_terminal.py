@@ -1,0 +1,194 @@
+"""A guest on a terminal: isatty, keys that are signals, window size, job control."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from programs.harness import BLINK, ENVIRONMENT, default_signals
+
+PATIENCE = 30.0  # seconds for one expected text
+
+Talk = Callable[["Terminal"], None]
+
+
+class Terminal:
+    """A program on a new pseudo-terminal of 40 rows and 100 columns."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self.said = b""
+        self._seen = 0
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            default_signals()
+            os.chdir(folder)
+            os.execvpe(command[0], command, {**ENVIRONMENT, "TERM": "dumb", "HOME": "/"})
+        self.resize(40, 100)
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def send(self, keys: str) -> None:
+        os.write(self.fd, keys.encode())
+
+    def _read(self, wait: float) -> bool:
+        """Whether there may be more."""
+        if not select.select([self.fd], [], [], wait)[0]:
+            return True
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:  # EIO: nobody holds the other end
+            return False
+        self.said += data
+        return bool(data)
+
+    def expect(self, text: str) -> None:
+        """Waits until the program has said it, after what was expected before."""
+        end = time.monotonic() + PATIENCE
+        while (at := self.said.find(text.encode(), self._seen)) < 0:
+            if time.monotonic() > end or not self._read(0.5):
+                raise AssertionError(f"never said {text!r}: {self.said!r}")
+        self._seen = at + len(text)
+
+    def finish(self) -> int:
+        """Reads to the end; the exit status, or minus the signal."""
+        end = time.monotonic() + PATIENCE
+        while self._read(0.5):
+            assert time.monotonic() < end, f"does not end: {self.said!r}"
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def close(self) -> None:
+        os.close(self.fd)
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+
+def say_on(command: Sequence[str], folder: Path, talk: Talk) -> tuple[int, bytes]:
+    terminal = Terminal(command, folder)
+    try:
+        talk(terminal)
+        return terminal.finish(), terminal.said
+    finally:
+        terminal.close()
+
+
+@pytest.fixture(params=[(), pytest.param(("-m",), marks=pytest.mark.ci)], ids=["linear", "checked"])
+def same_on_terminal(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[..., tuple[int, bytes]]]:
+    def compare(
+        command: Sequence[str], talk: Talk = lambda terminal: None, whole: bool = True
+    ) -> tuple[int, bytes]:
+        """Both ends equal, and with `whole` every byte that was said."""
+        native = say_on(command, tmp_path, talk)
+        emulated = say_on([str(BLINK), *request.param, *command], tmp_path, talk)
+        assert emulated[: 1 + whole] == native[: 1 + whole]
+        return native
+
+    yield compare
+
+
+Compare = Callable[..., tuple[int, bytes]]
+
+
+def test_isatty_and_size(same_on_terminal: Compare) -> None:
+    script = "test -t 0 && test -t 1 && test -t 2 && echo tty; ls /dev/null /dev/zero"
+    assert b"tty" in same_on_terminal(["sh", "-c", script])[1]
+
+    def wait_for_size(terminal: Terminal) -> None:
+        terminal.send("\n")
+
+    said = same_on_terminal(["sh", "-c", "read x; stty size; stty -a | head -2"], wait_for_size)
+    assert b"40 100" in said[1]
+
+
+def test_keys_are_signals(same_on_terminal: Compare) -> None:
+    def press(key: str) -> Talk:
+        def talk(terminal: Terminal) -> None:
+            terminal.expect("ready")
+            terminal.send(key)
+
+        return talk
+
+    assert (
+        same_on_terminal(["sh", "-c", "echo ready; exec cat"], press("\x03"))[0] == -signal.SIGINT
+    )
+    busy = ["sh", "-c", "ulimit -c 0; echo ready; while :; do :; done"]
+    assert same_on_terminal(busy, press("\x03"))[0] == -signal.SIGINT
+    assert same_on_terminal(busy, press("\x1c"))[0] == -signal.SIGQUIT
+    assert same_on_terminal(["sh", "-c", "echo ready; exec cat"], press("\x04"))[0] == 0
+    trap = ["sh", "-c", "trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.05; done"]
+    assert same_on_terminal(trap, press("\x03"))[0] == 7
+
+
+def test_hangup(same_on_terminal: Compare, tmp_path: Path) -> None:
+    for command in ([], [str(BLINK)]):
+        terminal = Terminal([*command, "sh", "-c", "echo ready; sleep 60"], tmp_path)
+        terminal.expect("ready")
+        os.close(terminal.fd)
+        assert os.waitstatus_to_exitcode(os.waitpid(terminal.pid, 0)[1]) == -signal.SIGHUP
+
+
+def test_window_size_changes(same_on_terminal: Compare) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "def show(*_): print(*os.get_terminal_size(0), flush=True)\n"
+        "signal.signal(signal.SIGWINCH, show)\n"
+        "print('ready', flush=True)\n"
+        "for line in sys.stdin: show()\n"
+    )
+
+    def talk(terminal: Terminal) -> None:
+        terminal.expect("ready")
+        terminal.resize(50, 132)
+        terminal.expect("132 50")
+        terminal.send("x\n")
+        terminal.expect("132 50")
+        terminal.send("\x04")
+
+    same_on_terminal(["/usr/bin/python3", "-S", "-c", script], talk)
+
+
+def test_job_control(same_on_terminal: Compare) -> None:
+    """Stop, list, continue and kill jobs of an interactive shell; their numbers differ."""
+
+    def talk(terminal: Terminal) -> None:
+        def command(text: str) -> None:
+            terminal.expect("$ ")
+            terminal.send(text + "\n")
+
+        terminal.expect("$ ")
+        terminal.send("PS1='\\$ '; bind 'set enable-bracketed-paste off' 2>/dev/null; cat\n")
+        time.sleep(0.5)
+        terminal.send("line\n")
+        terminal.expect("line\r\nline")
+        terminal.send("\x1a")
+        terminal.expect("Stopped")
+        command("jobs")
+        command("fg")
+        terminal.expect("cat")
+        time.sleep(0.3)
+        terminal.send("again\n")
+        terminal.expect("again\r\nagain")
+        terminal.send("\x03")
+        command("echo status $?")
+        terminal.expect("status 130")
+        command("sleep 60 & kill %1; wait %1; echo ended $?")
+        terminal.expect("ended 143")
+        command("exit 4")
+
+    shell = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
+    assert same_on_terminal(shell, talk, whole=False)[0] == 4
