@@ -98,7 +98,11 @@ class ReferenceCpu:
             memory.flat[off : off + len(data)] = data
         before = bytes(memory.flat)
         cpu = _load(case)
-        vector, error, address = _execute(cpu, memory, case)
+        try:
+            vector, error, address = _execute(cpu, memory, case)
+        except Exception as bug:
+            bug.add_note(f"in {case.label}, {case.code.hex(' ')}")
+            raise
         offset, dirty = dirty_range(before, bytes(memory.flat))
         return Outcome(
             vector, error, address, GPR_STRUCT.pack(*cpu.gpr), cpu.rip, cpu.eflags, cpu.fs_base,

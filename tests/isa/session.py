@@ -65,10 +65,11 @@ class Session:
         return findings
 
     def check_without_host(self, cases: Sequence[Case]) -> list[Finding]:
-        """As check(), but the first subject is the oracle of the others."""
-        wanted = self.subjects[0].run(cases)
+        """As check(), but the Python semantics are the oracle of the others."""
+        oracle = next(s for s in self.subjects if s.name == "reference")
+        wanted = oracle.run(cases)
         self.compared += len(cases)
-        results = ((s.name, s.run(cases)) for s in self.subjects[1:])
+        results = ((s.name, s.run(cases)) for s in self.subjects if s is not oracle)
         return [f for name, outcomes in results for f in _compare(cases, name, wanted, outcomes)]
 
     def shrunk(self, finding: Finding) -> Finding:
