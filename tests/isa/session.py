@@ -57,8 +57,10 @@ class Session:
         batches = [cases[i : i + BATCH] for i in range(0, len(cases), BATCH)]
         for batch in batches:
             self.host.submit(0, batch)
-            results = [(s.name, s.run(batch)) for s in self.subjects]
-            wanted = self.host.collect(0)
+            try:
+                results = [(s.name, s.run(batch)) for s in self.subjects]
+            finally:
+                wanted = self.host.collect(0)
             for name, outcomes in results:
                 findings += _compare(batch, name, wanted, outcomes)
             self.compared += len(batch)
