@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from errno import ENOMEM
 from typing import TYPE_CHECKING, cast
@@ -176,7 +177,7 @@ def expect_protect(
 
 def check_order(space: AddressSpace) -> None:
     vmas = list(space)
-    for a, b in zip(vmas, vmas[1:], strict=False):
+    for a, b in itertools.pairwise(vmas):
         assert a.end <= b.start
         assert a.end < b.start or not a.joins(b)
     assert space._starts == [v.start for v in vmas]
