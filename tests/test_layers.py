@@ -82,7 +82,9 @@ def imported_parts(source: str, package: tuple[str, ...]) -> set[str]:
             names = [f"{start}.{alias.name}" for alias in node.names]
         else:
             continue
-        found |= {part_named(tuple(name.split(".")[1:])) for name in names if name.startswith("blink.")}
+        found |= {
+            part_named(tuple(name.split(".")[1:])) for name in names if name.startswith("blink.")
+        }
     return found - {"__version__"}
 
 

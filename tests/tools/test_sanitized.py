@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import engine_build
 import pytest
+
+import engine_build
 
 ROOT = Path(__file__).parents[2]
 SUITES = ("tests/engine", "tests/isa/test_hostcpu.py", "tests/isa/test_regressions.py")
