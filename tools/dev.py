@@ -63,7 +63,7 @@ def lint(options: argparse.Namespace) -> int:
 def bench(options: argparse.Namespace) -> int:
     """measure against native and qemu-user (arguments go to bench/)"""
     machine_setup.prepare(programs=True)
-    return run(str(PYTHON), "bench", *options.rest)
+    return run(str(PYTHON), "-m", "bench", *options.rest)
 
 
 def docs(options: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""Benchmarks: native, qemu-user and blink in alternation; `./dev bench` runs them."""
