@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Registers = tuple[int, ...]
 
-TEXT_MAX = 32
+TEXT_MAX = (32, 4096)  # bytes of a string that are shown: with -s, with -ss
 ITEMS_MAX = 8
 MAX_ERRNO = 4095
 
@@ -114,7 +114,7 @@ def _pointee(task: Task, arg: Arg, registers: Registers, result: int | None) -> 
     kind = arg.type.kind
     value = registers[arg.index]
     if kind in ("path", "text"):
-        return _quote(task.memory.read_cstr(value))
+        return _quote(task.memory.read_cstr(value), TEXT_MAX[1])
     if kind == "iov":
         return _iov(task, arg, registers, result)
     if kind == "sigset":
@@ -155,10 +155,11 @@ def _iov(task: Task, arg: Arg, registers: Registers, result: int | None) -> str:
 
 
 def _text(task: Task, address: int, size: int) -> str:
-    return _quote(task.memory.read(address, min(size, TEXT_MAX + 1)))
+    limit = TEXT_MAX[task.process.trace > 1]
+    return _quote(task.memory.read(address, min(size, limit + 1)), limit)
 
 
-def _quote(data: bytes) -> str:
-    shown = data[:TEXT_MAX]
+def _quote(data: bytes, limit: int) -> str:
+    shown = data[:limit]
     text = ascii(shown)[2:-1].replace('"', '\\"').replace("\\'", "'")
     return f'"{text}"' + ("..." if len(shown) < len(data) else "")
