@@ -49,7 +49,7 @@ class Symbols:
             return
         try:
             self._read(fd)
-        except (OSError, error, IndexError, ValueError):
+        except (OSError, OverflowError, error, IndexError, ValueError):
             pass  # truncated or malformed: what was read until now stays
         finally:
             os.close(fd)
