@@ -90,3 +90,10 @@ def test_log_lines(compiled: Compile, tmp_path: Path) -> None:
     assert "exit_group(7) = ?" in lines
     assert any(line.startswith("arch_prctl(ARCH_SET_FS, 0x") for line in lines)
     assert any(line.startswith("rseq(") and line.endswith("= -1 ENOSYS") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "total", [5000, pytest.param(100_000, marks=pytest.mark.ci)], ids=["5k", "100k"]
+)
+def test_no_signal_is_lost(total: int, compiled: Compile, tmp_path: Path) -> None:
+    compare([str(compiled("storm")), str(total)], tmp_path)

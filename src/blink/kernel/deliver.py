@@ -45,6 +45,8 @@ def force(task: Task, fault: Fault) -> None:
 
 
 def _handle(task: Task, signo: int, info: bytes) -> None:
+    if task.process.trace:
+        _log(task, signo, info)
     action = task.process.actions[signo]
     if action.handler == sig.SIG_IGN:
         return  # ignored since it was caught
@@ -58,6 +60,16 @@ def _handle(task: Task, signo: int, info: bytes) -> None:
         _call_handler(task, signo, info, action)
     except (task.MemoryFault, frame.FrameOverflow):
         _bad_frame(task, signo)
+
+
+def _log(task: Task, signo: int, info: bytes) -> None:
+    _, _, code = SIGINFO.unpack(info)
+    detail = f"si_code={code}"
+    if signo in sig.SYNCHRONOUS and code > 0:
+        detail += f", si_addr={int.from_bytes(info[16:24], 'little'):#x}"
+    elif code <= 0:
+        detail += f", si_pid={int.from_bytes(info[16:20], 'little')}"
+    task.process.log(f"--- {sig.name(signo)} {{{detail}}} ---")
 
 
 def _call_handler(task: Task, signo: int, info: bytes, action: Action) -> None:
@@ -107,6 +119,8 @@ def _default(task: Task, signo: int) -> None:
 def die(task: Task, signo: int, fault: Fault | None) -> NoReturn:
     """Ends the process by a signal, as the host would have; a fault is reported first."""
     process = task.process
+    if process.trace:
+        process.log(f"+++ killed by {sig.name(signo)} +++")
     if fault is not None and process.report is not None:
         process.report(task, fault)
     process.finish()
