@@ -82,8 +82,9 @@ API bool test_call(Cpu *c, u64 number, const u64 args[6], u32 interrupt, s64 out
 
 API void test_settings(u32 low, u32 high, bool paths)
 {
-  native_hidden_low = low;
-  native_hidden_high = high;
+  u32 fds[HIDDEN_FDS], count = 0;
+  for (u32 fd = low; fd < high; fd++) fds[count++] = fd;
+  native_hide(fds, count);
   native_paths = paths;
 }
 

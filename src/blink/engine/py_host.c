@@ -72,6 +72,15 @@ static PyObject *host_call_now(PyObject *module, PyObject *const *args, Py_ssize
   return PyLong_FromLongLong(result);
 }
 
+static PyObject *buffer_address(PyObject *module, PyObject *value) {
+  (void)module;
+  Py_buffer view;
+  if (PyObject_GetBuffer(value, &view, PyBUF_SIMPLE) != 0) return NULL;
+  u64 address = (u64)view.buf;
+  PyBuffer_Release(&view);
+  return PyLong_FromUnsignedLongLong(address);
+}
+
 static PyObject *host_call_marks(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   return Py_BuildValue("KKKK", (u64)hostcall, (u64)hostcall_start, (u64)hostcall_syscall,
@@ -162,12 +171,15 @@ static PyObject *set_message_fd(PyObject *module, PyObject *arg) {
   Py_RETURN_NONE;
 }
 
-static PyObject *set_hidden_fds(PyObject *module, PyObject *args) {
+static PyObject *set_hidden_fds(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
-  unsigned low, high;
-  if (!PyArg_ParseTuple(args, "II:set_hidden_fds", &low, &high)) return NULL;
-  native_hidden_low = low;
-  native_hidden_high = high;
+  u32 fds[HIDDEN_FDS];
+  if (count > HIDDEN_FDS) return PyErr_Format(PyExc_ValueError, "too many hidden descriptors");
+  for (Py_ssize_t i = 0; i < count; i++) {
+    fds[i] = (u32)PyLong_AsUnsignedLong(args[i]);
+    if (PyErr_Occurred()) return NULL;
+  }
+  native_hide(fds, (u32)count);
   Py_RETURN_NONE;
 }
 
@@ -191,6 +203,9 @@ static PyMethodDef methods[] = {
     {"host_call_now", FASTCALL(host_call_now),
      "host_call_now(nr, *args) -> int\n\nA host call that does not block, whatever signals wait; "
      "the GIL is kept."},
+    {"buffer_address", buffer_address, METH_O,
+     "buffer_address(buffer) -> int\n\nWhere its bytes are, for host structures that hold "
+     "pointers; keep it alive, and do not resize it."},
     {"host_call_marks", host_call_marks, METH_NOARGS,
      "host_call_marks() -> (entry, start, syscall, abort)\n\nAddresses in the blocking primitive, "
      "for tests and debuggers."},
@@ -214,8 +229,8 @@ static PyMethodDef methods[] = {
     {"sig_die", sig_die, METH_O, "sig_die(signo)\n\nDies by the signal's default action."},
     {"set_message_fd", set_message_fd, METH_O,
      "set_message_fd(fd)\n\nWhere the signal handler reports a fault of our own; 2 at first."},
-    {"set_hidden_fds", set_hidden_fds, METH_VARARGS,
-     "set_hidden_fds(low, high)\n\nDescriptors low <= fd < high are ours: native calls get EBADF."},
+    {"set_hidden_fds", FASTCALL(set_hidden_fds),
+     "set_hidden_fds(*fds)\n\nThese descriptors are ours: native calls get EBADF."},
     {"set_native_paths", set_native_paths, METH_O,
      "set_native_paths(allowed)\n\nWhether native calls may take paths: no root, nothing virtual."},
     {NULL, NULL, 0, NULL},

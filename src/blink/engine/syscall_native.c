@@ -38,7 +38,7 @@ typedef struct {
   u64 sigset;
 } Translation;
 
-u32 native_hidden_low, native_hidden_high;
+u32 native_hidden_low = ~(u32)0, native_hidden_count, native_hidden[HIDDEN_FDS];
 bool native_paths;
 
 /* Bytes behind a pointer; ~0 when that is absurd. */
@@ -86,9 +86,21 @@ static u64 host_iovecs(const Translation *t, u64 addr, u32 count, bool write) {
   return (u64)t->iovecs;
 }
 
+void native_hide(const u32 *fds, u32 count) {
+  native_hidden_low = ~(u32)0;
+  native_hidden_count = count;
+  for (u32 i = 0; i < count; i++) {
+    native_hidden[i] = fds[i];
+    if (fds[i] < native_hidden_low) native_hidden_low = fds[i];
+  }
+}
+
 static inline bool is_hidden(u64 value) {
   u32 fd = (u32)value;
-  return fd >= native_hidden_low && fd < native_hidden_high;
+  if (likely(fd < native_hidden_low)) return false;
+  for (u32 i = 0; i < native_hidden_count; i++)
+    if (native_hidden[i] == fd) return true;
+  return false;
 }
 
 static inline u64 host_fd(u64 value) { return is_hidden(value) ? ~(u64)0 : value; }

@@ -56,8 +56,10 @@ typedef struct {
  * ended the call or came first, else it is as it was. */
 bool syscall_native(Cpu *c);
 
-/* Our own descriptors are native_hidden_low <= fd < native_hidden_high. */
-extern u32 native_hidden_low, native_hidden_high;
+/* Our own descriptors; native_hidden_low is the lowest, ~0 when there are none. */
+enum { HIDDEN_FDS = 16 };
+extern u32 native_hidden_low, native_hidden_count, native_hidden[HIDDEN_FDS];
+void native_hide(const u32 *fds, u32 count); /* at most HIDDEN_FDS */
 /* Paths mean the same to the host as to the guest: no root, and no way into /proc but by name. */
 extern bool native_paths;
 

@@ -15,6 +15,8 @@ from errno import EINVAL, ENOMEM
 
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_MIN, GUEST_TOP, MMAP_TOP, PAGE
+from blink.abi.limits import RLIM_INFINITY
+from blink.abi.mman import PROT_WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,12 +83,17 @@ class AddressSpace:
     """The mappings of one process, and its heap.
 
     brk_start, brk   the heap, as brk(2) sees it; not page-aligned
+    size_limit       RLIMIT_AS: bytes of all mappings
+    data_limit       RLIMIT_DATA: bytes of private writable ones
     """
 
-    __slots__ = ("_origins", "_starts", "_vmas", "brk", "brk_start", "memory")
+    __slots__ = (
+        "_origins", "_starts", "_vmas", "brk", "brk_start", "data_limit", "memory", "size_limit",
+    )  # fmt: skip
 
     def __init__(self, memory: _engine.Memory) -> None:
         self.memory = memory
+        self.size_limit = self.data_limit = RLIM_INFINITY
         self.clear()
 
     def clear(self) -> None:
@@ -194,11 +201,22 @@ class AddressSpace:
         self, vma: Vma, flags: int, fd: int = -1, offset: int = 0
     ) -> None:  # fmt: skip
         """Maps host memory for `vma` and enters it.  Raises SysError; nothing changes then."""
+        self.check_limits(vma)
         try:
             self.memory.map(vma.start, vma.end - vma.start, vma.prot, flags, fd, offset)
         except OSError as error:
             raise SysError(error.errno or ENOMEM) from None
         self.insert(vma)
+
+    def check_limits(self, vma: Vma) -> None:
+        """Raises ENOMEM when a mapping, in place of what is there, would exceed a limit."""
+        for limit, counts in ((self.size_limit, _is_any), (self.data_limit, _is_data)):
+            if limit < GUEST_TOP and counts(vma):
+                total = sum(v.end - v.start for v in self._vmas if counts(v))
+                for old in self.overlapping(vma.start, vma.end):
+                    total -= (min(old.end, vma.end) - max(old.start, vma.start)) * counts(old)
+                if total + vma.end - vma.start > limit:
+                    raise SysError(ENOMEM)
 
     def unmap(self, start: int, end: int) -> None:
         """Unmaps what is mapped in [start, end); holes are fine, as in munmap(2)."""
@@ -275,6 +293,15 @@ class AddressSpace:
         except SysError:
             return False
         return True
+
+
+def _is_any(vma: Vma) -> bool:
+    return True
+
+
+def _is_data(vma: Vma) -> bool:
+    """Whether Linux counts it against RLIMIT_DATA: private and writable, no stack."""
+    return bool(vma.prot & PROT_WRITE) and not vma.shared and not vma.grows
 
 
 def check_range(address: int, length: int) -> int:

@@ -48,7 +48,7 @@ def run_program(
             argv,
             env,
             open_file=process.open_executable,
-            stack_limit=exec_.stack_limit(),
+            stack_limit=process.limits.stack(),
         ) as program:
             task = start(process, inherited)
             exec_.enter(task, program)

@@ -55,7 +55,7 @@ def execute(
             argv,
             env,
             open_file=process.open_executable,
-            stack_limit=stack_limit(),
+            stack_limit=process.limits.stack(),
             path_inaccessible=inaccessible,
         )
     except LoadError as error:
@@ -113,7 +113,7 @@ def enter(task: Task, program: Program, comm: bytes | None = None) -> None:
         egid=os.getegid(),
         hwcap=task.cpu.cpuid(1)[3],
         execfn=program.path,
-        stack_size=stack_size(),
+        stack_size=stack_size(process),
     )
     _enter_mappings(process, image)
     task.cpu.set("rsp", rsp)
@@ -140,14 +140,9 @@ def set_comm(path: bytes) -> None:
     host.now(host.NR_PRCTL, PR_SET_NAME, name + b"\0")
 
 
-def stack_limit() -> int:
-    """RLIMIT_STACK."""
-    return host.rlimit(host.RLIMIT_STACK)[0]
-
-
-def stack_size() -> int:
+def stack_size(process: Process) -> int:
     """Bytes of the initial stack: the limit, when it is a sane size."""
-    soft = stack_limit()
+    soft = process.limits.stack()
     if soft >= UNLIMITED:
         return STACK_SIZE
     return min(max(page_up(soft), 32 * PAGE), MAX_STACK)

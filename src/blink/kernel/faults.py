@@ -95,5 +95,4 @@ def grow_stack(task: Task) -> bool:
     cpu = task.cpu
     if cpu.stop_vector != PF or task.process.space.find(cpu.stop_addr) is not None:
         return False
-    limit, _hard = host.rlimit(host.RLIMIT_STACK)
-    return task.process.space.grow_down(cpu.stop_addr, limit)
+    return task.process.space.grow_down(cpu.stop_addr, task.process.limits.stack())

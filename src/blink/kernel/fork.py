@@ -134,7 +134,7 @@ def _fork_with_socket(task: Task) -> int:
 def _start_child(task: Task, reader: int, writer: int) -> None:
     process = task.process
     host.now(host.NR_CLOSE, reader)
-    process.hidden.fds[VFORK] = writer
+    process.hidden.adopt(VFORK, writer)
     process.vfork = VforkChild()
     process.memory.track()
 

@@ -28,7 +28,6 @@ class HiddenFds:
         soft, hard = host.rlimit(host.RLIMIT_NOFILE)
         self.low = max(min(soft, hard - SLOTS, HIGHEST), 0)
         self.fds: dict[str, int] = {}
-        host.hide(self.low, self.low + SLOTS)
 
     def __contains__(self, fd: int) -> bool:
         return fd >= self.low and fd in self.fds.values()
@@ -41,8 +40,14 @@ class HiddenFds:
 
     def keep_copy(self, name: str, fd: int) -> int:
         """A hidden duplicate of a descriptor that the guest keeps."""
-        self.fds[name] = made = _duplicate(fd, self.low)
+        made = _duplicate(fd, self.low)
+        self.adopt(name, made)
         return made
+
+    def adopt(self, name: str, fd: int) -> None:
+        """Notes that a descriptor, which is out of the way already, is ours."""
+        self.fds[name] = fd
+        host.hide(*self.fds.values())
 
     def socket_pair(self) -> tuple[int, int]:
         """Two connected stream sockets among our numbers, without names yet.  Raises SysError."""
@@ -64,6 +69,7 @@ class HiddenFds:
         fd = self.fds.pop(name, None)
         if fd is not None:
             host.now(host.NR_CLOSE, fd)
+            host.hide(*self.fds.values())
 
     def make_room(self, fd: int) -> None:
         """Moves ours away when the guest claims its number: dup2(2), dup3(2)."""
@@ -71,6 +77,7 @@ class HiddenFds:
             if mine == fd:
                 self.fds[name] = _duplicate(fd, fd + 1)
                 host.now(host.NR_CLOSE, fd)
+        host.hide(*self.fds.values())
 
 
 def _raise_limit(lowest: int) -> tuple[int, int]:

@@ -24,6 +24,7 @@ NR_EXIT_GROUP = 231
 NR_KILL = 62
 NR_FCNTL = 72
 NR_SETITIMER = 38
+NR_CAPGET = 125
 NR_PRCTL = 157
 NR_FUTEX = 202
 NR_TIMER_CREATE = 222
@@ -70,9 +71,9 @@ def now(number: int, *args: Argument) -> int:
     return result
 
 
-def hide(low: int, high: int) -> None:
+def hide(*fds: int) -> None:
     """Tells the engine which descriptors its native calls must refuse."""
-    _engine.set_hidden_fds(low, high)
+    _engine.set_hidden_fds(*fds)
 
 
 def rlimit(resource: int) -> tuple[int, int]:

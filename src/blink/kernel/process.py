@@ -7,6 +7,7 @@ import os
 from blink import _engine
 from blink.kernel.actions import Actions
 from blink.kernel.hidden import HiddenFds
+from blink.kernel.limits import Limits
 from blink.kernel.log import Log
 from blink.loader import open_host
 
@@ -54,6 +55,7 @@ class Process:
     image           the loaded program: exe path, argument bounds, auxv
     hidden          our descriptors
     messages        where our own words go
+    limits          resource limits
     files           paths and descriptors under policy (blink.vfs), or None before it is set
     open_executable path -> descriptor, or OSError: how execve opens files
     personality     personality(2)
@@ -70,6 +72,7 @@ class Process:
         "files",
         "hidden",
         "image",
+        "limits",
         "memory",
         "messages",
         "open_executable",
@@ -88,6 +91,7 @@ class Process:
     def __init__(self, memory: _engine.Memory, space: AddressSpace, options: Options) -> None:
         self.memory = memory
         self.space = space
+        self.limits = Limits(space)
         self.options = options
         self.trace = options.trace
         self.tasks: dict[int, Task] = {}

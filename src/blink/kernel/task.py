@@ -61,6 +61,7 @@ class Task:
     MemoryFault = _engine.MemoryFault
     host_call = staticmethod(host.raw)
     host_now = staticmethod(host.now)
+    buffer_address = staticmethod(_engine.buffer_address)
     host = staticmethod(host.call)  # last: it hides the module's name
 
     def __init__(self, process: Process, cpu: _engine.Cpu, tid: int) -> None:

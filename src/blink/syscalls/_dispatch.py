@@ -169,9 +169,13 @@ def iovecs(task: Task, address: int, count: int) -> list[tuple[int, int]]:
 def _host_iovecs(task: Task, arg: Arg, address: int, registers: Registers) -> int | bytes:
     """An iovec array with host addresses; the host refuses an absurd one itself."""
     assert arg.length is not None
-    count = registers[int(arg.length[1])]
+    count = registers[int(arg.length[1])] & 0xFFFFFFFF
     if address == 0 or address >= GUEST_TOP or not 0 < count <= UIO_MAXIOV:
         return host_pointer(task, address, 0, False)
-    write = arg.type.direction != "in"
+    return host_iovecs(task, address, count, arg.type.direction != "in")
+
+
+def host_iovecs(task: Task, address: int, count: int, write: bool) -> bytes:
+    """A guest's iovec array, made fit for the host.  Raises MemoryFault."""
     pairs = iovecs(task, address, count)
     return b"".join(IOVEC.pack(host_pointer(task, b, n, write), n) for b, n in pairs)

@@ -105,8 +105,8 @@ PATH_MAX = 4096
 LEVELS = ("full", "partial", "none")
 NEVER, ALWAYS, UNLESS_POLICY = 0, 1, 2
 """When the engine makes a call itself.  UNLESS_POLICY: while `blink.vfs` has no say, that is
-without a root and before a directory of /proc is open; a call with a path is also left to Python when the
-path may lead into /proc."""
+without a root and before a directory of /proc is open; a call with a path is also left to Python
+when the path may lead into /proc."""
 
 KEEP = 1 << 80
 """A handler returns KEEP when it has set the registers itself (rt_sigreturn, execve)."""

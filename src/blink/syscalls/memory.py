@@ -233,6 +233,7 @@ def _grow_in_place(task: "Task", vma: Vma, old: int, old_size: int, new_size: in
     end, new_end = old + old_size, old + new_size
     if vma.end != end or new_end > GUEST_TOP or not space.is_free(end, new_end):
         return False
+    space.check_limits(vma.piece(end, new_end))
     _remap(task, old, old_size, old, new_size)
     space.insert(vma.piece(end, new_end))
     return True
@@ -254,6 +255,8 @@ def _move(
     if new_size < old_size:
         _shrink(task, old, old_size, new_size)
         old_size = new_size
+    if new_size > old_size:
+        space.check_limits(vma.piece(new, new + new_size - old_size))
     _remap(task, old, old_size, new, new_size)
     space.remove(old, old + old_size)
     space.insert(moved)

@@ -1,0 +1,69 @@
+"""Resource limits of a guest process.
+
+The host enforces most of them.  Three would strike the emulator in place of the guest and are kept
+here: RLIMIT_AS and RLIMIT_DATA count the guest's mappings alone, and RLIMIT_STACK bounds the guest's
+stack, not that of the thread that runs it.  They pass through fork and execve with the process.
+"""
+
+from __future__ import annotations
+
+from errno import EINVAL, EPERM
+
+from blink.abi.errors import SysError
+from blink.abi.limits import RLIMIT_AS, RLIMIT_DATA, RLIMIT_NOFILE, RLIMIT_STACK
+from blink.kernel import host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.address_space import AddressSpace
+
+CAP_SYS_RESOURCE = 24
+CAPABILITY_VERSION_3 = 0x20080522
+OURS = frozenset((RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK))
+
+
+class Limits:
+    """(soft, hard) by resource number; RLIM_INFINITY is 2**64 - 1."""
+
+    __slots__ = ("rows", "space")
+
+    def __init__(self, space: AddressSpace) -> None:
+        self.space = space
+        self.rows: dict[int, tuple[int, int]] = {}
+        space.size_limit, space.data_limit = self.get(RLIMIT_AS)[0], self.get(RLIMIT_DATA)[0]
+
+    def get(self, resource: int) -> tuple[int, int]:
+        """Raises SysError."""
+        return self.rows.get(resource) or host.rlimit(resource)
+
+    def set(self, resource: int, soft: int, hard: int) -> None:
+        """Raises SysError: EINVAL, or EPERM when a hard limit is to rise."""
+        if resource not in OURS:
+            result = host.set_rlimit(resource, soft, hard)
+            if result < 0:
+                raise SysError(-result)
+            return
+        if soft > hard:
+            raise SysError(EINVAL)
+        if hard > self.get(resource)[1] and not _may_raise():
+            raise SysError(EPERM)
+        self.rows[resource] = soft, hard
+        self.space.size_limit = self.get(RLIMIT_AS)[0]
+        self.space.data_limit = self.get(RLIMIT_DATA)[0]
+
+    def descriptors(self) -> int:
+        """Where the numbers of the guest's descriptors end."""
+        return self.get(RLIMIT_NOFILE)[0]
+
+    def stack(self) -> int:
+        """Bytes that the stack may grow to."""
+        return self.get(RLIMIT_STACK)[0]
+
+
+def _may_raise() -> bool:
+    """Whether the process has CAP_SYS_RESOURCE."""
+    header = CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4)
+    data = bytearray(24)
+    if host.now(host.NR_CAPGET, bytearray(header), data) < 0:
+        return False
+    return bool(int.from_bytes(data[:4], "little") >> CAP_SYS_RESOURCE & 1)
