@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from blink.codegen.trace import Effect, Trace, walk
+from blink.codegen.trace import LANE, Effect, Trace, walk
 from blink.isa.bits import Bits
 from blink.isa.flags import Add, Explicit, FlagState, Guarded, Result, Sub, operands
 
-LANE = {8: "b", 16: "w", 32: "d", 64: "q"}
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor": "^", "udiv": "/", "urem": "%"}
 _SIGNED = {"sdiv": "/", "srem": "%"}
 _MACRO = {"shl": "SHL", "shr": "SHR", "sar": "SAR", "umulh": "UMULH", "smulh": "SMULH"}

@@ -11,6 +11,9 @@ from blink.isa.flags import FlagState, operands
 from blink.isa.spec import Form
 
 
+LANE = {8: "b", 16: "w", 32: "d", 64: "q"}  # members of V128
+
+
 @dataclass
 class Effect:
     """Something that happens in order: load, store, fault, call or cas (a LOCKed update)."""
@@ -70,10 +73,12 @@ class CurrentFlags(FlagState):
 class TraceState(Operands):
     """Records into `trace`.  Equal leaves are one node, so that the printer reads each location once."""
 
-    def __init__(self, size: int, mode: int, cc: int | None) -> None:
-        self.size = size
+    def __init__(self, form: Form, variant: Variant, mode: int = 64) -> None:
+        self.size = variant.size
         self.mode = mode
-        self.cc = cc or 0
+        self.cc = form.insn.cond or 0
+        self.fields = _fields(form, variant.mem)
+        self.accumulator = _implies_accumulator(form)
         self.trace = Trace()
         self._leaves: dict[str, Bits] = {}
         self._written: dict[str, Bits] = {}
@@ -187,10 +192,20 @@ class TraceState(Operands):
         return self.leaf("r->b", 8)
 
     def read_register(self, bank: str, where: str, w: int) -> Bits:
-        return self.leaf(_register(bank, where, w), w)
+        return self.leaf(_register(self.fields[where], bank, w), w)
 
     def write_register(self, bank: str, where: str, w: int, value: Bits) -> None:
-        self.commit(_register(bank, where, w), value)
+        self.commit(_register(self.fields[where], bank, w), value)
+
+    def read_fixed(self, n: int, w: int) -> Bits:
+        return self.read_register("gpr", "opcode", w) if self.accumulator else self.gpr(n, w)
+
+    def write_fixed(self, n: int, value: Bits) -> None:
+        if self.accumulator:
+            wide = value.zext(64) if value.w == 32 else value
+            self.write_register("gpr", "opcode", wide.w, wide)
+        else:
+            self.set_gpr(n, value)
 
     def read_for_update(self, address: Bits, w: int, lock: bool) -> Bits:
         result = self._result(w)
@@ -205,20 +220,38 @@ class TraceState(Operands):
         return self.trace
 
 
-def _register(bank: str, where: str, w: int) -> str:
+def swaps(form: Form) -> bool:
+    """Whether the register form's two fields change places: `rm, reg` is then the same handler as `reg, rm`."""
+    where = [o.kind.where for o in form.operands if o.kind.where in ("rm", "reg")]
+    return where == ["rm", "reg"]
+
+
+def _fields(form: Form, mem: bool) -> dict[str, str]:
+    """Which field of the record holds the register that an operand names."""
+    fields = {"reg": "r->a", "rm": "r->b", "opcode": "r->b", "vvvv": "r->v"}
+    if swaps(form) and not mem:
+        fields |= {"reg": "r->b", "rm": "r->a"}
+    return fields
+
+
+def _implies_accumulator(form: Form) -> bool:
+    """The forms with AL or rAX and an immediate: handled like a register operand (field b is 0)."""
+    return all(o.kind.where in ("fixed", "imm") and not o.kind.fixed for o in form.operands)
+
+
+def _register(slot: str, bank: str, w: int) -> str:
     """The C lvalue of a register operand."""
-    slot = {"reg": "r->a", "rm": "r->b", "opcode": "r->b", "vvvv": "r->v"}[where]
     if bank == "gpr":
         return f"REG{w}({slot})"
     if bank == "xmm":
-        return f"XMM({slot})" if w == 128 else f"XMM({slot}).{ {64: 'q', 32: 'd', 16: 'w', 8: 'b'}[w]}[0]"
+        return f"XMM({slot})" if w == 128 else f"XMM({slot}).{LANE[w]}[0]"
     if bank == "mm":
         return f"MMX({slot})" if w == 64 else f"(*(u32 *)&MMX({slot}))"
     return {"seg": f"c->seg[{slot}]"}[bank]
 
 
-def trace(form: Form, variant: Variant, mode: int = 64) -> Trace:
+def trace(form: Form, variant: Variant) -> Trace:
     """The effects of one variant of a form."""
-    s = TraceState(variant.size, mode, form.insn.cond)
+    s = TraceState(form, variant)
     execute(s, form, variant)
     return s.finish()

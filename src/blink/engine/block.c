@@ -45,7 +45,8 @@ typedef struct {
   u64 rip;     /* of the next instruction */
   u32 count;   /* instructions so far */
   u32 limit;   /* most instructions */
-  u16 last;    /* handler of the last record, when it may be fused */
+  u16 last;    /* handler of the last record, when it may be fused; 0 for none */
+  u16 lead;    /* handler of the record before it, when the two are adjacent */
   bool mark;   /* note the pages as code */
   u8 window[WINDOW + DECODE_MAX];
   u64 window_rip;
@@ -200,12 +201,16 @@ static void links(Builder *b, Rec *r, const Insn *in, const FormDef *f)
   if (f->flags & FORM_TWO_LINKS) append_stub(b, next, &r->link2);
 }
 
-/* A conditional branch behind a compare: one handler does both; the branch's record holds the links. */
+/* A conditional branch behind a compare: one handler does both, and perhaps the instruction before
+ * them, too; the branch's record holds the links. */
 static void fuse(Builder *b, Rec *r, const FormDef *f)
 {
   u32 row = b->last && f->cc != FORM_ANY ? fuse_row[b->last] : 0;
-  u32 number = row ? fused[row][f->cc] : 0;
-  if (number) r[-1].fn = handler(b->c, number);
+  u32 pair = row ? fused[row][f->cc] : 0;
+  if (!pair) return;
+  r[-1].fn = handler(b->c, pair);
+  u32 three = b->lead ? led_handler(b->lead, pair) : 0;
+  if (three) r[-2].fn = handler(b->c, three);
 }
 
 /* Appends one instruction; false when it ended the block. */
@@ -218,11 +223,18 @@ static bool add(Builder *b, const Insn *in)
     return false;
   }
   Rec r = {.fn = handler(b->c, number), .base = GPR_ZERO * 8, .index = GPR_ZERO * 8};
+  const Rec *before = b->at;
   memory_operand(b, &r, in, f);
+  bool adjacent = b->at == before; /* no address record came between */
   r.imm = f->flags & FORM_NEXT_IP ? b->rip + in->len : (u64)in->imm;
   if (f->a) r.a = field(f->a, in->reg, in);
   if (f->b) r.b = field(f->b, f->flags & FORM_OREG ? in->oreg : in->rm, in);
   if (f->v) r.v = field(f->v, in->vvvv, in);
+  if (f->flags & FORM_SWAP && !in->has_mem) {
+    u8 a = r.a;
+    r.a = r.b;
+    r.b = a;
+  }
   if (f->flags & FORM_ST) r.b = in->modrm & 7;
   r.len = in->len;
   *b->at++ = r;
@@ -231,6 +243,7 @@ static bool add(Builder *b, const Insn *in)
     fuse(b, b->at - 1, f);
     links(b, b->at - 1, in, f);
   }
+  b->lead = adjacent ? b->last : 0;
   b->last = number;
   b->rip += in->len;
   return !(f->flags & FORM_END);

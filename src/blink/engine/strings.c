@@ -23,8 +23,10 @@ static u64 move_run(Cpu *c, u64 base, u64 count, u32 size)
   u64 from = base + c->gpr[RSI], to = c->gpr[RDI];
   u64 n = down(c) ? 0 : fit(to, fit(from, count, size), size);
   if (n < 2 || to - from < n * size) return 0;
-  const void *src = mem_rd(c, from, (u32)(n * size));
-  memmove(mem_wr(c, to, (u32)(n * size)), src, n * size); /* forward, when `to` is lower */
+  const volatile u8 *src = mem_rd(c, from, (u32)(n * size));
+  volatile u8 *dst = mem_wr(c, to, (u32)(n * size));
+  *dst = *src; /* the first byte by itself: where a fault must be reported */
+  memmove((void *)dst, (const void *)src, n * size); /* forward, when `to` is lower */
   return n;
 }
 
@@ -41,6 +43,7 @@ static u64 fill_run(Cpu *c, u64 count, u32 size)
   u64 to = c->gpr[RDI], n = down(c) ? 0 : fit(to, count, size), value = c->gpr[RAX];
   if (n < 2) return 0;
   char *p = mem_wr(c, to, (u32)(n * size));
+  *(volatile char *)p = (char)value;
   if (size == 1) {
     memset(p, (int)value, n);
     return n;

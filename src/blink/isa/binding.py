@@ -48,6 +48,13 @@ class Operands(State):
         """A 32-bit general register has been widened to 64 bits already."""
         raise NotImplementedError
 
+    def read_fixed(self, n: int, w: int) -> Bits:
+        """A register that the encoding implies (AL, CL, DX...)."""
+        return self.gpr(n, w)
+
+    def write_fixed(self, n: int, value: Bits) -> None:
+        self.set_gpr(n, value)
+
     def read_for_update(self, address: Bits, w: int, lock: bool) -> Bits:
         """The first half of a read-modify-write: checks that writing is allowed, too."""
         raise NotImplementedError
@@ -71,7 +78,7 @@ class Binder:
         if k.mem and self.v.mem:
             return self._memory(operand, w)
         if k.where == "fixed":
-            return self.s.gpr(k.fixed, w)
+            return self.s.read_fixed(k.fixed, w)
         if k.where in ("one", "imm", "rel", "st"):
             return self._constant(k, w)
         if not operand.reads:
@@ -104,7 +111,7 @@ class Binder:
         if k.mem and self.v.mem:
             self._write_memory(operand, value)
         elif k.where == "fixed":
-            self.s.set_gpr(k.fixed, value)
+            self.s.write_fixed(k.fixed, value)
         else:
             wide = value.zext(64) if k.bank == "gpr" and value.w == 32 else value
             self.s.write_register(k.bank, k.where, wide.w, wide)

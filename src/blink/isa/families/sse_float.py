@@ -6,7 +6,7 @@ The primitives (engine/fp.h, isa/softfloat.py) carry rounding, exceptions and Na
 from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes
-from blink.isa.families._simd import convert_mmx
+from blink.isa.families._simd import WAIT, convert_mmx
 from blink.isa.families.sse_int import pand, pandn, por, pxor
 from blink.isa.flags import STATUS_MASK
 from blink.isa.spec import Form, insn
@@ -148,7 +148,7 @@ convert("CVTPS2PD", "NP 0F 5A", "v_cvt_f32_f64", 64)
 convert("CVTPD2PS", "66 0F 5A", "v_cvt_f64_f32")
 
 
-@insn("CVTPI2PS", Form("NP 0F 2A /r", "xmm:rw N"), feature="SSE")
+@insn("CVTPI2PS", Form("NP 0F 2A /r", "xmm:rw N"), feature="SSE", before=WAIT)
 def cvtpi2ps(s: State, dst: Bits, src: Bits) -> Bits:
     convert_mmx(s)
     return _cvtpi2ps(s, dst, src)
@@ -167,7 +167,7 @@ def cvtpi2pd_memory(s: State, dst: Bits, src: Bits) -> Bits:
     return s.fp("v_cvt_s32_f64", 128, src.zext(128))
 
 
-@insn("CVTPI2PD", Form("66 0F 2A /r", "xmm:w N"), feature="SSE2")
+@insn("CVTPI2PD", Form("66 0F 2A /r", "xmm:w N"), feature="SSE2", before=WAIT)
 def cvtpi2pd(s: State, dst: Bits, src: Bits) -> Bits:
     convert_mmx(s)
     return s.fp("v_cvt_s32_f64", 128, src.zext(128))
@@ -180,7 +180,7 @@ def to_mmx(name: str, encoding: str, primitive: str, memory: int, feature: str) 
         convert_mmx(s)
         return s.fp(primitive, 128, src.lane(64, 0).zext(128) if memory == 64 else src).lane(64, 0)
 
-    insn(name, Form(f"{encoding} /r", f"mm:w xm{memory}"), feature=feature)(body)
+    insn(name, Form(f"{encoding} /r", f"mm:w xm{memory}"), feature=feature, before=WAIT)(body)
 
 
 to_mmx("CVTTPS2PI", "NP 0F 2C", "v_cvtt_f32_s32", 64, "SSE")
