@@ -6,11 +6,28 @@ from blink.codegen.trace import LANE, Effect, Trace, walk
 from blink.isa.bits import Bits
 from blink.isa.flags import Add, Explicit, FlagState, Guarded, Result, Sub, operands
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor": "^", "udiv": "/", "urem": "%"}
+_INFIX = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "and": "&",
+    "or": "|",
+    "xor": "^",
+    "udiv": "/",
+    "urem": "%",
+}
 _SIGNED = {"sdiv": "/", "srem": "%"}
 _MACRO = {"shl": "SHL", "shr": "SHR", "sar": "SAR", "umulh": "UMULH", "smulh": "SMULH"}
 _UNARY = {"popcnt": "POPCNT", "clz": "CLZ", "ctz": "CTZ", "bswap": "BSWAP"}
-_VECTOR = {"and": "v_and", "or": "v_or", "xor": "v_xor", "not": "v_not", "add": "v_add128", "shl": "v_shl128", "shr": "v_shr128"}
+_VECTOR = {
+    "and": "v_and",
+    "or": "v_or",
+    "xor": "v_xor",
+    "not": "v_not",
+    "add": "v_add128",
+    "shl": "v_shl128",
+    "shr": "v_shr128",
+}
 
 
 def ctype(w: int) -> str:
@@ -152,7 +169,7 @@ def _dependent(body: Bits, params: tuple[Bits, ...]) -> set[int]:
 
     def reaches(n: Bits) -> bool:
         if id(n) not in memo:
-            memo[id(n)] = id(n) in ids or any([reaches(a) for a in n.args])
+            memo[id(n)] = id(n) in ids or max(map(reaches, n.args), default=False)
         return memo[id(n)]
 
     reaches(body)
@@ -198,12 +215,14 @@ class HandlerPrinter(Printer):
         return roots + (operands(t.flags) if t.flags is not None else [])
 
     def _read_leaves(self) -> None:
-        leaves = [n for n in walk(self._roots()) if n.op == "in" and not str(n.aux).startswith("lane")]
+        leaves = [
+            n for n in walk(self._roots()) if n.op == "in" and not str(n.aux).startswith("lane")
+        ]
         for leaf in sorted(leaves, key=lambda n: str(n.aux)):
             if id(leaf) not in self.names:
                 self.value(leaf)
 
-    # -- effects ----------------------------------------------------------------------------------------
+    # -- effects --
 
     def _effect(self, e: Effect) -> None:
         if e.op == "update":
@@ -262,7 +281,7 @@ class HandlerPrinter(Printer):
         else:
             self.line(f"WR{w}(p, {new});")
 
-    # -- flags ------------------------------------------------------------------------------------------
+    # -- flags --
 
     def _prepare_flags(self, f: FlagState) -> None:
         for node in operands(f):
@@ -295,7 +314,7 @@ class HandlerPrinter(Printer):
     def _wide(self, node: Bits) -> str:
         return self.value(node) if node.w == 64 else f"(u64)(s64)(s{node.w}){self.value(node)}"
 
-    # -- leaving ----------------------------------------------------------------------------------------
+    # -- leaving --
 
     def _prepare_end(self) -> list[str]:
         kind, *args = self.trace.end

@@ -15,5 +15,7 @@ def emit() -> str:
     out.append(f"#define CPUID_ANY 0x{ANY:x}u\n")
     out.append("static const CpuidLeaf cpuid_leaves[] = {\n")
     for x in leaves():
-        out.append(f"  {{0x{x.leaf:x}u, 0x{x.sub:x}u, 0x{x.eax:x}u, 0x{x.ebx:x}u, 0x{x.ecx:x}u, 0x{x.edx:x}u}},\n")
+        out.append(
+            f"  {{0x{x.leaf:x}u, 0x{x.sub:x}u, 0x{x.eax:x}u, 0x{x.ebx:x}u, 0x{x.ecx:x}u, 0x{x.edx:x}u}},\n"
+        )
     return "".join(out) + "};\n#endif\n"

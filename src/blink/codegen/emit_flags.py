@@ -44,8 +44,12 @@ def header() -> str:
             slow = f"  if (unlikely(c->cc_op > CC_SUB64)) return flags_cond(c, {cc});\n"
             out.append(_function(head, fast, slow))
     for name, cc in _FLAG_CONDITION.items():
-        out.append(f"static ALWAYS_INLINE u8 flag_{name}(const Cpu *c) {{\n  return cond_{cc}(c);\n}}\n")
-    out.append("static inline u8 flag_af(const Cpu *c) {\n  return flags_status(c) >> 4 & 1;\n}\n#endif\n")
+        out.append(
+            f"static ALWAYS_INLINE u8 flag_{name}(const Cpu *c) {{\n  return cond_{cc}(c);\n}}\n"
+        )
+    out.append(
+        "static inline u8 flag_af(const Cpu *c) {\n  return flags_status(c) >> 4 & 1;\n}\n#endif\n"
+    )
     return "".join(out)
 
 
@@ -76,6 +80,10 @@ def source() -> str:
     for cc in range(16):
         p = Printer()
         result = p.value(word.cond(cc))
-        out.append(f"  case {cc}: {{\n" + "".join(f"    {x}\n" for x in p.lines) + f"    return {result};\n  }}\n")
+        out.append(
+            f"  case {cc}: {{\n"
+            + "".join(f"    {x}\n" for x in p.lines)
+            + f"    return {result};\n  }}\n"
+        )
     out.append("  default: return 0;\n  }\n}\n")
     return "".join(out)

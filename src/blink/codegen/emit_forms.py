@@ -6,7 +6,6 @@ from blink.codegen.emit_handlers import FormHandlers, Handlers
 from blink.codegen.trace import swaps
 from blink.isa import matching
 from blink.isa.operands import Operand
-from blink.isa.spec import Form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,8 +56,21 @@ def _flags(f: FormHandlers) -> str:
 def _row(f: FormHandlers) -> str:
     form, e = f.form, f.form.enc
     modes = sum(MODE_BIT[m] for m in form.modes)
-    fields = [e.pp, e.w, e.l, e.mask, e.value, f"MOD_{matching.mod(form).upper()}", modes, form.asize // 8]
-    fields += [_class(form.operands, "reg"), _class(form.operands, "rm", "opcode"), _class(form.operands, "vvvv")]
+    fields = [
+        e.pp,
+        e.w,
+        e.l,
+        e.mask,
+        e.value,
+        f"MOD_{matching.mod(form).upper()}",
+        modes,
+        form.asize // 8,
+    ]
+    fields += [
+        _class(form.operands, "reg"),
+        _class(form.operands, "rm", "opcode"),
+        _class(form.operands, "vvvv"),
+    ]
     cc = 255 if form.insn.cond is None or not form.insn.name.startswith("J") else form.insn.cond
     plain = ", ".join(f"{{{r}, {m}}}" for r, m in f.plain)
     locked = ", ".join(map(str, f.locked))
@@ -80,7 +92,9 @@ def _fusion(handlers: Handlers) -> list[str]:
     out.append(f"const u16 led[][{len(f.tails) + 1}] = {{\n  {{0}},\n")
     out += [f"  {{0, {', '.join(map(str, row.values()))}}},\n" for row in f.led.values()]
     out.append("};\n")
-    out.append("u16 led_handler(u32 lead, u32 tail) { return led[lead_row[lead]][tail_row[tail]]; }\n")
+    out.append(
+        "u16 led_handler(u32 lead, u32 tail) { return led[lead_row[lead]][tail_row[tail]]; }\n"
+    )
     return out
 
 
@@ -98,8 +112,12 @@ def source(handlers: Handlers, forms: list[FormHandlers]) -> str:
         flat += [numbers[id(form)] for form in candidates]
     out.append(f"const u16 form_candidates[] = {{{', '.join(map(str, flat)) or '0'}}};\n")
     out.append("const FormRange form_index[3][8][256] = {\n")
-    for enc in cells:
-        out.append("  {" + ",\n   ".join("{" + ", ".join(f"{{{a}, {n}}}" for a, n in m) + "}" for m in enc) + "},\n")
+    for plane in cells:
+        out.append(
+            "  {"
+            + ",\n   ".join("{" + ", ".join(f"{{{a}, {n}}}" for a, n in m) + "}" for m in plane)
+            + "},\n"
+        )
     out.append("};\n")
     out += _fusion(handlers)
     names = [f.form.insn.name for f in forms]

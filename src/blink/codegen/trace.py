@@ -10,7 +10,6 @@ from blink.isa.bits import Bits
 from blink.isa.flags import FlagState, operands
 from blink.isa.spec import Form
 
-
 LANE = {8: "b", 16: "w", 32: "d", 64: "q"}  # members of V128
 
 
@@ -101,7 +100,7 @@ class TraceState(Operands):
         self._written[location] = value
         self.trace.commits.append((location, value))
 
-    # -- leaves -------------------------------------------------------------------------------------
+    # -- leaves --
 
     def gpr(self, n: int, w: int = 64) -> Bits:
         written = self._written.get(f"GPR64({n})")
@@ -148,7 +147,7 @@ class TraceState(Operands):
     def fp(self, name: str, w: int, *args: Bits) -> Bits:
         return Bits("fp", w, args, name)
 
-    # -- control flow ---------------------------------------------------------------------------------
+    # -- control flow --
 
     def _end(self, *end: Any) -> None:
         if self._guard is not None:
@@ -177,7 +176,7 @@ class TraceState(Operands):
     def string_base(self) -> Bits:
         return self.leaf("REG64(r->base)", 64)
 
-    # -- operands -------------------------------------------------------------------------------------
+    # -- operands --
 
     def effective_address(self) -> Bits:
         return self.leaf("EA(r)", 64)

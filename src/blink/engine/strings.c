@@ -126,8 +126,8 @@ static ALWAYS_INLINE u8 compare(Cpu *c, u64 base, u32 size, bool equal, bool str
 {
   u64 mask = ~(u64)0 >> (64 - size * 8);
   while (c->gpr[RCX]) {
+    u64 b = element(c, c->gpr[RDI], size); /* first, as Zen 4 does: it shows when both fault */
     u64 a = strings ? element(c, base + c->gpr[RSI], size) : c->gpr[RAX] & mask;
-    u64 b = element(c, c->gpr[RDI], size);
     advance(c, 1, size, strings, true);
     set_flags(c, a, b, size);
     if ((a == b) != equal) return 0;

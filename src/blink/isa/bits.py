@@ -12,9 +12,11 @@ from collections.abc import Callable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from blink.isa.softfloat import Env
 
-Number = "Bits | int"
+    Number: TypeAlias = "Bits | int"
 
 
 def _signed(value: int, w: int) -> int:
@@ -90,7 +92,7 @@ class Bits:
         self.args = args
         self.aux = aux
 
-    # -- leaves ---------------------------------------------------------------------------------
+    # -- leaves --
 
     @staticmethod
     def const(value: int, w: int) -> Bits:
@@ -126,7 +128,7 @@ class Bits:
         inside = ", ".join(map(repr, self.args)) if self.args else repr(self.aux)
         return f"{self.op}{self.w}({inside})"
 
-    # -- arithmetic -----------------------------------------------------------------------------
+    # -- arithmetic --
 
     def _same(self, other: Number) -> Bits:
         if isinstance(other, int):
@@ -239,7 +241,7 @@ class Bits:
     def bswap(self) -> Bits:
         return self._unary("bswap")
 
-    # -- comparisons: Bits of width 1 -----------------------------------------------------------
+    # -- comparisons: Bits of width 1 --
 
     def __eq__(self, other: object) -> Bits:  # type: ignore[override]
         assert isinstance(other, Bits | int)
@@ -262,7 +264,7 @@ class Bits:
     def sgt(self, other: Number) -> Bits:
         return self._same(other).slt(self)
 
-    # -- widths, bits and lanes -----------------------------------------------------------------
+    # -- widths, bits and lanes --
 
     def zext(self, w: int) -> Bits:
         """Zero-extended, or truncated, to `w` bits."""
@@ -330,8 +332,10 @@ def _simplify(op: str, a: Bits, b: Bits) -> Bits | None:
 
 def ite(c: Bits, yes: Number, no: Number) -> Bits:
     """`yes` where `c` (one bit) is 1, else `no`.  Both sides are evaluated."""
-    a = yes if isinstance(yes, Bits) else no._same(yes)  # type: ignore[union-attr]
-    b = a._same(no)
+    w = next(v.w for v in (yes, no) if isinstance(v, Bits))
+    a, b = (Bits.const(v, w) if isinstance(v, int) else v for v in (yes, no))
+    if a.w != b.w:
+        raise TypeError(f"widths differ: {a!r} and {b!r}")
     if c.op == "const":
         return a if c.aux else b
     return a if a is b else Bits("ite", a.w, (c, a, b))
@@ -359,7 +363,9 @@ def vmap(w: int, fn: Callable[..., Bits], *vectors: Bits) -> Bits:
     if vectors[0].w == 64:
         return vmap(w, fn, *(v.zext(128) for v in vectors)).lane(64, 0)
     if all(v.op == "const" for v in vectors):
-        return from_lanes([fn(*parts) for parts in zip(*(v.lanes(w) for v in vectors), strict=True)])
+        return from_lanes(
+            [fn(*parts) for parts in zip(*(v.lanes(w) for v in vectors), strict=True)]
+        )
     params = tuple(Bits.symbol(f"lane{i}", w) for i in range(len(vectors)))
     body = fn(*params)
     if body.w != w:

@@ -32,8 +32,8 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "PREFETCHW": (0x8000_0001, 0, "ecx", 8),
 }
 ADVERTISED = (
-    "FPU TSC CX8 CMOV CLFSH FXSR SSE SSE2 CX16 POPCNT SYSCALL NX RDTSCP LM LAHF_LM PREFETCHW".split()
-)
+    "FPU TSC CX8 CMOV CLFSH FXSR SSE SSE2 SSE3 CX16 POPCNT SYSCALL NX RDTSCP LM LAHF_LM PREFETCHW"
+).split()
 VENDOR = "GenuineIntel"
 BRAND = "Blinkenlights virtual CPU"
 SIGNATURE = 0x000006F2  # family 6, model 15

@@ -40,7 +40,9 @@ def clash(a: Form, b: Form) -> bool:
     x, y = a.enc, b.enc
     if not set(a.modes) & set(b.modes) or (a.asize and b.asize and a.asize != b.asize):
         return False
-    if any(ANY not in pair and pair[0] != pair[1] for pair in ((x.pp, y.pp), (x.w, y.w), (x.l, y.l))):
+    if any(
+        ANY not in pair and pair[0] != pair[1] for pair in ((x.pp, y.pp), (x.w, y.w), (x.l, y.l))
+    ):
         return False
     both = x.mask & y.mask
     if x.value & both != y.value & both:

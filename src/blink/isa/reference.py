@@ -89,7 +89,9 @@ def find_form(insn: dict[str, int]) -> Form:
 class Reference(Operands):
     """One instruction on a CpuState: effects on registers are applied by finish()."""
 
-    def __init__(self, cpu: CpuState, memory: GuestMemory, insn: dict[str, int], form: Form) -> None:
+    def __init__(
+        self, cpu: CpuState, memory: GuestMemory, insn: dict[str, int], form: Form
+    ) -> None:
         self.cpu = cpu
         self.memory = memory
         self.insn = insn
@@ -107,7 +109,7 @@ class Reference(Operands):
     def initial_flags(self) -> FlagState:
         return Explicit(Bits.const(self.cpu.eflags & STATUS_MASK, 32))
 
-    # -- registers ------------------------------------------------------------------------------------
+    # -- registers --
 
     def _register(self, bank: str, n: int) -> int:
         if (bank, n) in self._writes:
@@ -161,7 +163,7 @@ class Reference(Operands):
         else:
             self._set_register(bank, n & 7 if bank == "mm" else n, value)
 
-    # -- memory ---------------------------------------------------------------------------------------
+    # -- memory --
 
     def _segment_base(self) -> int:
         return {1 + FS: self.cpu.fs_base, 1 + GS: self.cpu.gs_base}.get(self.insn["seg"], 0)
@@ -193,7 +195,7 @@ class Reference(Operands):
     def update(self, value: Bits, lock: bool) -> None:
         self._store(Bits.const(self._update_at, 64), value)
 
-    # -- the rest -------------------------------------------------------------------------------------
+    # -- the rest --
 
     def immediate(self, w: int) -> Bits:
         return Bits.const(self.insn["imm"], w)
@@ -278,5 +280,3 @@ def step(cpu: CpuState, memory: GuestMemory, decode: Decode, code: bytes) -> Non
     s = Reference(cpu, memory, insn, form)
     execute(s, form, Variant(s.size, mem, bool(insn["lock"])))
     s.finish()
-
-

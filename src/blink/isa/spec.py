@@ -19,10 +19,11 @@ import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from blink.isa.operands import Operand, parse_operands
 
+F = TypeVar("F", bound=Callable[..., Any])
 PP = {"NP": 0, "66": 1, "F3": 2, "F2": 3}
 ANY = 255
 MAPS = {"0F": 1, "0F38": 2, "0F3A": 3}
@@ -196,15 +197,21 @@ def _lint(tree: ast.FunctionDef) -> None:
     for node in ast.walk(tree):
         if not isinstance(node, ast.If):
             continue
-        inside = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        inside = {
+            n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
         end = node.end_lineno or 0
         for name in ast.walk(tree):
-            late = isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load) and name.lineno > end
+            late = (
+                isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load) and name.lineno > end
+            )
             if late and isinstance(name, ast.Name) and name.id in inside:
-                raise SyntaxError(f"{tree.name}: {name.id!r} is assigned inside an `if` and used after it")
+                raise SyntaxError(
+                    f"{tree.name}: {name.id!r} is assigned inside an `if` and used after it"
+                )
 
 
-def traceable(fn: Callable[..., Any]) -> Callable[..., Any]:
+def traceable(fn: F) -> F:
     """Rewrite the `if` statements of an instruction body (a no-op when it has none)."""
     source = textwrap.dedent(inspect.getsource(fn))
     if "if " not in source:
@@ -219,7 +226,7 @@ def traceable(fn: Callable[..., Any]) -> Callable[..., Any]:
     space: dict[str, Any] = {}
     closure = inspect.getclosurevars(fn).nonlocals
     exec(compile(module, fn.__code__.co_filename, "exec"), {**fn.__globals__, **closure}, space)
-    rewritten: Callable[..., Any] = space[fn.__name__]
+    rewritten: F = space[fn.__name__]
     return rewritten
 
 
@@ -230,7 +237,7 @@ def insn(
     feature: str = "",
     sized: bool = False,
     before: str = "",
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[F], F]:
     """Register an instruction: `name` as in the SDM, forms, and the decorated function as semantics.
 
     The body is called as body(s, *operands): read operands are Bits, written-only ones are Bits of
@@ -238,9 +245,20 @@ def insn(
     written operand, or a tuple of them in operand order.  Encodings overlap -> codegen refuses.
     """
 
-    def register(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def register(fn: F) -> F:
         family = fn.__module__.rpartition(".")[2]
-        i = Insn(name, forms, traceable(fn), tuple(undefined.split()), feature, sized, None, before, family, fn.__doc__ or "")
+        i = Insn(
+            name,
+            forms,
+            traceable(fn),
+            tuple(undefined.split()),
+            feature,
+            sized,
+            None,
+            before,
+            family,
+            fn.__doc__ or "",
+        )
         for form in forms:
             form.insn = i
         REGISTRY.append(i)
@@ -249,20 +267,37 @@ def insn(
     return register
 
 
-CONDITIONS = ("O", "NO", "B", "AE", "E", "NE", "BE", "A", "S", "NS", "P", "NP", "L", "GE", "LE", "G")
+CONDITIONS = (
+    "O",
+    "NO",
+    "B",
+    "AE",
+    "E",
+    "NE",
+    "BE",
+    "A",
+    "S",
+    "NS",
+    "P",
+    "NP",
+    "L",
+    "GE",
+    "LE",
+    "G",
+)
 
 
-def insn_cc(
-    name: str, make: Callable[[int], list[Form]], feature: str = ""
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def insn_cc(name: str, make: Callable[[int], list[Form]], feature: str = "") -> Callable[[F], F]:
     """Register 16 instructions, one a condition; `name` and the forms are given the condition's number."""
 
-    def register(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def register(fn: F) -> F:
         body = traceable(fn)
         family = fn.__module__.rpartition(".")[2]
         for cc, suffix in enumerate(CONDITIONS):
             forms = tuple(make(cc))
-            i = Insn(name + suffix, forms, body, (), feature, False, cc, "", family, fn.__doc__ or "")
+            i = Insn(
+                name + suffix, forms, body, (), feature, False, cc, "", family, fn.__doc__ or ""
+            )
             for form in forms:
                 form.insn = i
             REGISTRY.append(i)

@@ -15,7 +15,21 @@ RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
 R11 = 11
 ES, CS, SS, DS, FS, GS = range(6)
 # Exception vectors (SDM volume 3, table 6-1)
-DE, DB, BP, OF, BR, UD, NM, SS_FAULT, GP, PF, MF, AC, XM = 0, 1, 3, 4, 5, 6, 7, 12, 13, 14, 16, 17, 19
+DE, DB, BP, OF, BR, UD, NM, SS_FAULT, GP, PF, MF, AC, XM = (
+    0,
+    1,
+    3,
+    4,
+    5,
+    6,
+    7,
+    12,
+    13,
+    14,
+    16,
+    17,
+    19,
+)
 
 
 class State:
@@ -30,7 +44,7 @@ class State:
         self._negated: Bits = Bits.const(0, 1)
         self.flags: FlagState = self.initial_flags()
 
-    # -- what subclasses provide ------------------------------------------------------------------
+    # -- what subclasses provide --
 
     def initial_flags(self) -> FlagState:
         raise NotImplementedError
@@ -104,7 +118,7 @@ class State:
         """Segment base of a string instruction's source."""
         raise NotImplementedError
 
-    # -- conditions ---------------------------------------------------------------------------------
+    # -- conditions --
 
     def when(self, condition: Bits | bool) -> Iterator[None]:
         """What `if condition:` becomes: a traced condition guards all effects of the suite."""
@@ -134,7 +148,7 @@ class State:
         """`new` if the enclosing conditions hold, else `old`."""
         return new if self._guard is None else ite(self._guard, new, old)
 
-    # -- registers, memory, stack -------------------------------------------------------------------
+    # -- registers, memory, stack --
 
     def set_gpr(self, n: int, value: Bits) -> None:
         """Write the low bits of register `n`; 32 bits clear the upper half, 8 and 16 keep the rest."""
@@ -168,7 +182,7 @@ class State:
     def fault(self, vector: int, error: int = 0) -> None:
         self.fault_if(True, vector, error)
 
-    # -- flags ----------------------------------------------------------------------------------------
+    # -- flags --
 
     def _set_flags(self, new: FlagState) -> None:
         self.flags = new if self._guard is None else Guarded(self._guard, new, self.flags)
@@ -185,7 +199,9 @@ class State:
         """ZF, SF, PF of the result; CF = OF = 0 (and AF = 0, which the SDM leaves undefined)."""
         self._set_flags(Sub(result, Bits.const(0, result.w)))
 
-    def flags_result(self, result: Bits, cf: Bits | int, of: Bits | int, af: Bits | int = 0) -> None:
+    def flags_result(
+        self, result: Bits, cf: Bits | int, of: Bits | int, af: Bits | int = 0
+    ) -> None:
         """ZF, SF, PF of the result; the others given as single bits."""
         bits = [Bits.const(f, 1) if isinstance(f, int) else f for f in (cf, of, af)]
         self._set_flags(Result(result, *bits))

@@ -112,7 +112,7 @@ def store80(s: Reference, address: int, low: int, high: int) -> None:
     s.memory.store(address, (low | high << 64).to_bytes(10, "little"))
 
 
-# -- strings ----------------------------------------------------------------------------------------
+# -- strings --
 
 
 def _element(s: Reference, w: int, name: str, base: int) -> bool:
@@ -127,8 +127,8 @@ def _element(s: Reference, w: int, name: str, base: int) -> bool:
     elif name == "lods":
         s.set_gpr(RAX, s.load(source, w))
     else:
-        a = s.load(source, w) if name == "cmps" else s.gpr(RAX, w)
         b = s.load(target, w)
+        a = s.load(source, w) if name == "cmps" else s.gpr(RAX, w)
         s.flags_sub(a, b)
         equal = bool(a == b)
     for register, used in ((RSI, name in ("movs", "lods", "cmps")), (RDI, name != "lods")):

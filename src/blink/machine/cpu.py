@@ -20,7 +20,11 @@ _PARTS = {
     **{name[1] + "l": (name, 0, 8) for name in GENERAL[:4]},
     **{name[1] + "h": (name, 8, 8) for name in GENERAL[:4]},
     **{name[1:] + "l": (name, 0, 8) for name in GENERAL[4:8]},
-    **{f"r{n}{s}": (f"r{n}", 0, w) for n in range(8, 16) for s, w in (("d", 32), ("w", 16), ("b", 8))},
+    **{
+        f"r{n}{s}": (f"r{n}", 0, w)
+        for n in range(8, 16)
+        for s, w in (("d", 32), ("w", 16), ("b", 8))
+    },
 }
 
 

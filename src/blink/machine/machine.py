@@ -1,10 +1,10 @@
 """`Machine`: a memory, a CPU and hooks; no operating system.
 
-    m = Machine()
-    m.memory.map(0x10000, 0x1000)
-    m.memory.write(0x10000, bytes.fromhex("ffc0 f4"))   # inc eax; hlt
-    m.cpu.rip = 0x10000
-    stop = m.run()
+m = Machine()
+m.memory.map(0x10000, 0x1000)
+m.memory.write(0x10000, bytes.fromhex("ffc0 f4"))   # inc eax; hlt
+m.cpu.rip = 0x10000
+stop = m.run()
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class Machine:
     def on_stop(self, reason: str, hook: StopHook | None) -> None:
         """Call `hook(machine, stop)` for stops of this reason; when it returns True, run() goes on."""
         if reason not in NAMES.values():
-            raise ValueError(f"no stop is called {reason!r}; there are: {', '.join(NAMES.values())}")
+            raise ValueError(
+                f"no stop is called {reason!r}; there are: {', '.join(NAMES.values())}"
+            )
         if hook is None:
             self._stops.pop(reason, None)
         else:

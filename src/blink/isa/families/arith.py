@@ -94,14 +94,24 @@ def test(s: State, a: Bits, b: Bits) -> None:
     s.flags_logic(a & b)
 
 
-@insn("INC", Form("FE /0", "rm8:rw", lock=True), Form("FF /0", "rmv:rw", lock=True), Form("40+r", "ov:rw", modes=(16, 32)))
+@insn(
+    "INC",
+    Form("FE /0", "rm8:rw", lock=True),
+    Form("FF /0", "rmv:rw", lock=True),
+    Form("40+r", "ov:rw", modes=(16, 32)),
+)
 def inc(s: State, dst: Bits) -> Bits:
     result = dst + 1
     s.flags_result(result, s.flag("CF"), result == 1 << (dst.w - 1), (result.zext(8) & 15) == 0)
     return result
 
 
-@insn("DEC", Form("FE /1", "rm8:rw", lock=True), Form("FF /1", "rmv:rw", lock=True), Form("48+r", "ov:rw", modes=(16, 32)))
+@insn(
+    "DEC",
+    Form("FE /1", "rm8:rw", lock=True),
+    Form("FF /1", "rmv:rw", lock=True),
+    Form("48+r", "ov:rw", modes=(16, 32)),
+)
 def dec(s: State, dst: Bits) -> Bits:
     result = dst - 1
     s.flags_result(result, s.flag("CF"), dst == 1 << (dst.w - 1), (dst.zext(8) & 15) == 0)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 UNDEFINED = "PF AF SF OF"
 
 
-def _bit_test(name: str, opcode: int, digit: int, change: Callable[[Bits, Bits], Bits] | None) -> None:
+def _bit_test(
+    name: str, opcode: int, digit: int, change: Callable[[Bits, Bits], Bits] | None
+) -> None:
     """Define BT, BTS, BTR or BTC: with an immediate, a register, and a bit string in memory."""
     access = "r" if change is None else "rw"
     lock = change is not None
@@ -36,7 +38,10 @@ def _bit_test(name: str, opcode: int, digit: int, change: Callable[[Bits, Bits],
             old = s.call(f"bit_string{w}", address + offset, Bits.const(1, w) << n, operation, w=8)
             s.set_flag("CF", old.zext(1))
 
-    forms = [Form(f"0F BA /{digit} ib", f"rmv:{access} imm8", lock), Form(f"0F {opcode:02X} /r", f"Rv:{access} rv")]
+    forms = [
+        Form(f"0F BA /{digit} ib", f"rmv:{access} imm8", lock),
+        Form(f"0F {opcode:02X} /r", f"Rv:{access} rv"),
+    ]
     insn(name, *forms, undefined=UNDEFINED)(body)
     insn(name, Form(f"0F {opcode:02X} /r", "mem rv", lock), undefined=UNDEFINED)(string)
 

@@ -8,7 +8,9 @@ from blink.isa.spec import Form, insn, insn_cc
 from blink.isa.state import R11, RCX, State
 
 
-@insn_cc("J", lambda cc: [Form(f"{0x70 + cc:02X} cb", "rel8"), Form(f"0F {0x80 + cc:02X} cd", "relz")])
+@insn_cc(
+    "J", lambda cc: [Form(f"{0x70 + cc:02X} cb", "rel8"), Form(f"0F {0x80 + cc:02X} cd", "relz")]
+)
 def jcc(s: State, target: Bits) -> None:
     s.branch(s.cond(), target)
 

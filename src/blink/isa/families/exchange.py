@@ -7,7 +7,11 @@ from blink.isa.spec import Form, insn, traceable
 from blink.isa.state import RAX, RBX, RCX, RDX, State
 
 
-@insn("XCHG", Form("86 /r", "rm8:rw r8:rw", lock=True, always_lock=True), Form("87 /r", "rmv:rw rv:rw", lock=True, always_lock=True))
+@insn(
+    "XCHG",
+    Form("86 /r", "rm8:rw r8:rw", lock=True, always_lock=True),
+    Form("87 /r", "rmv:rw rv:rw", lock=True, always_lock=True),
+)
 def xchg(s: State, a: Bits, b: Bits) -> tuple[Bits, Bits]:
     return b, a
 
@@ -18,7 +22,9 @@ def xchg_a(s: State, a: Bits, b: Bits) -> tuple[Bits, Bits]:
     return b, a
 
 
-@insn("XADD", Form("0F C0 /r", "rm8:rw r8:rw", lock=True), Form("0F C1 /r", "rmv:rw rv:rw", lock=True))
+@insn(
+    "XADD", Form("0F C0 /r", "rm8:rw r8:rw", lock=True), Form("0F C1 /r", "rmv:rw rv:rw", lock=True)
+)
 def xadd(s: State, dst: Bits, src: Bits) -> tuple[Bits, Bits]:
     """Same register twice: the sum stays, so the destination is written last."""
     s.flags_add(dst, src)
@@ -59,7 +65,9 @@ def _wide(s: State, dst: Bits, w: int) -> Bits:
         s.set_gpr(RDX, high)
     wanted = from_lanes([s.gpr(RBX, w), s.gpr(RCX, w)])
     if w == 64:
-        return from_lanes([ite(equal, n, o) for n, o in zip(wanted.lanes(64), dst.lanes(64), strict=True)])
+        return from_lanes(
+            [ite(equal, n, o) for n, o in zip(wanted.lanes(64), dst.lanes(64), strict=True)]
+        )
     return ite(equal, wanted, dst)
 
 

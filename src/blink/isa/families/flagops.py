@@ -83,5 +83,3 @@ def xlat(s: State) -> None:
 def xlat32(s: State) -> None:
     """With a 32-bit address."""
     _xlat(s, 32)
-
-

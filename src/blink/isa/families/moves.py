@@ -52,7 +52,13 @@ def lea(s: State, dst: Bits, address: Bits) -> Bits:
     return address.zext(dst.w)
 
 
-@insn("PUSH", Form("50+r", "ov", d64=True), Form("FF /6", "rmv", d64=True), Form("68 iz", "immz", d64=True), Form("6A ib", "simm8", d64=True))
+@insn(
+    "PUSH",
+    Form("50+r", "ov", d64=True),
+    Form("FF /6", "rmv", d64=True),
+    Form("68 iz", "immz", d64=True),
+    Form("6A ib", "simm8", d64=True),
+)
 def push(s: State, src: Bits) -> None:
     s.push(src)
 

@@ -47,7 +47,12 @@ def imul2(s: State, dst: Bits, src: Bits) -> Bits:
     return _imul(s, dst, src)
 
 
-@insn("IMUL", Form("69 /r iz", "rv:w rmv immz"), Form("6B /r ib", "rv:w rmv simm8"), undefined=UNDEFINED)
+@insn(
+    "IMUL",
+    Form("69 /r iz", "rv:w rmv immz"),
+    Form("6B /r ib", "rv:w rmv simm8"),
+    undefined=UNDEFINED,
+)
 def imul3(s: State, dst: Bits, a: Bits, b: Bits) -> Bits:
     return _imul(s, a, b)
 

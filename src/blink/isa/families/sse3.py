@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes, ite, vmap
-from blink.isa.families.sse_move import move
 from blink.isa.spec import Form, insn
 from blink.isa.state import State
 
@@ -47,7 +46,10 @@ for suffix, prefix, w in TYPES:
     horizontal(f"HADD{suffix}", prefix, 0x7C, "add", w)
     horizontal(f"HSUB{suffix}", prefix, 0x7D, "sub", w)
 
-insn("LDDQU", Form("F2 0F F0 /r", "xmm:w m128"), feature="SSE3")(move)
+
+@insn("LDDQU", Form("F2 0F F0 /r", "xmm:w m128"), feature="SSE3")
+def lddqu(s: State, dst: Bits, src: Bits) -> Bits:
+    return src
 
 
 @insn("MOVDDUP", Form("F2 0F 12 /r", "xmm:w xm64"), feature="SSE3")

@@ -13,10 +13,17 @@ from blink.isa.spec import Form, insn
 from blink.isa.state import State
 
 # suffix, prefix, lane width, scalar?, CPUID feature
-TYPES = (("PS", "NP", 32, False, "SSE"), ("PD", "66", 64, False, "SSE2"), ("SS", "F3", 32, True, "SSE"), ("SD", "F2", 64, True, "SSE2"))
+TYPES = (
+    ("PS", "NP", 32, False, "SSE"),
+    ("PD", "66", 64, False, "SSE2"),
+    ("SS", "F3", 32, True, "SSE"),
+    ("SD", "F2", 64, True, "SSE2"),
+)
 
 
-def arithmetic(name: str, opcode: int, operation: str, unary: bool = False, only32: bool = False) -> None:
+def arithmetic(
+    name: str, opcode: int, operation: str, unary: bool = False, only32: bool = False
+) -> None:
     """Define the PS, PD, SS and SD forms of an operation."""
     for suffix, prefix, w, scalar, feature in TYPES:
         if only32 and w == 64:
@@ -54,8 +61,15 @@ arithmetic("RSQRT", 0x52, "rsqrt", unary=True, only32=True)
 arithmetic("RCP", 0x53, "rcp", unary=True, only32=True)
 
 for suffix, prefix, _, _, feature in TYPES[:2]:
-    for name, opcode, body in (("AND", 0x54, pand), ("ANDN", 0x55, pandn), ("OR", 0x56, por), ("XOR", 0x57, pxor)):
-        insn(name + suffix, Form(f"{prefix} 0F {opcode:02X} /r", "xmm:rw xm128"), feature=feature)(body)
+    for name, opcode, body in (
+        ("AND", 0x54, pand),
+        ("ANDN", 0x55, pandn),
+        ("OR", 0x56, por),
+        ("XOR", 0x57, pxor),
+    ):
+        insn(name + suffix, Form(f"{prefix} 0F {opcode:02X} /r", "xmm:rw xm128"), feature=feature)(
+            body
+        )
 
 
 @insn("CMPPS", Form("NP 0F C2 /r ib", "xmm:rw xm128 imm8"), feature="SSE")

@@ -15,7 +15,9 @@ def move(s: State, dst: Bits, src: Bits) -> Bits:
 def both(name: str, prefix: str, load: int, store: int, memory: str, feature: str) -> None:
     """Define `name xmm, xmm/m128` and the store form."""
     load_form = Form(f"{prefix} 0F {load:02X} /r", f"xmm:w {memory}")
-    insn(name, load_form, Form(f"{prefix} 0F {store:02X} /r", f"{memory}:w xmm"), feature=feature)(move)
+    insn(name, load_form, Form(f"{prefix} 0F {store:02X} /r", f"{memory}:w xmm"), feature=feature)(
+        move
+    )
 
 
 both("MOVAPS", "NP", 0x28, 0x29, "xm128", "SSE")
@@ -46,8 +48,12 @@ insn("MOVSS", Form("F3 0F 10 /r", "xmm:w m32"), feature="SSE")(widen)
 insn("MOVSS", Form("F3 0F 11 /r", "m32:w xmm"), feature="SSE")(narrow)
 insn("MOVSD", Form("F2 0F 10 /r", "xmm:w m64"), feature="SSE2")(widen)
 insn("MOVSD", Form("F2 0F 11 /r", "m64:w xmm"), feature="SSE2")(narrow)
-insn("MOVQ", Form("F3 0F 7E /r", "xmm:w xm64"), Form("66 0F 6E /r", "xmm:w rmy"), feature="SSE2")(widen)
-insn("MOVD", Form("66 0F 7E /r", "rmy:w xmm"), Form("66 0F D6 /r", "m64:w xmm"), feature="SSE2")(narrow)
+insn("MOVQ", Form("F3 0F 7E /r", "xmm:w xm64"), Form("66 0F 6E /r", "xmm:w rmy"), feature="SSE2")(
+    widen
+)
+insn("MOVD", Form("66 0F 7E /r", "rmy:w xmm"), Form("66 0F D6 /r", "m64:w xmm"), feature="SSE2")(
+    narrow
+)
 mmx_form("MOVD", Form("NP 0F 6E /r", "mm:w rmy"), widen)
 mmx_form("MOVD", Form("NP 0F 7E /r", "rmy:w mm"), narrow)
 
@@ -78,7 +84,9 @@ def movhps(s: State, dst: Bits, src: Bits) -> Bits:
     return dst.with_lane(1, src)
 
 
-insn("MOVLPS", Form("NP 0F 13 /r", "m64:w xmm"), Form("66 0F 13 /r", "m64:w xmm"), feature="SSE")(narrow)
+insn("MOVLPS", Form("NP 0F 13 /r", "m64:w xmm"), Form("66 0F 13 /r", "m64:w xmm"), feature="SSE")(
+    narrow
+)
 
 
 @insn("MOVHPS", Form("NP 0F 17 /r", "m64:w xmm"), Form("66 0F 17 /r", "m64:w xmm"), feature="SSE")

@@ -43,7 +43,12 @@ def unpack(name: str, opcode: int, w: int, high: bool) -> None:
         mmx_form(name, Form(f"NP 0F {opcode:02X} /r", "mm:rw mm32"), body)
 
 
-for suffix, w, low_code, high_code in (("BW", 8, 0x60, 0x68), ("WD", 16, 0x61, 0x69), ("DQ", 32, 0x62, 0x6A), ("QDQ", 64, 0x6C, 0x6D)):
+for suffix, w, low_code, high_code in (
+    ("BW", 8, 0x60, 0x68),
+    ("WD", 16, 0x61, 0x69),
+    ("DQ", 32, 0x62, 0x6A),
+    ("QDQ", 64, 0x6C, 0x6D),
+):
     unpack(f"PUNPCKL{suffix}", low_code, w, False)
     unpack(f"PUNPCKH{suffix}", high_code, w, True)
 

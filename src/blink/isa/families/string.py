@@ -57,7 +57,9 @@ def _cmps(s: State, w: int) -> None:
     _advance(s, w, RSI, RDI)
 
 
-def _element(name: str, byte: int, body: Callable[[State, int], None], prefixes: tuple[str, ...]) -> None:
+def _element(
+    name: str, byte: int, body: Callable[[State, int], None], prefixes: tuple[str, ...]
+) -> None:
     """Define the plain byte and word forms, and the REP forms."""
 
     def one8(s: State) -> None:

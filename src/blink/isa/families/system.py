@@ -44,12 +44,28 @@ def fence(s: State) -> None:
     s.call("memory_fence")
 
 
-@insn("PREFETCH", Form("0F 18 /0", "mem"), Form("0F 18 /1", "mem"), Form("0F 18 /2", "mem"), Form("0F 18 /3", "mem"), Form("0F 0D /r", "mem"))
+@insn(
+    "PREFETCH",
+    Form("0F 18 /0", "mem"),
+    Form("0F 18 /1", "mem"),
+    Form("0F 18 /2", "mem"),
+    Form("0F 18 /3", "mem"),
+    Form("0F 0D /r", "mem"),
+)
 def prefetch(s: State, address: Bits) -> None:
     """A hint that never faults."""
 
 
-@insn("NOP", Form("0F 18 /4", "mem"), Form("0F 18 /5", "mem"), Form("0F 18 /6", "mem"), Form("0F 18 /7", "mem"), Form("0F 19 /r", "mem"), Form("0F 1C /r", "mem"), Form("NP 0F 1E /r", "mem"))
+@insn(
+    "NOP",
+    Form("0F 18 /4", "mem"),
+    Form("0F 18 /5", "mem"),
+    Form("0F 18 /6", "mem"),
+    Form("0F 18 /7", "mem"),
+    Form("0F 19 /r", "mem"),
+    Form("0F 1C /r", "mem"),
+    Form("NP 0F 1E /r", "mem"),
+)
 def hint_nop(s: State, address: Bits) -> None:
     """Reserved for hints; never accessed."""
 

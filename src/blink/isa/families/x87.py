@@ -22,7 +22,7 @@ def define(name: str, encoding: str, operand: str = "", function: str = "") -> N
     insn(name, Form(encoding, operand), feature="FPU", before=before)(body)
 
 
-# -- loads and constants ----------------------------------------------------------------------------
+# -- loads and constants --
 
 for name, encoding, operand, function in (
     ("FLD", "D9 /0", "m32", "fld_m32"),
@@ -48,7 +48,7 @@ def load80(name: str, encoding: str, function: str) -> None:
 load80("FLD", "DB /5", "x87_fld_m80")
 load80("FBLD", "DF /4", "x87_fbld")
 
-# -- stores: the value is converted, then stored, and popped only after the store --------------------
+# -- stores: the value is converted, then stored, and popped only after the store --
 
 
 def store(name: str, encoding: str, w: int, function: str, pop: bool, feature: str = "FPU") -> None:
@@ -103,7 +103,7 @@ store80("FBSTP", "DF /6", "x87_fbstp")
 define("FST", "DD D0+i", "sti", "fst_sti")
 define("FSTP", "DD D8+i", "sti", "fstp_sti")
 
-# -- arithmetic -------------------------------------------------------------------------------------
+# -- arithmetic --
 
 for digit, op in enumerate(("add", "mul", "", "", "sub", "subr", "div", "divr")):
     if not op:
@@ -130,7 +130,7 @@ for name, byte in (
 ):  # fmt: skip
     define(name, f"D9 {byte:02X}")
 
-# -- comparison -------------------------------------------------------------------------------------
+# -- comparison --
 
 for name, encoding, operand, function in (
     ("FCOM", "D8 /2", "m32", "fcom_m32"),
@@ -184,7 +184,7 @@ for n, (suffix, cc) in enumerate((("B", 2), ("E", 4), ("BE", 6), ("U", 10))):
     conditional_move(f"FCMOV{suffix}", f"DA {0xC0 + 8 * n:02X}+i", cc)
     conditional_move(f"FCMOVN{suffix}", f"DB {0xC0 + 8 * n:02X}+i", cc + 1)
 
-# -- control ----------------------------------------------------------------------------------------
+# -- control --
 
 define("FLDCW", "D9 /5", "m16", "fldcw")
 define("FNCLEX", "DB E2")
