@@ -15,9 +15,10 @@ from blink.codegen import emit_docs
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 
 
-def insn(name: str, family: str, feature: str, *encodings: str) -> Any:
+def insn(name: str, family: str, feature: str, *encodings: str, undefined: str = "") -> Any:
     forms = tuple(SimpleNamespace(encoding=text) for text in encodings)
-    return SimpleNamespace(name=name, family=family, feature=feature, forms=forms)
+    flags = tuple(undefined.split())
+    return SimpleNamespace(name=name, family=family, feature=feature, forms=forms, undefined=flags)
 
 
 def call(number: int, name: str, **properties: Any) -> Any:
@@ -27,15 +28,14 @@ def call(number: int, name: str, **properties: Any) -> Any:
 
 def test_instructions_of_one_name_share_a_row() -> None:
     page = emit_docs.instructions(
-        cast(Any, [insn("B", "two", "", "01"), insn("A", "_one", "x", "02", "03"),
-                   insn("A", "_one", "x", "04 /r")])
+        cast(Any, [insn("B", "two", "", "01", undefined="AF OF"),
+                   insn("A", "_one", "x", "02", "03"), insn("A", "_one", "x", "02", "04 /r")])
     )  # fmt: skip
-    assert "2 instructions with 4 encodings" in page
+    head = "| instruction | CPUID | encodings | undefined |\n|---|---|---|---|\n"
+    assert "2 instructions with 5 encodings" in page
     assert page.endswith(
-        "\n## one\n\n| instruction | CPUID | encodings |\n|---|---|---|\n"
-        "| A | X | `02`, `03`, `04 /r` |\n"
-        "\n## two\n\n| instruction | CPUID | encodings |\n|---|---|---|\n"
-        "| B |  | `01` |\n"
+        f"\n## one\n\n{head}| A | X | `02`, `03`, `04 /r` |  |\n"
+        f"\n## two\n\n{head}| B |  | `01` | AF, OF |\n"
     )
 
 

@@ -51,7 +51,7 @@ class Sequences:
         self.plain = [p for p in plans if usable(p)]
         self.jumps = [p for p in plans if _is_jcc(p)]
         # Integer instructions decide more often: they are what the engine treats specially.
-        self.integer = [p for p in self.plain if not p.sse]
+        self.integer = [p for p in self.plain if not p.sse] or self.plain
 
     def case(self, rip: int) -> Case:
         """One sequence at `rip`, with its state."""

@@ -45,10 +45,12 @@ def mutations(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case
 
 
 def sequences(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case]]:
-    """Programs of several instructions."""
+    """Programs of several instructions; forms alone if none of them may stand in a program."""
     from .sequence import Sequences
 
     maker = Sequences(plans, generator)
+    if not maker.plain:
+        yield from forms(plans, generator)
     while True:
         yield [maker.case(place(generator)) for _ in range(_BATCH)]
 
