@@ -6,15 +6,20 @@ position-independent executable, or execute the interpreter at run time.
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import marshal
 import subprocess
 import sys
 import sysconfig
+from importlib.abc import SourceLoader
 from pathlib import Path
 
 from engine_build import BUILD, ROOT, locked
 from toolchain import BuildError, compiler, python_includes
 
+# Modules that Python imports at every start and does not freeze itself.
+FROZEN = ("encodings", "encodings.aliases", "encodings.utf_8")
 SOURCE = ROOT / "src" / "launcher" / "blink.c"
 FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-fPIE", "-pie", "-Wl,-z,relro"]
 
@@ -79,6 +84,19 @@ def config_header(sources: Path | None, libpython: Path | None) -> str:
     return "".join(f"#define {name} {value}\n" for name, value in values.items())
 
 
+def frozen_header() -> str:
+    """The text of launcher_frozen.h: the code of FROZEN, and F(name, code, is_package) of each."""
+    text, rows = "", ""
+    for index, name in enumerate(FROZEN):
+        spec = importlib.util.find_spec(name)
+        assert spec and isinstance(spec.loader, SourceLoader)
+        code = spec.loader.get_code(name)
+        numbers = ",".join(map(str, marshal.dumps(code)))
+        text += f"static const unsigned char frozen_{index}[] = {{{numbers}}};\n"
+        rows += f' F("{name}", frozen_{index}, {int(bool(spec.submodule_search_locations))})'
+    return f"{text}#define FROZEN_MODULES(F){rows}\n"
+
+
 def _c_text(value: object) -> str:
     """A C string literal with the value's bytes."""
     plain = {*range(0x20, 0x7F)} - {*b'"\\?'}
@@ -98,6 +116,7 @@ def build_in(folder: Path, sources: Path | None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     shared = shared_libpython()
     (folder / "launcher_config.h").write_text(config_header(sources, shared))
+    (folder / "launcher_frozen.h").write_text(frozen_header())
     output = folder / "blink"
     static = None if shared else static_libpython()
     if not (static and _compile(folder, output, static)):

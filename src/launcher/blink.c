@@ -20,8 +20,9 @@
 #include <string.h>
 #include <unistd.h>
 #include "launcher_config.h"
+#include "launcher_frozen.h"
 
-enum { SIGNALS = 64, CANNOT_START = 125 };
+enum { SIGNALS = 64, LOST_OUTPUT = 120, CANNOT_START = 125 };
 
 typedef struct {
   uint64_t ignored, blocked; /* bit n - 1 is signal n */
@@ -96,21 +97,27 @@ static int find_places(Places *places) {
   X(PyStatus_Exception)             \
   X(Py_InitializeFromConfig)        \
   X(Py_DecodeLocale)                \
+  X(PyDict_GetItemString)           \
+  X(PySys_GetObject)                \
   X(PyImport_ImportModule)          \
   X(PyObject_CallMethod)            \
   X(PyLong_AsLong)                  \
   X(PyErr_Print)                    \
   X(PyErr_Occurred)                 \
-  X(Py_FinalizeEx)
+  X(Py_FinalizeEx)                  \
+  X(PyImport_FrozenModules)         \
+  X(_Py_NoneStruct)
 
 #ifdef STATIC_LIBPYTHON
 #define PY(name) name
+#define PYTHON_DATA(name) name
 static int load_python(void) { return 1; }
 #else
 static struct {
 #define DECLARE(name) __typeof__(&(name)) p_##name;
   PYTHON_API(DECLARE)
 } api;
+#define PYTHON_DATA(name) (*api.p_##name)
 #define PY(name) api.p_##name
 
 /* Global, because extension modules take their Python symbols from it. */
@@ -130,7 +137,7 @@ static void set_text(PyConfig *config, wchar_t **field, const char *text) {
 
 /* With every output of the path search given, getpath has nothing left to look for. */
 static void set_paths(PyConfig *config, const Places *places) {
-  const char *const search[] = {STDLIB_SEARCH, places->package, places->site};
+  const char *const search[] = {places->package, STDLIB_SEARCH, places->site};
   set_text(config, &config->program_name, PYTHON);
   set_text(config, &config->executable, PYTHON);
   set_text(config, &config->base_executable, PYTHON);
@@ -146,8 +153,17 @@ static void set_paths(PyConfig *config, const Places *places) {
   }
 }
 
+/* `encodings` is all that a start of Python reads from disk; its code is part of us instead. */
+static void freeze(void) {
+#define FROZEN_ROW(full_name, bytes, package) \
+  {.name = full_name, .code = bytes, .size = sizeof bytes, .is_package = package},
+  static const struct _frozen modules[] = {FROZEN_MODULES(FROZEN_ROW){.name = NULL}};
+  PYTHON_DATA(PyImport_FrozenModules) = modules;
+}
+
 /* UTF-8 mode: file names keep their bytes whatever the locale is, and the locale stays "C". */
 static int initialize(const Places *places, int argc, char **argv) {
+  freeze();
   PyPreConfig preconfig;
   PY(PyPreConfig_InitIsolatedConfig)(&preconfig);
   preconfig.utf8_mode = 1;
@@ -165,10 +181,39 @@ static int initialize(const Places *places, int argc, char **argv) {
   return !PY(PyStatus_Exception)(status);
 }
 
+/* The package's folder was the first to search, so that no other was listed for `blink`; but nothing
+ * that lies beside it may hide a module of the standard library. */
+static PyObject *import_entry(void) {
+  PyObject *module = PY(PyImport_ImportModule)("blink.cli.launch");
+  PyObject *path = PY(PySys_GetObject)("path");
+  PyObject *package = path ? PY(PyObject_CallMethod)(path, "pop", "i", 0) : NULL;
+  if (package) PY(PyObject_CallMethod)(path, "append", "O", package);
+  return module;
+}
+
+static int flush(const char *name) {
+  PyObject *stream = PY(PySys_GetObject)(name);
+  if (!stream || stream == &PYTHON_DATA(_Py_NoneStruct)) return 1;
+  return PY(PyObject_CallMethod)(stream, "flush", NULL) != NULL;
+}
+
+/* Ends Python and returns the exit status, 120 if output was lost (as CPython does).  Tearing the
+ * interpreter down takes 1 ms; where nobody asked to be told of it, the kernel does it faster. */
+static int leave(int status) {
+  PyObject *modules = PY(PySys_GetObject)("modules");
+  if (PY(PyDict_GetItemString)(modules, "atexit") || PY(PyDict_GetItemString)(modules, "threading"))
+    return PY(Py_FinalizeEx)() < 0 ? LOST_OUTPUT : status;
+  if (!(flush("stdout") & flush("stderr"))) {
+    PY(PyErr_Print)();
+    status = LOST_OUTPUT;
+  }
+  _exit(status);
+}
+
 /* Returns the exit status, or -1 when Python could not be started here. */
 static int run_embedded(const Places *places, SignalState state, int argc, char **argv) {
   if (access(STDLIB, R_OK) || !load_python() || !initialize(places, argc, argv)) return -1;
-  PyObject *module = PY(PyImport_ImportModule)("blink.cli.launch");
+  PyObject *module = import_entry();
   PyObject *result = NULL;
   if (module) {
     result = PY(PyObject_CallMethod)(module, "start", "KK", (unsigned long long)state.ignored,
@@ -179,16 +224,16 @@ static int run_embedded(const Places *places, SignalState state, int argc, char 
     PY(PyErr_Print)(); /* a SystemExit leaves from here */
     status = 1;
   }
-  if (PY(Py_FinalizeEx)() < 0) status = 120;
-  return (int)(status & 0xff);
+  return leave((int)(status & 0xff));
 }
 
 /* ---- the second way: execute the interpreter ------------------------------------------------- */
 
 static const char BOOT[] =
-    "import sys; from sys import argv as a; sys.path += filter(None, a[1:3]);"
-    " i, b = int(a[3], 16), int(a[4], 16); del a[:5];"
-    " from blink.cli.launch import start; sys.exit(start(i, b))";
+    "import sys; from sys import argv as a; sys.path.insert(0, a[1]);"
+    " from blink.cli.launch import start;"
+    " sys.path += filter(None, (sys.path.pop(0), a[2])); i, b = int(a[3], 16), int(a[4], 16);"
+    " del a[:5]; sys.exit(start(i, b))";
 
 static void run_executed(Places *places, SignalState state, int argc, char **argv) {
   char ignored[32], blocked[32], beside[PATH_MAX];

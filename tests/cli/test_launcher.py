@@ -22,6 +22,13 @@ import json, os, sys
 
 def start(ignored, blocked):
     how = sys.argv[1] if len(sys.argv) > 1 else ""
+    if how == "print":
+        print(sys.argv[2])
+        return 0
+    if how == "atexit":
+        import atexit
+        atexit.register(print, "at exit")
+        return 4
     if how == "raise":
         raise RuntimeError("as the test asked")
     if how == "exit":
@@ -38,7 +45,7 @@ def start(ignored, blocked):
         "status": {name: int(value, 16) for name, value in status.items() if name != "SigQ"},
         "site": "site" in sys.modules, "isolated": sys.flags.isolated,
         "streams": [stream is not None for stream in (sys.stdin, sys.stdout, sys.stderr)],
-        "prefix": sys.prefix, "encoding": sys.getfilesystemencoding(),
+        "path": sys.path, "prefix": sys.prefix, "encoding": sys.getfilesystemencoding(),
     }
     os.write(int(os.environ["REPORT_FD"]), json.dumps(report).encode())
     return 7
@@ -172,6 +179,40 @@ def test_exit_status(launcher: Path, way: str, args: list[str], status: int) -> 
     )
     assert done.returncode == status
     assert (b"RuntimeError: as the test asked" in done.stderr) == (args == ["raise"])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_output_is_flushed_or_reported_lost(launcher: Path, way: str) -> None:
+    command = [launcher, "print", "some text"]
+    done = subprocess.run(
+        command, env=environment(way), stdout=subprocess.PIPE, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, b"some text\n")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command, env=environment(way), stdout=full, stderr=subprocess.PIPE, timeout=30,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 120
+    assert b"No space left" in done.stderr
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_exit_handlers_run(launcher: Path, way: str) -> None:
+    done = subprocess.run(
+        [launcher, "atexit"], env=environment(way), stdout=subprocess.PIPE, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (4, b"at exit\n")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_standard_library_comes_first(launcher: Path, way: str) -> None:
+    """What lies beside the package can hide no module of the library."""
+    path = report(launcher, way)["path"]
+    source = str(launcher.parents[1] / "src")
+    library = str(Path(os.__file__).parent)
+    assert path.index(library) < path.index(source)
+    assert "" not in path
 
 
 def test_a_link_to_it_works(launcher: Path, tmp_path: Path) -> None:
