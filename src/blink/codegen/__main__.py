@@ -9,6 +9,7 @@ from blink.codegen import outputs
 
 
 def main(argv: list[str]) -> int:
+    """Writes the sources into the folder argv[1]; returns the exit status."""
     if len(argv) != 2:
         print("usage: python -m blink.codegen OUTDIR", file=sys.stderr)
         return 2

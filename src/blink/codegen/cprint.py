@@ -31,10 +31,12 @@ _VECTOR = {
 
 
 def ctype(w: int) -> str:
+    """The C type that holds `w` bits: a flag is a byte."""
     return "V128" if w == 128 else f"u{max(w, 8)}"
 
 
 def literal(value: int, w: int) -> str:
+    """`value` as a C constant of `w` bits."""
     if w == 128:
         low, high = value & (1 << 64) - 1, value >> 64
         return f"V_CONST(0x{low:x}ull, 0x{high:x}ull)"
@@ -177,7 +179,10 @@ def _dependent(body: Bits, params: tuple[Bits, ...]) -> set[int]:
 
 
 class HandlerPrinter(Printer):
-    """Prints a whole handler body from a trace.  `rec` is the record that holds its links (fused: r + 1)."""
+    """Prints a whole handler body from a trace.
+
+    `rec` is the record that holds its links: of two fused instructions that of the second, r + 1.
+    """
 
     def __init__(self, trace: Trace, rec: str = "r") -> None:
         super().__init__()
@@ -306,7 +311,8 @@ class HandlerPrinter(Printer):
         else:
             assert isinstance(f, Result)
             w, kind, a = f.result.w, "RES", self._wide(f.result)
-            b = f"(u64){self.value(f.cf)} | (u64){self.value(f.of)} << 11 | (u64){self.value(f.af)} << 4"
+            cf, of, af = (f"(u64){self.value(x)}" for x in (f.cf, f.of, f.af))
+            b = f"{cf} | {of} << 11 | {af} << 4"
         self.line(f"c->cc_a = {a};")
         self.line(f"c->cc_b = {b};")
         self.line(f"c->cc_op = CC_{kind}{w};")

@@ -15,7 +15,6 @@ def emit() -> str:
     out.append(f"#define CPUID_ANY 0x{ANY:x}u\n")
     out.append("static const CpuidLeaf cpuid_leaves[] = {\n")
     for x in leaves():
-        out.append(
-            f"  {{0x{x.leaf:x}u, 0x{x.sub:x}u, 0x{x.eax:x}u, 0x{x.ebx:x}u, 0x{x.ecx:x}u, 0x{x.edx:x}u}},\n"
-        )
+        words = (x.leaf, x.sub, x.eax, x.ebx, x.ecx, x.edx)
+        out.append(f"  {{{', '.join(f'0x{word:x}u' for word in words)}}},\n")
     return "".join(out) + "};\n#endif\n"

@@ -74,8 +74,8 @@ def _row(f: FormHandlers) -> str:
     cc = 255 if form.insn.cond is None or not form.insn.name.startswith("J") else form.insn.cond
     plain = ", ".join(f"{{{r}, {m}}}" for r, m in f.plain)
     locked = ", ".join(map(str, f.locked))
-    head = ", ".join(map(str, fields))
-    return f"  {{{head}, {cc}, {_flags(f)}, {{{plain}}}, {{{locked}}}}}, /* {form.insn.name}: {form.encoding} */\n"
+    head = ", ".join(map(str, [*fields, cc, _flags(f)]))
+    return f"  {{{head}, {{{plain}}}, {{{locked}}}}}, /* {form.insn.name}: {form.encoding} */\n"
 
 
 def _rows(name: str, members: Iterable[int], count: int) -> str:

@@ -92,7 +92,7 @@ def _length(call: Call, arg: Arg) -> Length:
             return ("LENGTH_BITS", index, 0)
         case "ref", [index]:
             return ("LENGTH_REF", index, 0)
-        case ("iov" | "by"), [index]:
+        case (("iov" | "by"), [index]):
             return ("LENGTH_CONST", index, 0)
         case "path", [_]:
             return _NO_LENGTH

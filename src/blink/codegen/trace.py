@@ -70,7 +70,7 @@ class CurrentFlags(FlagState):
 
 
 class TraceState(Operands):
-    """Records into `trace`.  Equal leaves are one node, so that the printer reads each location once."""
+    """Records into `trace`.  Equal leaves are one node: the printer reads each location once."""
 
     def __init__(self, form: Form, variant: Variant, mode: int = 64) -> None:
         self.size = variant.size
@@ -220,7 +220,10 @@ class TraceState(Operands):
 
 
 def swaps(form: Form) -> bool:
-    """Whether the register form's two fields change places: `rm, reg` is then the same handler as `reg, rm`."""
+    """Whether a register form's two fields change places.
+
+    `rm, reg` is then the same handler as `reg, rm`.
+    """
     where = [o.kind.where for o in form.operands if o.kind.where in ("rm", "reg")]
     return where == ["rm", "reg"]
 

@@ -1,9 +1,9 @@
 """Fixed-width values: the arithmetic in which instruction semantics are written.
 
-A `Bits` is an unsigned integer of `w` bits (1, 8, 16, 32, 64 or 128).  It is a node of an expression
-graph: constants fold at once, so the same instruction body computes when its inputs are numbers and
-records a graph, for the C printer, when they are symbols.  Vector registers are Bits of 128 bits with
-lanes, lane 0 being the least significant.
+A `Bits` is an unsigned integer of `w` bits (1, 8, 16, 32, 64 or 128).  It is a node of an
+expression graph: constants fold at once, so the same instruction body computes when its inputs are
+numbers and records a graph, for the C printer, when they are symbols.  Vector registers are Bits of
+128 bits with lanes, lane 0 being the least significant.
 """
 
 from __future__ import annotations

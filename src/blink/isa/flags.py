@@ -1,8 +1,8 @@
 """Status flags as the semantics set them: lazily, by what produced them.
 
-Each state of the flags answers `get(name)`.  The engine stores the same kinds (CC_SUB, CC_ADD, CC_RES,
-CC_FLAGS in cpu.h), so that an instruction stores two operands and a kind, and a condition computes just
-what it needs.
+Each state of the flags answers `get(name)`.  The engine stores the same kinds (CC_SUB, CC_ADD,
+CC_RES, CC_FLAGS in cpu.h), so that an instruction stores two operands and a kind, and a condition
+computes just what it needs.
 """
 
 from __future__ import annotations

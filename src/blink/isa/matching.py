@@ -51,14 +51,14 @@ def clash(a: Form, b: Form) -> bool:
 
 
 def index(forms: Iterable[Form]) -> dict[Key, list[Form]]:
-    """Candidates by opcode, most specific first.  ValueError if two equally specific ones overlap."""
+    """Candidates by opcode, most specific first; equally specific ones that overlap: ValueError."""
     table: dict[Key, list[Form]] = {}
     for form in forms:
         for key in keys(form):
             for other in table.setdefault(key, []):
                 if specificity(other) == specificity(form) and clash(other, form):
-                    names = f"{other.insn.name} {other.encoding!r} and {form.insn.name} {form.encoding!r}"
-                    raise ValueError(f"{names} overlap")
+                    both = (f"{f.insn.name} {f.encoding!r}" for f in (other, form))
+                    raise ValueError(f"{' and '.join(both)} overlap")
             table[key].append(form)
     for candidates in table.values():
         candidates.sort(key=lambda f: -specificity(f))

@@ -10,8 +10,8 @@ class Kind:
     """A kind of operand.
 
     `where` is the field that names it: reg, rm, vvvv, opcode, imm, rel, fixed or st.  `bank` is the
-    register file: gpr, xmm, mm, seg, cr, dr or "" (none).  `width` is in bits, or "v" (16, 32 or 64 by
-    operand size) or "y" (32 or 64).  `mem` and `reg` say which of the two a ModRM.rm may be.
+    register file: gpr, xmm, mm, seg, cr, dr or "" (none).  `width` is in bits, or "v" (16, 32 or 64
+    by operand size) or "y" (32 or 64).  `mem` and `reg` say which of the two a ModRM.rm may be.
     """
 
     name: str
@@ -39,7 +39,7 @@ def _kinds() -> dict[str, Kind]:
     for w in ("8", "16", "32", "64", "80", "128", "v", "y"):
         width = int(w) if w.isdigit() else w
         table.append(Kind(f"m{w}", "rm", "", width, mem=True))
-    # r32/m16 and the like: a full register, or a narrow memory operand, of which the body sees the low bits
+    # r32/m16 and the like: a full register, of which the body sees the low bits, or narrow memory
     table += [Kind(f"r32m{w}", "rm", "gpr", w, mem=True, reg=True) for w in (8, 16)]
     table.append(Kind("m128a", "rm", "", 128, mem=True, aligned=True))
     table.append(Kind("mem", "rm", "", 64, mem=True))  # the body gets the address

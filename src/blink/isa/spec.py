@@ -31,7 +31,7 @@ MAPS = {"0F": 1, "0F38": 2, "0F3A": 3}
 
 @dataclass
 class Encoding:
-    """What the decoder must see.  `ANY` matches everything; ModRM matches (modrm & mask) == value."""
+    """What the decoder must see.  `ANY` matches all; ModRM must give (modrm & mask) == value."""
 
     enc: str = "legacy"  # legacy, vex or evex
     map: int = 0
@@ -109,7 +109,8 @@ class Form:
     """One encoding with its operands.
 
     `lock`: LOCK is legal when the destination is memory.  `size`: fixed operand size in bits (0: by
-    prefixes); `d64`: 64 bits by default in 64-bit mode (push, near branches).  `modes`: legal modes.
+    prefixes); `d64`: 64 bits by default in 64-bit mode (push, near branches).  `modes`: the legal
+    ones.
     """
 
     encoding: str
@@ -154,7 +155,7 @@ class Insn:
 
     `undefined`: status flags that the SDM leaves undefined (masked when compared with the host).
     `feature`: CPUID feature name.  `sized`: has operand sizes although no operand shows them.
-    `before`: a C body that runs before operands are read (x87 and MMX: pending exceptions come first).
+    `before`: a C body that runs before operands are read (x87, MMX: pending exceptions come first).
     `cond`: forms exist for the 16 conditions; the opcode's low nibble is passed as `s.cc`.
     """
 
@@ -174,7 +175,10 @@ REGISTRY: list[Insn] = []
 
 
 class _Rewriter(ast.NodeTransformer):
-    """`if c:` -> `for _ in s.when(c):`, `else:` -> `for _ in s.otherwise():`, so that traced conditions work."""
+    """Lets `if` work on traced conditions.
+
+    `if c:` -> `for _ in s.when(c):` and `else:` -> `for _ in s.otherwise():`.
+    """
 
     def visit_If(self, node: ast.If) -> list[ast.stmt]:
         self.generic_visit(node)
@@ -238,7 +242,7 @@ def insn(
     sized: bool = False,
     before: str = "",
 ) -> Callable[[F], F]:
-    """Register an instruction: `name` as in the SDM, forms, and the decorated function as semantics.
+    """Register an instruction: `name` as in the SDM, forms; the decorated function is its body.
 
     The body is called as body(s, *operands): read operands are Bits, written-only ones are Bits of
     zero (for their width), memory operands are loaded already.  It returns the new value of the
@@ -288,7 +292,7 @@ CONDITIONS = (
 
 
 def insn_cc(name: str, make: Callable[[int], list[Form]], feature: str = "") -> Callable[[F], F]:
-    """Register 16 instructions, one a condition; `name` and the forms are given the condition's number."""
+    """Register 16 instructions, one a condition; `make` gives the forms for its number 0..15."""
 
     def register(fn: F) -> F:
         body = traceable(fn)

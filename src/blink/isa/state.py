@@ -15,25 +15,12 @@ RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
 R11 = 11
 ES, CS, SS, DS, FS, GS = range(6)
 # Exception vectors (SDM volume 3, table 6-1)
-DE, DB, BP, OF, BR, UD, NM, SS_FAULT, GP, PF, MF, AC, XM = (
-    0,
-    1,
-    3,
-    4,
-    5,
-    6,
-    7,
-    12,
-    13,
-    14,
-    16,
-    17,
-    19,
-)
+DE, DB, BP, OF, BR, UD, NM = 0, 1, 3, 4, 5, 6, 7
+SS_FAULT, GP, PF, MF, AC, XM = 12, 13, 14, 16, 17, 19
 
 
 class State:
-    """Abstract machine.  `size`: operand size; `mode`: 16, 32, 64; `cc`: the condition of *cc forms."""
+    """Abstract machine.  `size`: operand size; `mode`: 16, 32, 64; `cc`: condition of *cc forms."""
 
     size = 32
     mode = 64
@@ -151,7 +138,7 @@ class State:
     # -- registers, memory, stack --
 
     def set_gpr(self, n: int, value: Bits) -> None:
-        """Write the low bits of register `n`; 32 bits clear the upper half, 8 and 16 keep the rest."""
+        """Write the low bits of register `n`: 32 clear the upper half, 8 and 16 keep the rest."""
         if self._guard is not None:  # not written: the upper half stays, too
             w = 64 if value.w == 32 else value.w
             value = self.guarded(value.zext(w), self.gpr(n, w))
@@ -223,7 +210,7 @@ class State:
         self.set_special("eflags", (old & ~(1 << p) & 0xFFFFFFFF) | (bit.zext(32) << p))
 
     def set_status(self, value: Bits, mask: int) -> None:
-        """Set the status flags in `mask` (EFLAGS positions) from the 32-bit `value`; keep the others."""
+        """Set the status flags in `mask` (EFLAGS positions) from `value` (32 bits), no others."""
         self._set_flags(Explicit((self.flags.word() & ~mask & 0xFFFFFFFF) | (value & mask)))
 
     def cond(self, cc: int | None = None) -> Bits:

@@ -35,26 +35,32 @@ def _divide(high: int, low: int, divisor: int) -> tuple[int, int]:
 
 
 def udiv128(s: Reference, high: int, low: int, divisor: int) -> int:
+    """Quotient of 128 by 64 bits; the body has raised #DE where there is none."""
     return (high << 64 | low) // divisor
 
 
 def urem128(s: Reference, high: int, low: int, divisor: int) -> int:
+    """Remainder of 128 by 64 bits."""
     return (high << 64 | low) % divisor
 
 
 def idiv128_overflows(s: Reference, high: int, low: int, divisor: int) -> int:
+    """Whether the signed quotient needs more than 64 bits."""
     return int(not -(1 << 63) <= _divide(high, low, divisor)[0] < 1 << 63)
 
 
 def idiv128(s: Reference, high: int, low: int, divisor: int) -> int:
+    """Signed quotient of 128 by 64 bits, rounded to zero."""
     return _divide(high, low, divisor)[0]
 
 
 def irem128(s: Reference, high: int, low: int, divisor: int) -> int:
+    """Signed remainder: it has the sign of the dividend."""
     return _divide(high, low, divisor)[1]
 
 
 def cpuid_body(s: Reference) -> None:
+    """EAX to EDX from the leaf EAX and subleaf ECX; an unknown leaf gives zeros."""
     leaf, sub = int(s.gpr(RAX, 32)), int(s.gpr(RCX, 32))
     found = [x for x in cpuid.leaves() if x.leaf == leaf and x.sub in (cpuid.ANY, sub)]
     result = found[-1] if found else cpuid.Leaf(leaf)
@@ -64,10 +70,12 @@ def cpuid_body(s: Reference) -> None:
 
 
 def read_tsc(s: Reference) -> int:
+    """Nanoseconds; the engine reads the host's counter."""
     return time.perf_counter_ns()
 
 
 def read_tsc_aux(s: Reference) -> int:
+    """Processor 0 of node 0."""
     return 0
 
 
@@ -76,6 +84,7 @@ def memory_fence(s: Reference) -> None:
 
 
 def load_segment(s: Reference, selector: int) -> None:
+    """A flat user-mode machine: #GP for all selectors but null and Linux' user ones."""
     which = s.insn["reg"] & 7
     null, user = selector < 4, selector == 0x2B or (selector == 0x33 and which != SS)
     s.fault_if(which == 1 or which > GS, 6)
@@ -86,10 +95,12 @@ def load_segment(s: Reference, selector: int) -> None:
 
 
 def mxcsr_load(s: Reference, value: int) -> None:
+    """LDMXCSR; reserved bits were refused before."""
     s.cpu.mxcsr = value
 
 
 def mxcsr_store(s: Reference) -> int:
+    """STMXCSR."""
     return s.cpu.mxcsr
 
 
@@ -104,10 +115,12 @@ def _bit_string(w: int) -> Twin:
 
 
 def check_store(s: Reference, address: int, size: int) -> None:
+    """#PF as a store of `size` bytes would raise it."""
     s.memory.check_write(address, size)
 
 
 def store80(s: Reference, address: int, low: int, high: int) -> None:
+    """A store of 10 bytes, all or nothing."""
     s.memory.check_write(address, 10)
     s.memory.store(address, (low | high << 64).to_bytes(10, "little"))
 

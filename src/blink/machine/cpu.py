@@ -29,7 +29,7 @@ _PARTS = {
 
 
 class Cpu:
-    """Registers are attributes: `cpu.rax`, `cpu.eax`, `cpu.ah`, `cpu.xmm3`, `cpu.rip`, `cpu.eflags`.
+    """Registers are attributes: `cpu.rax`, `cpu.eax`, `cpu.xmm3`, `cpu.rip`, `cpu.eflags`.
 
     Values are unsigned integers of the register's width; writing reduces modulo that width, and,
     unlike an instruction, writing `eax` keeps the upper half of `rax`.  AttributeError for names

@@ -69,7 +69,7 @@ class Machine:
         self.cpu.raw.set_breakpoints(sorted(self._code))
 
     def on_stop(self, reason: str, hook: StopHook | None) -> None:
-        """Call `hook(machine, stop)` for stops of this reason; when it returns True, run() goes on."""
+        """Call `hook(machine, stop)` for stops of this reason; run() goes on if it returns True."""
         if reason not in NAMES.values():
             raise ValueError(
                 f"no stop is called {reason!r}; there are: {', '.join(NAMES.values())}"
@@ -80,7 +80,7 @@ class Machine:
             self._stops[reason] = hook
 
     def run(self, budget: int | None = None) -> Stop:
-        """Run until something happens that no hook handles; at most `budget` instructions, exactly."""
+        """Run until something happens that no hook handles, or exactly `budget` instructions."""
         raw = self.cpu.raw
         end = None if budget is None else raw.icount + budget
         while True:

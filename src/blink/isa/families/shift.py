@@ -24,7 +24,7 @@ def _forms(counts: tuple[tuple[str, str, str], ...], digits: tuple[int, ...]) ->
 
 
 def group2(name: str, *digits: int, undefined: str = "") -> Callable[..., Callable[..., Bits]]:
-    """Define a shift: by 1, and by CL or an immediate, where OF is undefined unless the count is 1."""
+    """Define a shift by 1, and by CL or an immediate: there OF is undefined."""
 
     def register(body: Callable[..., Bits]) -> Callable[..., Bits]:
         insn(name, *_forms(ONE, digits), undefined=undefined)(body)

@@ -1,4 +1,4 @@
-"""Packed integer arithmetic, logic, comparison and shifts: MMX and SSE2 (SDM volume 1, 9.4 and 11.4.2)."""
+"""Packed integers: arithmetic, logic, comparison, shifts (SDM volume 1, 9.4 and 11.4.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""System instructions that user programs run: CPUID, time stamps, XGETBV, fences, segment registers."""
+"""System instructions that user programs run: CPUID, time stamps, fences, segment registers."""
 
 from __future__ import annotations
 

@@ -52,7 +52,11 @@ load80("FBLD", "DF /4", "x87_fbld")
 
 
 def store(name: str, encoding: str, w: int, function: str, pop: bool, feature: str = "FPU") -> None:
-    """Define a store of `w` bits.  A page fault comes before the conversion raises flags.  With an unmasked exception memory and stack stay as they are."""
+    """Define a store of `w` bits.
+
+    A page fault comes before the conversion raises flags.  With an unmasked exception memory and
+    stack stay as they are.
+    """
 
     def body(s: State, address: Bits) -> None:
         s.call("x87_wait")
@@ -121,12 +125,12 @@ for digit, op in enumerate(("add", "mul", "", "", "sub", "subr", "div", "divr"))
     define(f"F{reverse.upper()}P", f"DE {register}", "sti", f"f{reverse}p_sti_st0")
 
 for name, byte in (
-    ("FCHS", 0xE0), ("FABS", 0xE1), ("FTST", 0xE4), ("FXAM", 0xE5), ("FLD1", 0xE8), ("FLDL2T", 0xE9),
-    ("FLDL2E", 0xEA), ("FLDPI", 0xEB), ("FLDLG2", 0xEC), ("FLDLN2", 0xED), ("FLDZ", 0xEE),
-    ("F2XM1", 0xF0), ("FYL2X", 0xF1), ("FPTAN", 0xF2), ("FPATAN", 0xF3), ("FXTRACT", 0xF4),
-    ("FPREM1", 0xF5), ("FDECSTP", 0xF6), ("FINCSTP", 0xF7), ("FPREM", 0xF8), ("FYL2XP1", 0xF9),
-    ("FSQRT", 0xFA), ("FSINCOS", 0xFB), ("FRNDINT", 0xFC), ("FSCALE", 0xFD), ("FSIN", 0xFE), ("FCOS", 0xFF),
-    ("FNOP", 0xD0),
+    ("FCHS", 0xE0), ("FABS", 0xE1), ("FTST", 0xE4), ("FXAM", 0xE5), ("FLD1", 0xE8),
+    ("FLDL2T", 0xE9), ("FLDL2E", 0xEA), ("FLDPI", 0xEB), ("FLDLG2", 0xEC), ("FLDLN2", 0xED),
+    ("FLDZ", 0xEE), ("F2XM1", 0xF0), ("FYL2X", 0xF1), ("FPTAN", 0xF2), ("FPATAN", 0xF3),
+    ("FXTRACT", 0xF4), ("FPREM1", 0xF5), ("FDECSTP", 0xF6), ("FINCSTP", 0xF7), ("FPREM", 0xF8),
+    ("FYL2XP1", 0xF9), ("FSQRT", 0xFA), ("FSINCOS", 0xFB), ("FRNDINT", 0xFC), ("FSCALE", 0xFD),
+    ("FSIN", 0xFE), ("FCOS", 0xFF), ("FNOP", 0xD0),
 ):  # fmt: skip
     define(name, f"D9 {byte:02X}")
 
