@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolchain import BuildError, compiler, compiler_version, is_gcc, python_includes
+from toolchain import BuildError, check_host, compiler, compiler_version, is_gcc, python_includes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -327,6 +327,7 @@ def mirror_package(folder: Path) -> None:
 
 def build(variant: Variant, jobs: int = 0, verbose: bool = True) -> Path | None:
     """Builds the module of this variant; returns its path, or None if there is no C source yet."""
+    check_host()
     started = time.monotonic()
     with locked():
         generated = generate()

@@ -22,7 +22,13 @@ from toolchain import BuildError
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "blink-setup.json"
-INSTALL_INPUTS = ("pyproject.toml", "setup.py", "src/blink/__init__.py", "src/launcher/blink.c")
+INSTALL_INPUTS = (
+    "pyproject.toml",
+    "setup.py",
+    "src/blink/__init__.py",
+    "src/launcher/blink.c",
+    "tools/launcher_build.py",
+)
 BUILD_PACKAGES = ("gcc", "libc6-dev", "python3-dev")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -23,8 +24,17 @@ NO_HEADERS = (
 )
 
 
+NO_HOST = "blink: this version runs on x86-64 Linux only"
+
+
 class BuildError(Exception):
     """The build cannot go on; the text says why and, if known, what to install."""
+
+
+def check_host() -> None:
+    """Raises BuildError on a host that the engine's C code is not written for."""
+    if platform.system() != "Linux" or platform.machine() not in ("x86_64", "amd64"):
+        raise BuildError(NO_HOST)
 
 
 @functools.cache
