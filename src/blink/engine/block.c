@@ -40,33 +40,30 @@ struct Cache {
 
 typedef struct {
   Cpu *c;
-  Rec *first;  /* first executable record */
-  Rec *at;     /* where the next record goes */
-  u64 rip;     /* of the next instruction */
-  u32 count;   /* instructions so far */
-  u32 limit;   /* most instructions */
-  u16 last;    /* handler of the last record, when it may be fused; 0 for none */
-  u16 lead;    /* handler of the record before it, when the two are adjacent */
-  bool mark;   /* note the pages as code */
+  Rec *first; /* first executable record */
+  Rec *at;    /* where the next record goes */
+  u64 rip;    /* of the next instruction */
+  u32 count;  /* instructions so far */
+  u32 limit;  /* most instructions */
+  u16 last;   /* handler of the last record, when it may be fused; 0 for none */
+  u16 lead;   /* handler of the record before it, when the two are adjacent */
+  bool mark;  /* note the pages as code */
   u8 window[WINDOW + DECODE_MAX];
   u64 window_rip;
   u32 window_len;
 } Builder;
 
-static Handler *handler(const Cpu *c, u32 number)
-{
+static Handler *handler(const Cpu *c, u32 number) {
   return (c->mem->paged ? h_handlers_paged : h_handlers_linear)[number];
 }
 
-static Rec *append(Builder *b, Handler *fn)
-{
+static Rec *append(Builder *b, Handler *fn) {
   Rec *r = b->at++;
   *r = (Rec){.fn = fn, .base = GPR_ZERO * 8, .index = GPR_ZERO * 8};
   return r;
 }
 
-static void append_stub(Builder *b, u64 target, const Rec **field)
-{
+static void append_stub(Builder *b, u64 target, const Rec **field) {
   Rec *r = append(b, stub_handler);
   r->imm = target;
   r->disp = (u64)field;
@@ -74,8 +71,7 @@ static void append_stub(Builder *b, u64 target, const Rec **field)
 }
 
 /* The bytes at b->rip: how many of the DECODE_MAX wanted there are. */
-static u32 fetch(Builder *b, const u8 **bytes)
-{
+static u32 fetch(Builder *b, const u8 **bytes) {
   u64 offset = b->rip - b->window_rip;
   if (offset + DECODE_MAX > b->window_len) {
     if (b->mark) memory_mark_code(b->c->mem, b->rip);
@@ -88,8 +84,7 @@ static u32 fetch(Builder *b, const u8 **bytes)
   return b->window_len - (u32)offset;
 }
 
-static NORETURN void fetch_fault(Cpu *c, u64 rip, u32 got)
-{
+static NORETURN void fetch_fault(Cpu *c, u64 rip, u32 got) {
   u64 addr = rip + got;
   bool canonical = (s64)(addr << 16) >> 16 == (s64)addr;
   c->cur = NULL;
@@ -99,13 +94,9 @@ static NORETURN void fetch_fault(Cpu *c, u64 rip, u32 got)
   cpu_fault(c, EXC_PF, PF_FETCH | PF_USER | present, addr);
 }
 
-static u32 size_index(const Insn *in)
-{
-  return in->osz == 2 ? 0 : in->osz == 4 ? 1 : 2;
-}
+static u32 size_index(const Insn *in) { return in->osz == 2 ? 0 : in->osz == 4 ? 1 : 2; }
 
-static bool matches(const FormDef *f, const Insn *in)
-{
+static bool matches(const FormDef *f, const Insn *in) {
   if (f->pp != FORM_ANY && f->pp != in->pp) return false;
   if (f->w != FORM_ANY && f->w != in->w) return false;
   if (f->l != FORM_ANY && f->l != in->l) return false;
@@ -117,8 +108,7 @@ static bool matches(const FormDef *f, const Insn *in)
   return f->modes & (in->mode == 64 ? 4 : in->mode == 32 ? 2 : 1);
 }
 
-static const FormDef *find_form(const Insn *in)
-{
+static const FormDef *find_form(const Insn *in) {
   const FormRange *range = &form_index[in->enc][in->map][in->opcode];
   for (u32 i = 0; i < range->count; i++) {
     const FormDef *f = &form_table[form_candidates[range->first + i]];
@@ -127,8 +117,7 @@ static const FormDef *find_form(const Insn *in)
   return NULL;
 }
 
-bool cache_updates_memory(Cpu *c, u64 rip)
-{
+bool cache_updates_memory(Cpu *c, u64 rip) {
   u8 bytes[DECODE_MAX];
   Insn in;
   u32 got = memory_fetch(c->mem, rip, bytes, sizeof bytes);
@@ -137,17 +126,15 @@ bool cache_updates_memory(Cpu *c, u64 rip)
   return f && f->flags & FORM_UPDATE;
 }
 
-static u8 field(u8 kind, u32 number, const Insn *in)
-{
+static u8 field(u8 kind, u32 number, const Insn *in) {
   if (kind == FIELD_GPR8 && !in->rex && in->enc == ENC_LEGACY && number >= 4 && number < 8)
-    return (number - 4) * 8 + 1; /* AH, CH, DH, BH */
+    return (number - 4) * 8 + 1;             /* AH, CH, DH, BH */
   if (kind == FIELD_LOW3) return number & 7; /* MMX and segment registers ignore REX */
   return kind == FIELD_INDEX ? number : (number & 15) * 8;
 }
 
 /* A record of its own computes addresses that need a segment base or fewer than 64 bits. */
-static void address_record(Builder *b, Rec *r, const Insn *in, bool segment)
-{
+static void address_record(Builder *b, Rec *r, const Insn *in, bool segment) {
   Rec *ea = append(b, ea_handler);
   ea->disp = r->disp;
   ea->base = r->base;
@@ -162,8 +149,7 @@ static void address_record(Builder *b, Rec *r, const Insn *in, bool segment)
 }
 
 /* Fills in the memory operand; appends an address record first if one is needed. */
-static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f)
-{
+static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f) {
   bool segment = in->seg && !(f->flags & FORM_ADDRESS);
   if (!in->has_mem) {
     if (f->flags & FORM_STRING && in->seg) address_record(b, r, in, true);
@@ -178,22 +164,19 @@ static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f)
   if (segment || in->addr_size != 8) address_record(b, r, in, segment);
 }
 
-static u32 pick(const FormDef *f, const Insn *in)
-{
+static u32 pick(const FormDef *f, const Insn *in) {
   if (!in->lock) return f->plain[size_index(in)][in->has_mem && in->mod != 3];
   return f->locked[size_index(in)];
 }
 
-static void invalid(Builder *b, u32 why, u32 len)
-{
+static void invalid(Builder *b, u32 why, u32 len) {
   Rec *r = append(b, undefined_handler);
   r->a = why;
   r->len = len;
   r->n = ++b->count;
 }
 
-static void links(Builder *b, Rec *r, const Insn *in, const FormDef *f)
-{
+static void links(Builder *b, Rec *r, const Insn *in, const FormDef *f) {
   u64 next = b->rip + in->len, target = next + in->imm;
   r->n = b->count;
   if (f->flags & FORM_AGAIN) target = b->rip;
@@ -203,8 +186,7 @@ static void links(Builder *b, Rec *r, const Insn *in, const FormDef *f)
 
 /* A conditional branch behind a compare: one handler does both, and perhaps the instruction before
  * them, too; the branch's record holds the links. */
-static void fuse(Builder *b, Rec *r, const FormDef *f)
-{
+static void fuse(Builder *b, Rec *r, const FormDef *f) {
   u32 row = b->last && f->cc != FORM_ANY ? fuse_row[b->last] : 0;
   u32 pair = row ? fused[row][f->cc] : 0;
   if (!pair) return;
@@ -214,8 +196,7 @@ static void fuse(Builder *b, Rec *r, const FormDef *f)
 }
 
 /* Appends one instruction; false when it ended the block. */
-static bool add(Builder *b, const Insn *in)
-{
+static bool add(Builder *b, const Insn *in) {
   const FormDef *f = find_form(in);
   u32 number = f ? pick(f, in) : 0;
   if (!number) {
@@ -249,16 +230,14 @@ static bool add(Builder *b, const Insn *in)
   return !(f->flags & FORM_END);
 }
 
-static bool breakpoint_at(const Cpu *c, u64 rip)
-{
+static bool breakpoint_at(const Cpu *c, u64 rip) {
   for (u32 i = 0; i < c->breakpoint_count; i++)
     if (c->breakpoints[i] == rip) return true;
   return false;
 }
 
 /* Decodes and appends the next instruction; false when the block is done. */
-static bool step(Builder *b)
-{
+static bool step(Builder *b) {
   const u8 *bytes;
   Insn in;
   u32 got = fetch(b, &bytes);
@@ -276,8 +255,7 @@ static bool step(Builder *b)
   return false;
 }
 
-static void build(Builder *b)
-{
+static void build(Builder *b) {
   Rec *head = append(b, header_handler);
   head->imm = b->rip;
   b->first = b->at;
@@ -293,8 +271,7 @@ static void build(Builder *b)
 
 /* --- the cache --- */
 
-Cache *cache_new(void)
-{
+Cache *cache_new(void) {
   Cache *k = calloc(1, sizeof *k);
   if (!k) return NULL;
   k->arena = mmap(NULL, sizeof(Rec) * ARENA_RECS, PROT_READ | PROT_WRITE,
@@ -306,16 +283,14 @@ Cache *cache_new(void)
   return NULL;
 }
 
-void cache_free(Cache *k)
-{
+void cache_free(Cache *k) {
   if (!k) return;
   if (k->arena != MAP_FAILED && k->arena) munmap(k->arena, sizeof(Rec) * ARENA_RECS);
   free(k->table);
   free(k);
 }
 
-void cache_flush(Cpu *c)
-{
+void cache_flush(Cpu *c) {
   Cache *k = c->cache;
   k->used = 0;
   k->count = 0;
@@ -324,8 +299,7 @@ void cache_flush(Cpu *c)
   c->counters[COUNT_FLUSHES]++;
 }
 
-void cache_sync(Cpu *c)
-{
+void cache_sync(Cpu *c) {
   Cache *k = c->cache;
   u64 epoch = c->mem->code_epoch;
   if (k->epoch == epoch) return;
@@ -333,20 +307,15 @@ void cache_sync(Cpu *c)
   cache_flush(c);
 }
 
-static u32 hash(u64 rip)
-{
-  return (u32)((rip * 0x9e3779b97f4a7c15ull) >> 32);
-}
+static u32 hash(u64 rip) { return (u32)((rip * 0x9e3779b97f4a7c15ull) >> 32); }
 
-static Entry *slot(Cache *k, u64 rip)
-{
+static Entry *slot(Cache *k, u64 rip) {
   u32 i = hash(rip) & k->mask;
   while (k->table[i].rec && k->table[i].rip != rip) i = (i + 1) & k->mask;
   return &k->table[i];
 }
 
-static void grow(Cache *k)
-{
+static void grow(Cache *k) {
   Entry *old = k->table;
   u32 size = k->mask + 1;
   Entry *bigger = calloc((size_t)size * 2, sizeof *bigger);
@@ -358,8 +327,7 @@ static void grow(Cache *k)
   free(old);
 }
 
-const Rec *cache_block(Cpu *c, u64 rip)
-{
+const Rec *cache_block(Cpu *c, u64 rip) {
   Cache *k = c->cache;
   Entry *e = slot(k, rip);
   if (e->rec) return e->rec;
@@ -374,16 +342,14 @@ const Rec *cache_block(Cpu *c, u64 rip)
   return b.first;
 }
 
-const Rec *cache_scratch(Cpu *c, u64 rip, u32 count)
-{
+const Rec *cache_scratch(Cpu *c, u64 rip, u32 count) {
   Builder b = {.c = c, .at = c->cache->scratch, .rip = rip};
   b.limit = count < BLOCK_MAX ? count : BLOCK_MAX;
   build(&b);
   return b.first;
 }
 
-void cache_link(Cpu *c, const Rec *stub, const Rec *target)
-{
+void cache_link(Cpu *c, const Rec *stub, const Rec *target) {
   const Cache *k = c->cache;
   bool kept = stub >= k->arena && stub < k->arena + k->used;
   if (kept) *(const Rec **)stub->disp = target;

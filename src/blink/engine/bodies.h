@@ -59,15 +59,15 @@ u8 bit_string64(Cpu *c, u64 address, u64 bit, u32 operation);
 /* --- strings.c: as many elements as possible; 1 while some remain (an interrupt came) --- */
 #define STRING_BODIES(X) \
   X(rep_movs) X(rep_stos) X(rep_lods) X(repe_scas) X(repne_scas) X(repe_cmps) X(repne_cmps)
-#define STRING_DECLARE(name)                               \
-  u8 name##8_linear(Cpu *c, u64 base);                     \
-  u8 name##16_linear(Cpu *c, u64 base);                    \
-  u8 name##32_linear(Cpu *c, u64 base);                    \
-  u8 name##64_linear(Cpu *c, u64 base);                    \
-  u8 name##8_paged(Cpu *c, u64 base);                      \
-  u8 name##16_paged(Cpu *c, u64 base);                     \
-  u8 name##32_paged(Cpu *c, u64 base);                     \
-  u8 name##64_paged(Cpu *c, u64 base);
+#define STRING_DECLARE(name)             \
+  u8 name##8_linear(Cpu * c, u64 base);  \
+  u8 name##16_linear(Cpu * c, u64 base); \
+  u8 name##32_linear(Cpu * c, u64 base); \
+  u8 name##64_linear(Cpu * c, u64 base); \
+  u8 name##8_paged(Cpu * c, u64 base);   \
+  u8 name##16_paged(Cpu * c, u64 base);  \
+  u8 name##32_paged(Cpu * c, u64 base);  \
+  u8 name##64_paged(Cpu * c, u64 base);
 STRING_BODIES(STRING_DECLARE)
 
 #endif

@@ -9,15 +9,13 @@
 #include "x87.h"
 
 /* Faults as an access to that byte would, and changes nothing. */
-static void touch(u8 *p, bool write)
-{
+static void touch(u8 *p, bool write) {
   if (write) __atomic_fetch_or(p, 0, __ATOMIC_RELAXED);
   else (void)*(volatile u8 *)p;
 }
 
 /* An image of `size` bytes, all pages of which were touched: no fault comes half-way. */
-static void *span(Cpu *c, u64 address, u32 size, bool write)
-{
+static void *span(Cpu *c, u64 address, u32 size, bool write) {
   u8 *p = write ? mem_wr(c, address, size) : mem_rd(c, address, size);
   touch(p, write);
   u64 last = (address + size - 1) & GUEST_PAGE_MASK;
@@ -25,61 +23,50 @@ static void *span(Cpu *c, u64 address, u32 size, bool write)
   return p;
 }
 
-void check_store(Cpu *c, u64 address, u32 size)
-{
-  span(c, address, size, true);
-}
+void check_store(Cpu *c, u64 address, u32 size) { span(c, address, size, true); }
 
-void fxsave_body(Cpu *c, u64 address, u32 wide)
-{
+void fxsave_body(Cpu *c, u64 address, u32 wide) {
   touch(mem_wr(c, address + 511, 1), true); /* the far end first, as Zen 4 does */
   void *to = span(c, address, 512, true);
   x87_fxsave(c, to, wide);
 }
 
-void fxrstor_body(Cpu *c, u64 address, u32 wide)
-{
+void fxrstor_body(Cpu *c, u64 address, u32 wide) {
   touch(mem_rd(c, address + 511, 1), false);
   const void *from = span(c, address, 512, false);
   x87_fxrstor(c, from, wide);
 }
 
-void fldenv_image(Cpu *c, u64 address, u32 bits)
-{
+void fldenv_image(Cpu *c, u64 address, u32 bits) {
   x87_fldenv(c, span(c, address, bits == 16 ? 14 : 28, false), bits);
 }
 
-void fnstenv_image(Cpu *c, u64 address, u32 bits)
-{
+void fnstenv_image(Cpu *c, u64 address, u32 bits) {
   x87_fnstenv(c, span(c, address, bits == 16 ? 14 : 28, true), bits);
 }
 
-void frstor_image(Cpu *c, u64 address, u32 bits)
-{
+void frstor_image(Cpu *c, u64 address, u32 bits) {
   x87_frstor(c, span(c, address, bits == 16 ? 94 : 108, false), bits);
 }
 
-void fnsave_image(Cpu *c, u64 address, u32 bits)
-{
+void fnsave_image(Cpu *c, u64 address, u32 bits) {
   x87_fnsave(c, span(c, address, bits == 16 ? 94 : 108, true), bits);
 }
 
-void store80(Cpu *c, u64 address, u64 low, u16 high)
-{
+void store80(Cpu *c, u64 address, u64 low, u16 high) {
   u8 *p = span(c, address, 10, true);
   WR64(p, low);
   WR16(p + 8, high);
 }
 
-#define BIT_STRING(w)                                                            \
-  u8 bit_string##w(Cpu *c, u64 address, u##w bit, u32 operation)                 \
-  {                                                                              \
-    raw_u##w *p = mem_wr(c, address, w / 8);                                     \
-    u##w old;                                                                    \
-    if (operation == 0) old = __atomic_fetch_or(p, bit, __ATOMIC_SEQ_CST);       \
-    else if (operation == 1) old = __atomic_fetch_and(p, (u##w)~bit, __ATOMIC_SEQ_CST); \
-    else old = __atomic_fetch_xor(p, bit, __ATOMIC_SEQ_CST);                     \
-    return (old & bit) != 0;                                                     \
+#define BIT_STRING(w)                                                                    \
+  u8 bit_string##w(Cpu *c, u64 address, u##w bit, u32 operation) {                       \
+    raw_u##w *p = mem_wr(c, address, w / 8);                                             \
+    u##w old;                                                                            \
+    if (operation == 0) old = __atomic_fetch_or(p, bit, __ATOMIC_SEQ_CST);               \
+    else if (operation == 1) old = __atomic_fetch_and(p, (u##w) ~bit, __ATOMIC_SEQ_CST); \
+    else old = __atomic_fetch_xor(p, bit, __ATOMIC_SEQ_CST);                             \
+    return (old & bit) != 0;                                                             \
   }
 BIT_STRING(16)
 BIT_STRING(32)

@@ -23,23 +23,18 @@ enum { GPR_ZERO = 16, GPR_EA = 17, GPR_SLOTS = 18 };
 /* Status flags are lazy.  CC_SUB*: flags of cc_a - cc_b, both sign-extended (also logic operations,
  * as result - 0).  CC_ADD*: flags of cc_a + cc_b.  CC_RES*: ZF, SF, PF of cc_a; CF, OF and AF are in
  * cc_b at their EFLAGS positions.  CC_FLAGS: all are in eflags.  The two low bits are log2(bytes). */
-enum {
-  CC_SUB8, CC_SUB16, CC_SUB32, CC_SUB64,
-  CC_ADD8, CC_ADD16, CC_ADD32, CC_ADD64,
-  CC_RES8, CC_RES16, CC_RES32, CC_RES64,
-  CC_FLAGS
-};
+enum { CC_SUB8, CC_SUB16, CC_SUB32, CC_SUB64 };
+enum { CC_ADD8 = CC_SUB64 + 1, CC_ADD16, CC_ADD32, CC_ADD64 };
+enum { CC_RES8 = CC_ADD64 + 1, CC_RES16, CC_RES32, CC_RES64, CC_FLAGS };
 
-enum {
-  FLAG_CF = 1 << 0, FLAG_ONE = 1 << 1, FLAG_PF = 1 << 2, FLAG_AF = 1 << 4, FLAG_ZF = 1 << 6,
-  FLAG_SF = 1 << 7, FLAG_TF = 1 << 8, FLAG_IF = 1 << 9, FLAG_DF = 1 << 10, FLAG_OF = 1 << 11,
-  FLAG_NT = 1 << 14, FLAG_RF = 1 << 16, FLAG_AC = 1 << 18, FLAG_ID = 1 << 21,
-  FLAGS_STATUS = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF
-};
+enum { FLAG_CF = 1 << 0, FLAG_ONE = 1 << 1, FLAG_PF = 1 << 2, FLAG_AF = 1 << 4, FLAG_ZF = 1 << 6 };
+enum { FLAG_SF = 1 << 7, FLAG_TF = 1 << 8, FLAG_IF = 1 << 9, FLAG_DF = 1 << 10, FLAG_OF = 1 << 11 };
+enum { FLAG_NT = 1 << 14, FLAG_RF = 1 << 16, FLAG_AC = 1 << 18, FLAG_ID = 1 << 21 };
+enum { FLAGS_STATUS = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF };
 
 /* Exception vectors (Intel SDM volume 3, table 6-1). */
-enum { EXC_DE = 0, EXC_DB = 1, EXC_BP = 3, EXC_OF = 4, EXC_BR = 5, EXC_UD = 6, EXC_NM = 7,
-       EXC_SS = 12, EXC_GP = 13, EXC_PF = 14, EXC_MF = 16, EXC_AC = 17, EXC_XM = 19 };
+enum { EXC_DE = 0, EXC_DB = 1, EXC_BP = 3, EXC_OF = 4, EXC_BR = 5, EXC_UD = 6, EXC_NM = 7 };
+enum { EXC_SS = 12, EXC_GP = 13, EXC_PF = 14, EXC_MF = 16, EXC_AC = 17, EXC_XM = 19 };
 
 /* Why run() returned. */
 typedef enum {
@@ -51,9 +46,9 @@ typedef enum {
   STOP_BUDGET,              /* exactly `budget` instructions retired */
   STOP_INTERRUPT,           /* someone raised cpu->interrupt */
   STOP_HALT,
-  STOP_UNIMPLEMENTED,       /* a valid encoding that no spec implements; rip is at the instruction */
-  STOP_BREAKPOINT,          /* rip is at a breakpoint that was set through the API */
-  STOP_PORT                 /* port I/O */
+  STOP_UNIMPLEMENTED, /* a valid encoding that no spec implements; rip is at the instruction */
+  STOP_BREAKPOINT,    /* rip is at a breakpoint that was set through the API */
+  STOP_PORT           /* port I/O */
 } Stop;
 
 typedef const Rec *Handler(Cpu *, const Rec *);
@@ -83,7 +78,7 @@ struct Rec {
 typedef struct {
   u16 cw, sw; /* sw without TOP; TOP is `top` */
   u8 top;
-  u8 tags;    /* bit i: physical register i is not empty */
+  u8 tags; /* bit i: physical register i is not empty */
   u16 fop;
   u64 fip, fdp;
   u8 st[8][16]; /* physical registers, 10 bytes each */
@@ -105,23 +100,23 @@ static inline u32 jump_index(u64 rip) { return (rip ^ rip >> 12) & (JUMP_SIZE - 
 struct Cpu {
   u64 gpr[GPR_SLOTS];
   u64 rip;
-  u64 cc_a;            /* not beside cc_b: gcc would store the two as one slow vector */
+  u64 cc_a; /* not beside cc_b: gcc would store the two as one slow vector */
   u32 cc_op;
-  u32 eflags;          /* status flags here are valid only when cc_op == CC_FLAGS */
+  u32 eflags; /* status flags here are valid only when cc_op == CC_FLAGS */
   u64 cc_b;
-  u64 icount;          /* instructions retired since creation */
-  volatile u64 limit;  /* leave when icount passes it; raising an interrupt sets it to 0 */
-  u64 deadline;        /* the true limit */
+  u64 icount;         /* instructions retired since creation */
+  volatile u64 limit; /* leave when icount passes it; raising an interrupt sets it to 0 */
+  u64 deadline;       /* the true limit */
   volatile u32 interrupt;
-  u32 mode;            /* 16, 32 or 64 */
-  const Rec *cur;      /* record of the last instruction begun that may fault */
+  u32 mode;       /* 16, 32 or 64 */
+  const Rec *cur; /* record of the last instruction begun that may fault */
   Memory *mem;
   Cache *cache;
-  void *escape;        /* jmp_buf of run(); faults leave through it */
+  void *escape; /* jmp_buf of run(); faults leave through it */
   u64 fs_base, gs_base;
   u16 seg[6];
   u16 pad;
-  u32 mxcsr;           /* the guest's; in the host's register while running */
+  u32 mxcsr; /* the guest's; in the host's register while running */
   u64 xcr0;
   X87 x87;
   /* why we stopped */
@@ -130,13 +125,13 @@ struct Cpu {
   u32 stop_signo, stop_code; /* host siginfo of a memory fault */
   u64 counters[16];          /* statistics for -Z */
   _Alignas(64) V512 vec[32];
-  TlbEntry tlb[TLB_SIZE];    /* paged mode only */
-  u64 tlb_epoch;             /* memory.c: mem->tlb_epoch when the TLB was last emptied */
-  Cpu *next_attached;        /* memory.c: list of the Cpus of one Memory */
-  bool native;               /* the engine may run passthrough system calls itself */
-  u64 *breakpoints;          /* sorted addresses */
+  TlbEntry tlb[TLB_SIZE]; /* paged mode only */
+  u64 tlb_epoch;          /* memory.c: mem->tlb_epoch when the TLB was last emptied */
+  Cpu *next_attached;     /* memory.c: list of the Cpus of one Memory */
+  bool native;            /* the engine may run passthrough system calls itself */
+  u64 *breakpoints;       /* sorted addresses */
   u32 breakpoint_count;
-  u64 resume_at;             /* do not stop at this breakpoint again when continuing from it */
+  u64 resume_at;              /* do not stop at this breakpoint again when continuing from it */
   JumpEntry jumps[JUMP_SIZE]; /* targets of indirect branches, direct-mapped */
 };
 

@@ -7,19 +7,19 @@
 enum { FIELD_NONE, FIELD_GPR8, FIELD_GPR, FIELD_INDEX, FIELD_LOW3 };
 enum { MOD_ANY, MOD_MEM, MOD_REG };
 enum {
-  FORM_END = 1,        /* ends a block */
-  FORM_LINK = 2,       /* jumps to a relative target */
-  FORM_TWO_LINKS = 4,  /* taken and not taken */
-  FORM_AGAIN = 8,      /* the taken link is the instruction itself */
-  FORM_NEXT_IP = 16,   /* imm holds the address of the next instruction */
-  FORM_STRING = 32,    /* base holds the source segment's base */
-  FORM_ADDRESS = 64,   /* LEA: no segment base */
-  FORM_ST = 128,       /* b is ModRM & 7 */
-  FORM_OREG = 256,     /* b is the register in the opcode */
-  FORM_SWAP = 4096,    /* register form: a and b change places */
-  FORM_POP = 2048,     /* an RSP-based address counts from where RSP goes */
-  FORM_UPDATE = 1024,  /* reads and writes its ModRM operand */
-  FORM_NO_REX_B = 512  /* matches only without REX.B */
+  FORM_END = 1,       /* ends a block */
+  FORM_LINK = 2,      /* jumps to a relative target */
+  FORM_TWO_LINKS = 4, /* taken and not taken */
+  FORM_AGAIN = 8,     /* the taken link is the instruction itself */
+  FORM_NEXT_IP = 16,  /* imm holds the address of the next instruction */
+  FORM_STRING = 32,   /* base holds the source segment's base */
+  FORM_ADDRESS = 64,  /* LEA: no segment base */
+  FORM_ST = 128,      /* b is ModRM & 7 */
+  FORM_OREG = 256,    /* b is the register in the opcode */
+  FORM_SWAP = 4096,   /* register form: a and b change places */
+  FORM_POP = 2048,    /* an RSP-based address counts from where RSP goes */
+  FORM_UPDATE = 1024, /* reads and writes its ModRM operand */
+  FORM_NO_REX_B = 512 /* matches only without REX.B */
 };
 
 typedef struct {

@@ -6,8 +6,7 @@
 #include "memory.h"
 
 /* The page-fault error code (PF_PRESENT, PF_WRITE), as far as the host tells. */
-static inline u64 host_fault_error(const ucontext_t *uc)
-{
+static inline u64 host_fault_error(const ucontext_t *uc) {
 #if defined(__x86_64__)
   return (u64)uc->uc_mcontext.gregs[REG_ERR] & (PF_PRESENT | PF_WRITE);
 #else
@@ -18,8 +17,7 @@ static inline u64 host_fault_error(const ucontext_t *uc)
 
 /* The guest's MXCSR where the host register holds it, else `otherwise`.  (Linux resets the register
  * when it delivers a signal, so leaving by longjmp would lose it.) */
-static inline u32 host_context_mxcsr(const ucontext_t *uc, u32 otherwise)
-{
+static inline u32 host_context_mxcsr(const ucontext_t *uc, u32 otherwise) {
 #if defined(__x86_64__) && !defined(BLINK_PORTABLE_FP)
   return uc->uc_mcontext.fpregs ? uc->uc_mcontext.fpregs->mxcsr : otherwise;
 #else

@@ -22,15 +22,15 @@
 #define H(name) h_##name##_linear
 #endif
 
-#define HANDLER(name) const Rec *H(name)(Cpu *c, const Rec *r)
+#define HANDLER(name) const Rec *H(name)(Cpu * c, const Rec *r)
 
 #if BLINK_TRAMPOLINE
 #define GO(rec) return (void)c, (rec)
 #else
-#define GO(rec)                \
-  do {                         \
-    const Rec *go_ = (rec);    \
-    return go_->fn(c, go_);    \
+#define GO(rec)             \
+  do {                      \
+    const Rec *go_ = (rec); \
+    return go_->fn(c, go_); \
   } while (0)
 #endif
 
@@ -53,30 +53,30 @@
 #define NEXT(r) GO((r) + 1)
 
 /* Count the block's instructions, leave if the limit is passed, else go on at `target`. */
-#define BRANCH(r, target)                                            \
-  do {                                                               \
-    const Rec *to_ = (target);                                       \
-    c->icount += (r)->n;                                             \
-    if (unlikely(c->icount > c->limit)) return leave_at(c, to_);     \
-    GO(to_);                                                         \
+#define BRANCH(r, target)                                        \
+  do {                                                           \
+    const Rec *to_ = (target);                                   \
+    c->icount += (r)->n;                                         \
+    if (unlikely(c->icount > c->limit)) return leave_at(c, to_); \
+    GO(to_);                                                     \
   } while (0)
 
 /* A REP string that is not done: the instruction itself has not retired. */
-#define AGAIN(r, target)                                             \
-  do {                                                               \
-    const Rec *to_ = (target);                                       \
-    c->icount += (r)->n - 1;                                         \
-    if (unlikely(c->icount > c->limit)) return leave_at(c, to_);     \
-    GO(to_);                                                         \
+#define AGAIN(r, target)                                         \
+  do {                                                           \
+    const Rec *to_ = (target);                                   \
+    c->icount += (r)->n - 1;                                     \
+    if (unlikely(c->icount > c->limit)) return leave_at(c, to_); \
+    GO(to_);                                                     \
   } while (0)
 
-#define INDIRECT(r, target)                                          \
-  do {                                                               \
-    u64 to_ = (target);                                              \
-    c->icount += (r)->n;                                             \
-    const JumpEntry *e_ = &c->jumps[jump_index(to_)];                \
+#define INDIRECT(r, target)                                           \
+  do {                                                                \
+    u64 to_ = (target);                                               \
+    c->icount += (r)->n;                                              \
+    const JumpEntry *e_ = &c->jumps[jump_index(to_)];                 \
     if (likely(e_->rip == to_ && c->icount <= c->limit)) GO(e_->rec); \
-    GO(resolve(c, to_));                                             \
+    GO(resolve(c, to_));                                              \
   } while (0)
 
 #define STOP(c, r, reason, vector) return leave_stop(c, r, reason, vector)

@@ -65,19 +65,16 @@ typedef u64 __attribute__((may_alias, aligned(1))) raw_u64;
 #define CAS64(p, old, new) CAS(u64, p, old, new)
 
 /* 16 bytes: read as two halves (a torn read only makes the CAS fail), or plainly written. */
-static inline V128 RD128(const void *p)
-{
+static inline V128 RD128(const void *p) {
   return (V128){.q = {RD64(p), RD64((const char *)p + 8)}};
 }
 
-static inline void WR128(void *p, V128 v)
-{
+static inline void WR128(void *p, V128 v) {
   WR64(p, v.q[0]);
   WR64((char *)p + 8, v.q[1]);
 }
 
-static inline bool CAS128(void *p, V128 old, V128 new)
-{
+static inline bool CAS128(void *p, V128 old, V128 new) {
 #if defined(__x86_64__)
   bool done;
   __asm__ volatile("lock cmpxchg16b %1"
@@ -87,7 +84,8 @@ static inline bool CAS128(void *p, V128 old, V128 new)
   return done;
 #else
   u128 expected = v_u128(old);
-  return __atomic_compare_exchange_n((u128 *)p, &expected, v_u128(new), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  return __atomic_compare_exchange_n((u128 *)p, &expected, v_u128(new), false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST);
 #endif
 }
 

@@ -24,60 +24,55 @@ typedef struct {
   u16 offset, size;
 } Register;
 
-#define FIELD(name, field) {name, offsetof(Cpu, field), sizeof(((Cpu *)0)->field)}
+#define FIELD(name, field) \
+  { name, offsetof(Cpu, field), sizeof(((Cpu *)0)->field) }
 
 static const Register registers[] = {
-    FIELD("rax", gpr[0]),  FIELD("rcx", gpr[1]),   FIELD("rdx", gpr[2]),   FIELD("rbx", gpr[3]),
-    FIELD("rsp", gpr[4]),  FIELD("rbp", gpr[5]),   FIELD("rsi", gpr[6]),   FIELD("rdi", gpr[7]),
-    FIELD("r8", gpr[8]),   FIELD("r9", gpr[9]),    FIELD("r10", gpr[10]),  FIELD("r11", gpr[11]),
-    FIELD("r12", gpr[12]), FIELD("r13", gpr[13]),  FIELD("r14", gpr[14]),  FIELD("r15", gpr[15]),
-    FIELD("rip", rip),     FIELD("fs_base", fs_base), FIELD("gs_base", gs_base),
-    FIELD("mxcsr", mxcsr), FIELD("es", seg[0]),    FIELD("cs", seg[1]),    FIELD("ss", seg[2]),
-    FIELD("ds", seg[3]),   FIELD("fs", seg[4]),    FIELD("gs", seg[5]),    FIELD("xcr0", xcr0),
+    FIELD("rax", gpr[0]),      FIELD("rcx", gpr[1]),  FIELD("rdx", gpr[2]),
+    FIELD("rbx", gpr[3]),      FIELD("rsp", gpr[4]),  FIELD("rbp", gpr[5]),
+    FIELD("rsi", gpr[6]),      FIELD("rdi", gpr[7]),  FIELD("r8", gpr[8]),
+    FIELD("r9", gpr[9]),       FIELD("r10", gpr[10]), FIELD("r11", gpr[11]),
+    FIELD("r12", gpr[12]),     FIELD("r13", gpr[13]), FIELD("r14", gpr[14]),
+    FIELD("r15", gpr[15]),     FIELD("rip", rip),     FIELD("fs_base", fs_base),
+    FIELD("gs_base", gs_base), FIELD("mxcsr", mxcsr), FIELD("es", seg[0]),
+    FIELD("cs", seg[1]),       FIELD("ss", seg[2]),   FIELD("ds", seg[3]),
+    FIELD("fs", seg[4]),       FIELD("gs", seg[5]),   FIELD("xcr0", xcr0),
     FIELD("fcw", x87.cw),
 };
 
-static const Register *find_register(const char *name)
-{
+static const Register *find_register(const char *name) {
   for (size_t i = 0; i < sizeof registers / sizeof *registers; i++)
     if (!strcmp(registers[i].name, name)) return &registers[i];
   return NULL;
 }
 
-static u32 flags_word(const Cpu *c)
-{
-  return (c->eflags & ~(u32)FLAGS_STATUS) | flags_status(c);
-}
+static u32 flags_word(const Cpu *c) { return (c->eflags & ~(u32)FLAGS_STATUS) | flags_status(c); }
 
-static void set_flags_word(Cpu *c, u32 value)
-{
+static void set_flags_word(Cpu *c, u32 value) {
   c->eflags = value | FLAG_ONE;
   c->cc_op = CC_FLAGS;
 }
 
 /* 0..31 for "xmm<n>", else -1. */
-static int vector_number(const char *name)
-{
+static int vector_number(const char *name) {
   if (strncmp(name, "xmm", 3) || name[3] < '0' || name[3] > '9') return -1;
   int n = name[3] - '0';
   if (name[4]) n = n * 10 + name[4] - '0';
   return n < 32 ? n : -1;
 }
 
-static PyObject *unknown_register(const char *name)
-{
+static PyObject *unknown_register(const char *name) {
   PyErr_Format(PyExc_KeyError, "no register is called %s", name);
   return NULL;
 }
 
-static PyObject *from_bytes(const void *data, size_t size)
-{
+static PyObject *from_bytes(const void *data, size_t size) {
   PyObject *type = (PyObject *)&PyLong_Type;
-  return PyObject_CallMethod(type, "from_bytes", "y#s", (const char *)data, (Py_ssize_t)size, "little");
+  return PyObject_CallMethod(type, "from_bytes", "y#s", (const char *)data, (Py_ssize_t)size,
+                             "little");
 }
 
-static int to_bytes(PyObject *value, void *data, size_t size)
-{
+static int to_bytes(PyObject *value, void *data, size_t size) {
   PyObject *bytes = PyObject_CallMethod(value, "to_bytes", "ns", (Py_ssize_t)size, "little");
   char *text;
   Py_ssize_t length;
@@ -88,8 +83,7 @@ static int to_bytes(PyObject *value, void *data, size_t size)
   return bad;
 }
 
-static PyObject *cpu_get(PyObject *self, PyObject *arg)
-{
+static PyObject *cpu_get(PyObject *self, PyObject *arg) {
   Cpu *c = ((CpuObject *)self)->cpu;
   const char *name = PyUnicode_AsUTF8AndSize(arg, NULL);
   if (!name) return NULL;
@@ -103,8 +97,7 @@ static PyObject *cpu_get(PyObject *self, PyObject *arg)
   return PyLong_FromUnsignedLongLong(value);
 }
 
-static PyObject *cpu_set(PyObject *self, PyObject *args)
-{
+static PyObject *cpu_set(PyObject *self, PyObject *args) {
   Cpu *c = ((CpuObject *)self)->cpu;
   const char *name;
   PyObject *value;
@@ -126,8 +119,7 @@ static PyObject *cpu_set(PyObject *self, PyObject *args)
   Py_RETURN_NONE;
 }
 
-static PyObject *cpu_run_method(PyObject *self, PyObject *const *args, Py_ssize_t count)
-{
+static PyObject *cpu_run_method(PyObject *self, PyObject *const *args, Py_ssize_t count) {
   Cpu *c = ((CpuObject *)self)->cpu;
   u64 budget = ~(u64)0;
   if (count && args[0] != Py_None) {
@@ -142,8 +134,7 @@ static PyObject *cpu_run_method(PyObject *self, PyObject *const *args, Py_ssize_
 }
 
 /* The whole architectural state as bytes (save_state/load_state): see STATE_SIZE. */
-static PyObject *cpu_state(PyObject *self, PyObject *unused)
-{
+static PyObject *cpu_state(PyObject *self, PyObject *unused) {
   (void)unused;
   Cpu *c = ((CpuObject *)self)->cpu;
   set_flags_word(c, flags_word(c));
@@ -157,8 +148,7 @@ static PyObject *cpu_state(PyObject *self, PyObject *unused)
   return out;
 }
 
-static PyObject *cpu_load(PyObject *self, PyObject *arg)
-{
+static PyObject *cpu_load(PyObject *self, PyObject *arg) {
   Cpu *c = ((CpuObject *)self)->cpu;
   size_t head = offsetof(Cpu, limit);
   size_t tail = offsetof(Cpu, tlb) - offsetof(Cpu, fs_base);
@@ -174,15 +164,13 @@ static PyObject *cpu_load(PyObject *self, PyObject *arg)
   Py_RETURN_NONE;
 }
 
-static PyObject *cpu_reset_method(PyObject *self, PyObject *unused)
-{
+static PyObject *cpu_reset_method(PyObject *self, PyObject *unused) {
   (void)unused;
   cpu_reset(((CpuObject *)self)->cpu);
   Py_RETURN_NONE;
 }
 
-static PyObject *cpu_interrupt(PyObject *self, PyObject *unused)
-{
+static PyObject *cpu_interrupt(PyObject *self, PyObject *unused) {
   (void)unused;
   Cpu *c = ((CpuObject *)self)->cpu;
   c->interrupt = 1;
@@ -190,31 +178,27 @@ static PyObject *cpu_interrupt(PyObject *self, PyObject *unused)
   Py_RETURN_NONE;
 }
 
-static PyObject *cpu_syscall_args(PyObject *self, PyObject *unused)
-{
+static PyObject *cpu_syscall_args(PyObject *self, PyObject *unused) {
   (void)unused;
   const u64 *g = ((CpuObject *)self)->cpu->gpr;
   return Py_BuildValue("KKKKKKK", g[RAX], g[RDI], g[RSI], g[RDX], g[R10], g[R8], g[R9]);
 }
 
-static PyObject *cpu_set_result(PyObject *self, PyObject *arg)
-{
+static PyObject *cpu_set_result(PyObject *self, PyObject *arg) {
   u64 value = PyLong_AsUnsignedLongLongMask(arg);
   if (PyErr_Occurred()) return NULL;
   ((CpuObject *)self)->cpu->gpr[RAX] = value;
   Py_RETURN_NONE;
 }
 
-static PyObject *cpu_fxsave(PyObject *self, PyObject *unused)
-{
+static PyObject *cpu_fxsave(PyObject *self, PyObject *unused) {
   (void)unused;
   u8 image[512] = {0};
   x87_save_image(((CpuObject *)self)->cpu, image, true);
   return PyBytes_FromStringAndSize((char *)image, sizeof image);
 }
 
-static PyObject *cpu_fxrstor(PyObject *self, PyObject *arg)
-{
+static PyObject *cpu_fxrstor(PyObject *self, PyObject *arg) {
   char *data;
   Py_ssize_t size;
   if (PyBytes_AsStringAndSize(arg, &data, &size)) return NULL;
@@ -229,8 +213,7 @@ static PyObject *cpu_fxrstor(PyObject *self, PyObject *arg)
   Py_RETURN_NONE;
 }
 
-static PyObject *cpu_cpuid(PyObject *self, PyObject *args)
-{
+static PyObject *cpu_cpuid(PyObject *self, PyObject *args) {
   Cpu *c = ((CpuObject *)self)->cpu;
   unsigned leaf, sub = 0;
   if (!PyArg_ParseTuple(args, "I|I:cpuid", &leaf, &sub)) return NULL;
@@ -247,8 +230,7 @@ static PyObject *cpu_cpuid(PyObject *self, PyObject *args)
 }
 
 /* set_breakpoints(iterable of addresses): replaces all. */
-static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg)
-{
+static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg) {
   Cpu *c = ((CpuObject *)self)->cpu;
   Py_ssize_t count = PySequence_Size(arg);
   if (count < 0) return NULL;
@@ -270,16 +252,15 @@ static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg)
   Py_RETURN_NONE;
 }
 
-static PyObject *cpu_counters(PyObject *self, PyObject *unused)
-{
+static PyObject *cpu_counters(PyObject *self, PyObject *unused) {
   (void)unused;
   const u64 *n = ((CpuObject *)self)->cpu->counters;
-  return Py_BuildValue("{sKsKsKsKsK}", "blocks", n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED], "flushes",
-                       n[COUNT_FLUSHES], "syscalls", n[COUNT_SYSCALLS], "native", n[COUNT_NATIVE]);
+  return Py_BuildValue("{sKsKsKsKsK}", "blocks", n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED],
+                       "flushes", n[COUNT_FLUSHES], "syscalls", n[COUNT_SYSCALLS], "native",
+                       n[COUNT_NATIVE]);
 }
 
-static PyObject *cpu_new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
+static PyObject *cpu_new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   (void)kwargs;
   PyObject *memory;
   if (!PyArg_ParseTuple(args, "O", &memory)) return NULL;
@@ -298,8 +279,7 @@ static PyObject *cpu_new_object(PyTypeObject *type, PyObject *args, PyObject *kw
   return (PyObject *)self;
 }
 
-static void cpu_dealloc(PyObject *self)
-{
+static void cpu_dealloc(PyObject *self) {
   CpuObject *o = (CpuObject *)self;
   PyTypeObject *type = Py_TYPE(self);
   if (o->cpu) cpu_free(o->cpu);
@@ -315,18 +295,17 @@ typedef struct {
   u16 offset, size;
 } Plain;
 
-#define PLAIN(field) (void *)&(const Plain){offsetof(Cpu, field), sizeof(((Cpu *)0)->field)}
+#define PLAIN(field) \
+  (void *)&(const Plain) { offsetof(Cpu, field), sizeof(((Cpu *)0)->field) }
 
-static PyObject *get_plain(PyObject *self, void *closure)
-{
+static PyObject *get_plain(PyObject *self, void *closure) {
   const Plain *p = closure;
   u64 value = 0;
   memcpy(&value, (char *)((CpuObject *)self)->cpu + p->offset, p->size);
   return PyLong_FromUnsignedLongLong(value);
 }
 
-static int set_plain(PyObject *self, PyObject *value, void *closure)
-{
+static int set_plain(PyObject *self, PyObject *value, void *closure) {
   const Plain *p = closure;
   u64 word = value ? PyLong_AsUnsignedLongLongMask(value) : 0;
   if (PyErr_Occurred()) return -1;
@@ -381,17 +360,22 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
-int py_cpu_init(PyObject *module)
-{
+int py_cpu_init(PyObject *module) {
   static const struct {
     const char *name;
     int value;
   } stops[] = {
-      {"STOP_NONE", STOP_NONE}, {"STOP_SYSCALL", STOP_SYSCALL},
-      {"STOP_SYSCALL_INTERRUPTED", STOP_SYSCALL_INTERRUPTED}, {"STOP_FAULT", STOP_FAULT},
-      {"STOP_INT", STOP_INT}, {"STOP_BUDGET", STOP_BUDGET}, {"STOP_INTERRUPT", STOP_INTERRUPT},
-      {"STOP_HALT", STOP_HALT}, {"STOP_UNIMPLEMENTED", STOP_UNIMPLEMENTED},
-      {"STOP_BREAKPOINT", STOP_BREAKPOINT}, {"STOP_PORT", STOP_PORT},
+      {"STOP_NONE", STOP_NONE},
+      {"STOP_SYSCALL", STOP_SYSCALL},
+      {"STOP_SYSCALL_INTERRUPTED", STOP_SYSCALL_INTERRUPTED},
+      {"STOP_FAULT", STOP_FAULT},
+      {"STOP_INT", STOP_INT},
+      {"STOP_BUDGET", STOP_BUDGET},
+      {"STOP_INTERRUPT", STOP_INTERRUPT},
+      {"STOP_HALT", STOP_HALT},
+      {"STOP_UNIMPLEMENTED", STOP_UNIMPLEMENTED},
+      {"STOP_BREAKPOINT", STOP_BREAKPOINT},
+      {"STOP_PORT", STOP_PORT},
   };
   for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
     if (PyModule_AddIntConstant(module, stops[i].name, stops[i].value)) return -1;

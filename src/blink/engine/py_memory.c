@@ -119,9 +119,10 @@ METHOD(py_map) {
   if (out[4] != NULL) fd = PyLong_AsLong(out[4]);
   if (fd == -1 && PyErr_Occurred() != NULL) return NULL;
   if (out[5] != NULL && !to_u64(out[5], &offset)) return NULL;
-  Py_BEGIN_ALLOW_THREADS r =
-      memory_map(MEM(self), addr, length, (u32)prot, (u32)flags, (int)fd, offset);
-  Py_END_ALLOW_THREADS return none_or_errno(r);
+  Py_BEGIN_ALLOW_THREADS
+  r = memory_map(MEM(self), addr, length, (u32)prot, (u32)flags, (int)fd, offset);
+  Py_END_ALLOW_THREADS
+  return none_or_errno(r);
 }
 
 METHOD(py_unmap) {
@@ -129,8 +130,10 @@ METHOD(py_unmap) {
   u64 v[2];
   int r;
   if (!take_ints(&sig, args, n, keywords, v)) return NULL;
-  Py_BEGIN_ALLOW_THREADS r = memory_unmap(MEM(self), v[0], v[1]);
-  Py_END_ALLOW_THREADS return none_or_errno(r);
+  Py_BEGIN_ALLOW_THREADS
+  r = memory_unmap(MEM(self), v[0], v[1]);
+  Py_END_ALLOW_THREADS
+  return none_or_errno(r);
 }
 
 METHOD(py_protect) {
@@ -138,8 +141,10 @@ METHOD(py_protect) {
   u64 v[3];
   int r;
   if (!take_ints(&sig, args, n, keywords, v)) return NULL;
-  Py_BEGIN_ALLOW_THREADS r = memory_protect(MEM(self), v[0], v[1], (u32)v[2]);
-  Py_END_ALLOW_THREADS return none_or_errno(r);
+  Py_BEGIN_ALLOW_THREADS
+  r = memory_protect(MEM(self), v[0], v[1], (u32)v[2]);
+  Py_END_ALLOW_THREADS
+  return none_or_errno(r);
 }
 
 METHOD(py_remap) {
@@ -147,8 +152,10 @@ METHOD(py_remap) {
   u64 v[4];
   int r;
   if (!take_ints(&sig, args, n, keywords, v)) return NULL;
-  Py_BEGIN_ALLOW_THREADS r = memory_remap(MEM(self), v[0], v[1], v[2], v[3]);
-  Py_END_ALLOW_THREADS return none_or_errno(r);
+  Py_BEGIN_ALLOW_THREADS
+  r = memory_remap(MEM(self), v[0], v[1], v[2], v[3]);
+  Py_END_ALLOW_THREADS
+  return none_or_errno(r);
 }
 
 static PyObject *py_reset(PyObject *self, PyObject *unused) {
@@ -176,7 +183,8 @@ METHOD(py_read) {
   if (length < LONG_COPY) {
     ok = memory_read(mem, addr, data, length, force, &fault);
   } else {
-    Py_BEGIN_ALLOW_THREADS ok = memory_read(mem, addr, data, length, force, &fault);
+    Py_BEGIN_ALLOW_THREADS
+    ok = memory_read(mem, addr, data, length, force, &fault);
     Py_END_ALLOW_THREADS
   }
   if (ok) return bytes;
@@ -197,7 +205,8 @@ METHOD(py_write) {
   if (data.len < LONG_COPY) {
     ok = memory_write(mem, addr, data.buf, (u64)data.len, force, &fault);
   } else {
-    Py_BEGIN_ALLOW_THREADS ok = memory_write(mem, addr, data.buf, (u64)data.len, force, &fault);
+    Py_BEGIN_ALLOW_THREADS
+    ok = memory_write(mem, addr, data.buf, (u64)data.len, force, &fault);
     Py_END_ALLOW_THREADS
   }
   PyBuffer_Release(&data);
@@ -225,8 +234,10 @@ METHOD(py_zero) {
   u64 v[2], fault;
   bool ok;
   if (!take_ints(&sig, args, n, keywords, v)) return NULL;
-  Py_BEGIN_ALLOW_THREADS ok = memory_zero(MEM(self), v[0], v[1], &fault);
-  Py_END_ALLOW_THREADS if (!ok) return py_memory_fault(fault, true);
+  Py_BEGIN_ALLOW_THREADS
+  ok = memory_zero(MEM(self), v[0], v[1], &fault);
+  Py_END_ALLOW_THREADS
+  if (!ok) return py_memory_fault(fault, true);
   Py_RETURN_NONE;
 }
 

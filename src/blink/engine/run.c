@@ -20,8 +20,7 @@ enum { ESCAPE_FAULT = 1, ESCAPE_CODE_WRITTEN };
 
 /* --- life --- */
 
-Cpu *cpu_new(Memory *mem)
-{
+Cpu *cpu_new(Memory *mem) {
   Cpu *c = aligned_alloc(64, (sizeof(Cpu) + 63) & ~(size_t)63);
   if (!c) return NULL;
   memset(c, 0, sizeof *c);
@@ -36,16 +35,14 @@ Cpu *cpu_new(Memory *mem)
   return c;
 }
 
-void cpu_free(Cpu *c)
-{
+void cpu_free(Cpu *c) {
   memory_detach(c);
   cache_free(c->cache);
   free(c->breakpoints);
   free(c);
 }
 
-void cpu_reset(Cpu *c)
-{
+void cpu_reset(Cpu *c) {
   memset(c->gpr, 0, sizeof c->gpr);
   memset(c->vec, 0, sizeof c->vec);
   memset(c->seg, 0, sizeof c->seg);
@@ -65,28 +62,24 @@ void cpu_reset(Cpu *c)
 
 /* --- records --- */
 
-u64 rec_rip(const Rec *r)
-{
+u64 rec_rip(const Rec *r) {
   u64 length = 0;
   for (r--; r->fn != header_handler; r--) length += r->len;
   return r->imm + length;
 }
 
-u32 rec_ordinal(const Rec *r)
-{
+u32 rec_ordinal(const Rec *r) {
   u32 n = 0;
   for (r--; r->fn != header_handler; r--) n += r->len != 0;
   return n;
 }
 
-const Rec *leave_at(Cpu *c, const Rec *to)
-{
+const Rec *leave_at(Cpu *c, const Rec *to) {
   c->rip = to->fn == stub_handler ? to->imm : to[-1].imm;
   return NULL;
 }
 
-const Rec *leave_stop(Cpu *c, const Rec *r, Stop reason, u64 vector)
-{
+const Rec *leave_stop(Cpu *c, const Rec *r, Stop reason, u64 vector) {
   c->rip = rec_rip(r) + r->len;
   c->icount += rec_ordinal(r) + 1;
   c->stop = reason;
@@ -94,8 +87,7 @@ const Rec *leave_stop(Cpu *c, const Rec *r, Stop reason, u64 vector)
   return NULL;
 }
 
-const Rec *resolve(Cpu *c, u64 rip)
-{
+const Rec *resolve(Cpu *c, u64 rip) {
   c->rip = rip;
   if (c->icount > c->limit) return &exit_record;
   const Rec *to = cache_block(c, rip);
@@ -103,34 +95,27 @@ const Rec *resolve(Cpu *c, u64 rip)
   return to;
 }
 
-const Rec *header_handler(Cpu *c, const Rec *r)
-{
+const Rec *header_handler(Cpu *c, const Rec *r) {
   (void)c, (void)r;
   __builtin_trap();
 }
 
-const Rec *exit_handler(Cpu *c, const Rec *r)
-{
+const Rec *exit_handler(Cpu *c, const Rec *r) {
   (void)c, (void)r;
   return NULL;
 }
 
 const Rec exit_record = {.fn = exit_handler};
 
-const Rec *stub_handler(Cpu *c, const Rec *r)
-{
+const Rec *stub_handler(Cpu *c, const Rec *r) {
   const Rec *to = cache_block(c, r->imm);
   cache_link(c, r, to);
   GO(to);
 }
 
-const Rec *jump_handler(Cpu *c, const Rec *r)
-{
-  BRANCH(r, r->link);
-}
+const Rec *jump_handler(Cpu *c, const Rec *r) { BRANCH(r, r->link); }
 
-const Rec *ea_handler(Cpu *c, const Rec *r)
-{
+const Rec *ea_handler(Cpu *c, const Rec *r) {
   u64 ea = EA(r);
   if (r->v == 4) ea = (u32)ea;
   if (r->v == 2) ea = (u16)ea;
@@ -140,8 +125,7 @@ const Rec *ea_handler(Cpu *c, const Rec *r)
   NEXT(r);
 }
 
-const Rec *breakpoint_handler(Cpu *c, const Rec *r)
-{
+const Rec *breakpoint_handler(Cpu *c, const Rec *r) {
   if (c->resume_at == r->imm) {
     c->resume_at = ~(u64)0;
     NEXT(r);
@@ -153,8 +137,7 @@ const Rec *breakpoint_handler(Cpu *c, const Rec *r)
 }
 
 /* r->a: 0 an invalid encoding, 1 one that no definition covers, 2 longer than 15 bytes. */
-const Rec *undefined_handler(Cpu *c, const Rec *r)
-{
+const Rec *undefined_handler(Cpu *c, const Rec *r) {
   c->cur = r;
   if (r->a != 1) fault_here(c, r->a ? EXC_GP : EXC_UD, 0);
   c->rip = rec_rip(r);
@@ -165,8 +148,7 @@ const Rec *undefined_handler(Cpu *c, const Rec *r)
 
 /* --- faults --- */
 
-static NORETURN void escape(Cpu *c, int how)
-{
+static NORETURN void escape(Cpu *c, int how) {
   if (c->cur) {
     c->rip = rec_rip(c->cur);
     c->icount += rec_ordinal(c->cur);
@@ -175,8 +157,7 @@ static NORETURN void escape(Cpu *c, int how)
   siglongjmp(*(sigjmp_buf *)c->escape, how);
 }
 
-void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr)
-{
+void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr) {
   c->mxcsr = mxcsr_read();
   c->stop = STOP_FAULT;
   c->stop_vector = vector;
@@ -186,27 +167,21 @@ void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr)
   escape(c, ESCAPE_FAULT);
 }
 
-void fault_here(Cpu *c, u32 vector, u64 error)
-{
-  cpu_fault(c, vector, error, 0);
-}
+void fault_here(Cpu *c, u32 vector, u64 error) { cpu_fault(c, vector, error, 0); }
 
-void cpu_code_written(Cpu *c)
-{
+void cpu_code_written(Cpu *c) {
   c->mxcsr = mxcsr_read();
   escape(c, ESCAPE_CODE_WRITTEN);
 }
 
 enum { SEGV_KERNEL = 0x80, ERR_WRITE = 2 };
 
-static u32 fault_vector(const siginfo_t *si)
-{
+static u32 fault_vector(const siginfo_t *si) {
   if (si->si_signo == SIGFPE) return EXC_XM;
   return si->si_signo == SIGSEGV && si->si_code == SEGV_KERNEL ? EXC_GP : EXC_PF;
 }
 
-bool engine_host_fault(siginfo_t *si, ucontext_t *uc)
-{
+bool engine_host_fault(siginfo_t *si, ucontext_t *uc) {
   memory_guard_fault(si->si_addr, si->si_signo);
   Cpu *c = host_thread_cpu();
   if (!c || !c->escape || si->si_signo == SIGILL || si->si_signo == SIGTRAP) return false;
@@ -228,8 +203,7 @@ bool engine_host_fault(siginfo_t *si, ucontext_t *uc)
 
 /* --- the loop --- */
 
-static void enter(Cpu *c, const Rec *r)
-{
+static void enter(Cpu *c, const Rec *r) {
 #if BLINK_TRAMPOLINE
   while (r) r = r->fn(c, r);
 #else
@@ -238,8 +212,7 @@ static void enter(Cpu *c, const Rec *r)
 }
 
 /* Sets the limit, then looks at what others may have raised meanwhile: in this order none is lost. */
-static Stop prepare(Cpu *c)
-{
+static Stop prepare(Cpu *c) {
   u64 left = c->deadline - c->icount;
   c->limit = left > BLOCK_MAX ? c->deadline - BLOCK_MAX : 0;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -252,8 +225,7 @@ static Stop prepare(Cpu *c)
   return left ? STOP_NONE : STOP_BUDGET;
 }
 
-static void run_some(Cpu *c)
-{
+static void run_some(Cpu *c) {
   u64 left = c->deadline - c->icount;
   if (left > BLOCK_MAX) {
     enter(c, cache_block(c, c->rip));
@@ -264,16 +236,14 @@ static void run_some(Cpu *c)
 }
 
 /* One instruction that writes the code around it, from scratch space, so that what follows is new. */
-static void run_one_uncached(Cpu *c)
-{
+static void run_one_uncached(Cpu *c) {
   memory_sync(c);
   cache_sync(c);
   c->limit = 0;
   enter(c, cache_scratch(c, c->rip, 1));
 }
 
-static Stop finished(Cpu *c)
-{
+static Stop finished(Cpu *c) {
   if (c->stop != STOP_SYSCALL) return c->stop;
   c->counters[COUNT_SYSCALLS]++;
   if (!c->native || !syscall_native(c)) return c->stop;
@@ -281,8 +251,7 @@ static Stop finished(Cpu *c)
   return STOP_NONE;
 }
 
-static Stop loop(Cpu *c)
-{
+static Stop loop(Cpu *c) {
   sigjmp_buf escape_to;
   c->escape = &escape_to;
   int how = sigsetjmp(escape_to, 0);
@@ -302,8 +271,7 @@ static Stop loop(Cpu *c)
   }
 }
 
-Stop cpu_run(Cpu *c, u64 budget)
-{
+Stop cpu_run(Cpu *c, u64 budget) {
   Cpu *outer = host_thread()->cpu;
   c->deadline = budget == ~(u64)0 ? budget : c->icount + budget;
   c->stop = STOP_NONE;

@@ -9,8 +9,7 @@
 #include "run.h"
 
 /* The leaves are generated from isa/cpuid.py; unknown ones read as zero, as on AMD. */
-void cpuid_body(Cpu *c)
-{
+void cpuid_body(Cpu *c) {
   u32 leaf = (u32)c->gpr[RAX], sub = (u32)c->gpr[RCX];
   CpuidLeaf found = {0};
   for (u32 i = 0; i < sizeof cpuid_leaves / sizeof *cpuid_leaves; i++) {
@@ -24,8 +23,7 @@ void cpuid_body(Cpu *c)
 }
 
 /* The host's counter where it has one, so that guests agree with clock_gettime about durations. */
-u64 read_tsc(Cpu *c)
-{
+u64 read_tsc(Cpu *c) {
   (void)c;
 #if defined(__x86_64__)
   return __builtin_ia32_rdtsc();
@@ -36,23 +34,20 @@ u64 read_tsc(Cpu *c)
 #endif
 }
 
-u32 read_tsc_aux(Cpu *c)
-{
+u32 read_tsc_aux(Cpu *c) {
   (void)c;
   unsigned cpu = 0, node = 0;
   getcpu(&cpu, &node);
   return node << 12 | cpu;
 }
 
-void memory_fence(Cpu *c)
-{
+void memory_fence(Cpu *c) {
   (void)c;
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* User mode in a flat model: the selectors that Linux gives a process, and the null selectors. */
-void load_segment(Cpu *c, u16 selector)
-{
+void load_segment(Cpu *c, u16 selector) {
   u32 which = c->cur->a;
   bool null = selector < 4, user = selector == 0x2b || (selector == 0x33 && which != SS);
   if (which == CS || which > GS) fault_here(c, EXC_UD, 0);
@@ -62,14 +57,12 @@ void load_segment(Cpu *c, u16 selector)
   if (which == GS) c->gs_base = 0;
 }
 
-void mxcsr_load(Cpu *c, u32 value)
-{
+void mxcsr_load(Cpu *c, u32 value) {
   (void)c;
   mxcsr_write(value);
 }
 
-u32 mxcsr_store(Cpu *c)
-{
+u32 mxcsr_store(Cpu *c) {
   (void)c;
   return mxcsr_read();
 }
