@@ -328,8 +328,8 @@ def mirror_package(folder: Path) -> None:
 def build(variant: Variant, jobs: int = 0, verbose: bool = True) -> Path | None:
     """Builds the module of this variant; returns its path, or None if there is no C source yet."""
     check_host()
-    started = time.monotonic()
     with locked():
+        started = time.monotonic()
         generated = generate()
         if not sources():
             return None
