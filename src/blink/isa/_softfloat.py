@@ -19,6 +19,8 @@ ZERO, NORMAL, DENORMAL, INFINITY, QNAN, SNAN, UNSUPPORTED = range(7)
 LESS, EQUAL, GREATER, UNORDERED = 1, 2, 4, 8
 
 Number = tuple[int, int, int, int]
+# A bit pattern with its decoded form.
+Operand = tuple[int, Number]
 
 
 class Env:
@@ -135,6 +137,11 @@ def _decode_explicit(fmt: Format, sign: int, exponent: int, m: int) -> Number:
     return NORMAL, sign, m, exponent - fmt.bias - fmt.p + 1
 
 
+def operand(fmt: Format, a: int, env: Env) -> Operand:
+    """A bit pattern with what it means under DAZ."""
+    return a, decode(fmt, a, env.daz)
+
+
 # --- Rounding ----------------------------------------------------------------------------------
 
 
@@ -193,7 +200,10 @@ def _tiny(
         env.flags |= PE
     elif scalable:
         env.scaled = True
-        return round_pack(fmt, env, sign, m, e + 24576, precision)
+        if e + m.bit_length() + 24576 > fmt.emin:
+            return round_pack(fmt, env, sign, m, e + 24576, precision)
+        env.flags |= PE
+        env.c1 = False
     else:
         env.flags |= PE if inexact else 0
     return fmt.zero(sign)
@@ -208,7 +218,11 @@ def _overflow(
         env.flags |= PE
     elif scalable:
         env.scaled = True
-        return round_pack(fmt, env, sign, m, e - 24576, precision)
+        if e + m.bit_length() - 24576 <= fmt.emax:
+            return round_pack(fmt, env, sign, m, e - 24576, precision)
+        env.flags |= PE
+        env.c1 = True
+        return fmt.inf(sign)
     else:
         env.flags |= PE if inexact else 0
     env.c1 = env.rounding in (NEAREST, DOWN if sign else UP)
@@ -244,7 +258,7 @@ def invalid(fmt: Format, env: Env) -> int:
     return fmt.default_nan
 
 
-def propagate(fmt: Format, env: Env, *operands: tuple[int, Number]) -> int:
+def propagate(fmt: Format, env: Env, *operands: Operand) -> int:
     """The NaN that an operation on these (bits, decoded) operands gives; one of them is a NaN.
 
     SSE takes the first NaN.  The x87 takes a quiet one before a signalling one, then the larger
@@ -263,7 +277,7 @@ def propagate(fmt: Format, env: Env, *operands: tuple[int, Number]) -> int:
     return quiet(fmt, nans[0][0])
 
 
-def _note_denormal(env: Env, *operands: Number) -> bool:
+def note_denormal(env: Env, *operands: Number) -> bool:
     """Raise DE for denormal operands.  False: it is unmasked, so nothing is computed."""
     for x in operands:
         if x[0] == DENORMAL:
@@ -284,22 +298,33 @@ def _finish(fmt: Format, env: Env, sign: int, m: int, e: int) -> int:
 
 def add(fmt: Format, a: int, b: int, env: Env) -> int:
     """a + b."""
-    return _add(fmt, a, b, 0, env)
+    return add_operands(fmt, operand(fmt, a, env), operand(fmt, b, env), env)
 
 
 def sub(fmt: Format, a: int, b: int, env: Env) -> int:
     """a - b."""
-    return _add(fmt, a, b, 1, env)
+    return sub_operands(fmt, operand(fmt, a, env), operand(fmt, b, env), env)
 
 
-def _add(fmt: Format, a: int, b: int, negate: int, env: Env) -> int:
-    x, y = decode(fmt, a, env.daz), decode(fmt, b, env.daz)
+def mul(fmt: Format, a: int, b: int, env: Env) -> int:
+    """a * b."""
+    return mul_operands(fmt, operand(fmt, a, env), operand(fmt, b, env), env)
+
+
+def div(fmt: Format, a: int, b: int, env: Env) -> int:
+    """a / b."""
+    return div_operands(fmt, operand(fmt, a, env), operand(fmt, b, env), env)
+
+
+def add_operands(fmt: Format, a: Operand, b: Operand, env: Env, negate: int = 0) -> int:
+    """a + b, or a - b if `negate`."""
+    x, y = a[1], b[1]
     if x[0] >= QNAN or y[0] >= QNAN:
-        return propagate(fmt, env, (a, x), (b, y))
+        return propagate(fmt, env, a, b)
     x_sign, y_sign = x[1], y[1] ^ negate
     if x[0] == INFINITY and y[0] == INFINITY and x_sign != y_sign:
         return invalid(fmt, env)
-    if not _note_denormal(env, x, y):
+    if not note_denormal(env, x, y):
         return 0
     if x[0] == INFINITY:
         return fmt.inf(x_sign)
@@ -307,6 +332,11 @@ def _add(fmt: Format, a: int, b: int, negate: int, env: Env) -> int:
         return fmt.inf(y_sign)
     sign, m, e = exact_sum((x_sign, x[2], x[3]), (y_sign, y[2], y[3]), env)
     return _finish(fmt, env, sign, m, e) if m else fmt.zero(sign)
+
+
+def sub_operands(fmt: Format, a: Operand, b: Operand, env: Env) -> int:
+    """a - b."""
+    return add_operands(fmt, a, b, env, 1)
 
 
 # Beyond this distance the smaller addend matters only by being nonzero.
@@ -330,15 +360,15 @@ def exact_sum(x: tuple[int, int, int], y: tuple[int, int, int], env: Env) -> tup
     return int(total < 0), abs(total), y_e
 
 
-def mul(fmt: Format, a: int, b: int, env: Env) -> int:
+def mul_operands(fmt: Format, a: Operand, b: Operand, env: Env) -> int:
     """a * b."""
-    x, y = decode(fmt, a, env.daz), decode(fmt, b, env.daz)
+    x, y = a[1], b[1]
     if x[0] >= QNAN or y[0] >= QNAN:
-        return propagate(fmt, env, (a, x), (b, y))
+        return propagate(fmt, env, a, b)
     kinds = (x[0], y[0])
     if INFINITY in kinds and ZERO in kinds:
         return invalid(fmt, env)
-    if not _note_denormal(env, x, y):
+    if not note_denormal(env, x, y):
         return 0
     sign = x[1] ^ y[1]
     if INFINITY in kinds:
@@ -348,18 +378,18 @@ def mul(fmt: Format, a: int, b: int, env: Env) -> int:
     return _finish(fmt, env, sign, x[2] * y[2], x[3] + y[3])
 
 
-def div(fmt: Format, a: int, b: int, env: Env) -> int:
+def div_operands(fmt: Format, a: Operand, b: Operand, env: Env) -> int:
     """a / b."""
-    x, y = decode(fmt, a, env.daz), decode(fmt, b, env.daz)
+    x, y = a[1], b[1]
     if x[0] >= QNAN or y[0] >= QNAN:
-        return propagate(fmt, env, (a, x), (b, y))
+        return propagate(fmt, env, a, b)
     if x[0] == y[0] and x[0] in (ZERO, INFINITY):
         return invalid(fmt, env)
     sign = x[1] ^ y[1]
     if y[0] == ZERO and x[0] != INFINITY:
         env.flags |= ZE
         return fmt.inf(sign)
-    if not _note_denormal(env, x, y):
+    if not note_denormal(env, x, y):
         return 0
     if x[0] == INFINITY:
         return fmt.inf(sign)
@@ -379,7 +409,7 @@ def sqrt(fmt: Format, a: int, env: Env) -> int:
         return fmt.zero(x[1])
     if x[1]:
         return invalid(fmt, env)
-    if not _note_denormal(env, x):
+    if not note_denormal(env, x):
         return 0
     if x[0] == INFINITY:
         return a
@@ -399,7 +429,7 @@ def fma(fmt: Format, a: int, b: int, c: int, env: Env) -> int:
     infinite = INFINITY in (x[0], y[0])
     if infinite and (ZERO in (x[0], y[0]) or (z[0] == INFINITY and z[1] != sign)):
         return invalid(fmt, env)
-    if not _note_denormal(env, x, y, z):
+    if not note_denormal(env, x, y, z):
         return 0
     if infinite:
         return fmt.inf(sign)

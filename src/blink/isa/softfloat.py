@@ -87,7 +87,11 @@ def _key(x: Number) -> tuple[int, int, int]:
 
 def compare(fmt: Format, a: int, b: int, env: Env, *, signaling: bool = False) -> int:
     """LESS, EQUAL, GREATER or UNORDERED; IE for a signalling NaN, or any NaN if `signaling`."""
-    x, y = decode(fmt, a, env.daz), decode(fmt, b, env.daz)
+    return compare_numbers(decode(fmt, a, env.daz), decode(fmt, b, env.daz), env, signaling)
+
+
+def compare_numbers(x: Number, y: Number, env: Env, signaling: bool) -> int:
+    """Compare decoded operands of one format."""
     if x[0] >= QNAN or y[0] >= QNAN:
         if signaling or x[0] > QNAN or y[0] > QNAN:
             env.flags |= IE
