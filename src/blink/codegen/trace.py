@@ -164,7 +164,6 @@ class TraceState(Operands):
         self._end("again", condition)
 
     def stop(self, reason: str) -> None:
-        self.trace.uses_next_ip = True
         self._end("stop", reason)
 
     @property
