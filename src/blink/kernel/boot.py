@@ -71,6 +71,8 @@ def new_process(options: Options) -> Process:
     memory = _engine.Memory(options.checked)
     process = Process(memory, AddressSpace(memory), options)
     process.open_log()
+    if options.root is not None:
+        process.files.set_root(options.root)
     return process
 
 

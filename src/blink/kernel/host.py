@@ -44,6 +44,7 @@ NR_SENDTO = 44
 NR_SOCKETPAIR = 53
 
 NEVER_BEGAN = -512
+CAPABILITY_VERSION_3 = 0x20080522
 
 F_GETFD, F_DUPFD_CLOEXEC, FD_CLOEXEC = 1, 1030, 1
 RLIMIT_NOFILE, RLIMIT_STACK = 7, 3
@@ -74,6 +75,19 @@ def now(number: int, *args: Argument) -> int:
 def hide(*fds: int) -> None:
     """Tells the engine which descriptors its native calls must refuse."""
     _engine.set_hidden_fds(*fds)
+
+
+def native_paths(allowed: bool) -> None:
+    """Tells the engine whether paths mean the same to the host as to the guest."""
+    _engine.set_native_paths(allowed)
+
+
+def has_capability(number: int) -> bool:
+    """Whether a CAP_ is in the effective set of this process."""
+    header = bytearray(CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4))
+    data = bytearray(24)
+    now(NR_CAPGET, header, data)
+    return bool(int.from_bytes(data[:4], "little") >> number & 1)
 
 
 def rlimit(resource: int) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """Resource limits of a guest process.
 
 The host enforces most of them.  Three would strike the emulator in place of the guest and are kept
-here: RLIMIT_AS and RLIMIT_DATA count the guest's mappings alone, and RLIMIT_STACK bounds the guest's
-stack, not that of the thread that runs it.  They pass through fork and execve with the process.
+here: RLIMIT_AS and RLIMIT_DATA count the guest's mappings alone, and RLIMIT_STACK bounds the
+guest's stack, not that of the thread that runs it.  They pass through fork and execve.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from blink.kernel.address_space import AddressSpace
 
 CAP_SYS_RESOURCE = 24
-CAPABILITY_VERSION_3 = 0x20080522
 OURS = frozenset((RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK))
 
 
@@ -45,7 +44,7 @@ class Limits:
             return
         if soft > hard:
             raise SysError(EINVAL)
-        if hard > self.get(resource)[1] and not _may_raise():
+        if hard > self.get(resource)[1] and not host.has_capability(CAP_SYS_RESOURCE):
             raise SysError(EPERM)
         self.rows[resource] = soft, hard
         self.space.size_limit = self.get(RLIMIT_AS)[0]
@@ -58,12 +57,3 @@ class Limits:
     def stack(self) -> int:
         """Bytes that the stack may grow to."""
         return self.get(RLIMIT_STACK)[0]
-
-
-def _may_raise() -> bool:
-    """Whether the process has CAP_SYS_RESOURCE."""
-    header = CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4)
-    data = bytearray(24)
-    if host.now(host.NR_CAPGET, bytearray(header), data) < 0:
-        return False
-    return bool(int.from_bytes(data[:4], "little") >> CAP_SYS_RESOURCE & 1)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 
 from blink import _engine
+from blink.kernel import host
 from blink.kernel.actions import Actions
 from blink.kernel.hidden import HiddenFds
 from blink.kernel.limits import Limits
 from blink.kernel.log import Log
-from blink.loader import open_host
+from blink.vfs.files import Files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Process:
     hidden          our descriptors
     messages        where our own words go
     limits          resource limits
-    files           paths and descriptors under policy (blink.vfs), or None before it is set
+    files           what paths mean: roots, /proc
     open_executable path -> descriptor, or OSError: how execve opens files
     personality     personality(2)
     vfork           set in a vfork child: what it owes its parent
@@ -99,8 +100,8 @@ class Process:
         self.hidden = HiddenFds()
         self.messages = Log(self.hidden)
         self.image: Image | None = None
-        self.files: object | None = None
-        self.open_executable: Callable[[bytes], int] = open_host
+        self.files = Files(self, host)
+        self.open_executable: Callable[[bytes], int] = self.files.open_executable
         self.personality = 0
         self.vfork: VforkChild | None = None
         self.timers: set[int] = set()

@@ -1,0 +1,137 @@
+"""Constants of open(2), stat(2), fcntl(2) and their relatives, and names for the call log."""
+
+from __future__ import annotations
+
+from blink.abi.flags import FlagSet, enumeration
+
+AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR = -100, 0x100, 0x200
+AT_SYMLINK_FOLLOW, AT_NO_AUTOMOUNT, AT_EMPTY_PATH = 0x400, 0x800, 0x1000
+
+O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
+O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC = 0o100, 0o200, 0o400, 0o1000
+O_APPEND, O_NONBLOCK, O_DIRECTORY, O_NOFOLLOW = 0o2000, 0o4000, 0o200000, 0o400000
+O_CLOEXEC, O_PATH = 0o2000000, 0o10000000
+
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS = 1, 2, 4
+RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_CACHED = 8, 16, 32
+
+S_IFMT, S_IFDIR, S_IFLNK = 0o170000, 0o040000, 0o120000
+
+IN_DONT_FOLLOW = 0x0200_0000
+
+OPEN = FlagSet(
+    {
+        "O_CREAT": O_CREAT,
+        "O_EXCL": O_EXCL,
+        "O_NOCTTY": O_NOCTTY,
+        "O_TRUNC": O_TRUNC,
+        "O_APPEND": O_APPEND,
+        "O_NONBLOCK": O_NONBLOCK,
+        "O_SYNC": 0o4010000,
+        "O_DSYNC": 0o10000,
+        "O_ASYNC": 0o20000,
+        "O_DIRECT": 0o40000,
+        "O_LARGEFILE": 0o100000,
+        "O_DIRECTORY": O_DIRECTORY,
+        "O_NOFOLLOW": O_NOFOLLOW,
+        "O_NOATIME": 0o1000000,
+        "O_CLOEXEC": O_CLOEXEC,
+        "O_PATH": O_PATH,
+        "O_TMPFILE": 0o20200000,
+    },
+    enum={O_RDONLY: "O_RDONLY", O_WRONLY: "O_WRONLY", O_RDWR: "O_RDWR"},
+    mask=O_ACCMODE,
+)
+CLOEXEC = FlagSet({"O_CLOEXEC": O_CLOEXEC, "O_NONBLOCK": O_NONBLOCK, "O_DIRECT": 0o40000})
+AT = FlagSet(
+    {
+        "AT_SYMLINK_NOFOLLOW": AT_SYMLINK_NOFOLLOW,
+        "AT_EACCESS": 0x200,
+        "AT_SYMLINK_FOLLOW": AT_SYMLINK_FOLLOW,
+        "AT_NO_AUTOMOUNT": AT_NO_AUTOMOUNT,
+        "AT_EMPTY_PATH": AT_EMPTY_PATH,
+        "AT_STATX_FORCE_SYNC": 0x2000,
+        "AT_STATX_DONT_SYNC": 0x4000,
+    }
+)
+AT_UNLINK = FlagSet({"AT_REMOVEDIR": AT_REMOVEDIR})
+ACCESS = FlagSet({"R_OK": 4, "W_OK": 2, "X_OK": 1}, enum={0: "F_OK"}, mask=7)
+WHENCE = enumeration({"SEEK_SET": 0, "SEEK_CUR": 1, "SEEK_END": 2, "SEEK_DATA": 3, "SEEK_HOLE": 4})
+RENAME = FlagSet({"RENAME_NOREPLACE": 1, "RENAME_EXCHANGE": 2, "RENAME_WHITEOUT": 4})
+RWF = FlagSet(
+    {
+        "RWF_HIPRI": 1,
+        "RWF_DSYNC": 2,
+        "RWF_SYNC": 4,
+        "RWF_NOWAIT": 8,
+        "RWF_APPEND": 16,
+        "RWF_NOAPPEND": 32,
+    }
+)
+FALLOC = FlagSet(
+    {
+        "FALLOC_FL_KEEP_SIZE": 1,
+        "FALLOC_FL_PUNCH_HOLE": 2,
+        "FALLOC_FL_COLLAPSE_RANGE": 8,
+        "FALLOC_FL_ZERO_RANGE": 16,
+        "FALLOC_FL_INSERT_RANGE": 32,
+        "FALLOC_FL_UNSHARE_RANGE": 64,
+    }
+)
+FADV = enumeration(
+    {
+        "POSIX_FADV_NORMAL": 0,
+        "POSIX_FADV_RANDOM": 1,
+        "POSIX_FADV_SEQUENTIAL": 2,
+        "POSIX_FADV_WILLNEED": 3,
+        "POSIX_FADV_DONTNEED": 4,
+        "POSIX_FADV_NOREUSE": 5,
+    }
+)
+FLOCK = FlagSet({"LOCK_NB": 4}, enum={1: "LOCK_SH", 2: "LOCK_EX", 8: "LOCK_UN"}, mask=11)
+SPLICE = FlagSet(
+    {"SPLICE_F_MOVE": 1, "SPLICE_F_NONBLOCK": 2, "SPLICE_F_MORE": 4, "SPLICE_F_GIFT": 8}
+)
+SYNC_RANGE = FlagSet(
+    {
+        "SYNC_FILE_RANGE_WAIT_BEFORE": 1,
+        "SYNC_FILE_RANGE_WRITE": 2,
+        "SYNC_FILE_RANGE_WAIT_AFTER": 4,
+    }
+)
+CLOSE_RANGE_UNSHARE, CLOSE_RANGE_CLOEXEC = 2, 4
+CLOSE_RANGE = FlagSet(
+    {"CLOSE_RANGE_UNSHARE": CLOSE_RANGE_UNSHARE, "CLOSE_RANGE_CLOEXEC": CLOSE_RANGE_CLOEXEC}
+)
+XATTR = FlagSet({"XATTR_CREATE": 1, "XATTR_REPLACE": 2})
+STATX = FlagSet(
+    {
+        "STATX_ALL": 0xFFF,
+        "STATX_BASIC_STATS": 0x7FF,
+        "STATX_TYPE": 1,
+        "STATX_MODE": 2,
+        "STATX_NLINK": 4,
+        "STATX_UID": 8,
+        "STATX_GID": 16,
+        "STATX_ATIME": 32,
+        "STATX_MTIME": 64,
+        "STATX_CTIME": 128,
+        "STATX_INO": 256,
+        "STATX_SIZE": 512,
+        "STATX_BLOCKS": 1024,
+        "STATX_BTIME": 2048,
+        "STATX_MNT_ID": 4096,
+    }
+)
+
+F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL = 0, 1, 2, 3, 4
+F_GETLK, F_SETLK, F_SETLKW, F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = 5, 6, 7, 8, 9, 10, 11
+F_SETOWN_EX, F_GETOWN_EX, F_GETOWNER_UIDS = 15, 16, 17
+F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW = 36, 37, 38
+F_SETLEASE, F_GETLEASE, F_NOTIFY, F_DUPFD_QUERY, F_CREATED_QUERY = 1024, 1025, 1026, 1027, 1028
+F_CANCELLK, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ = 1029, 1030, 1031, 1032
+F_ADD_SEALS, F_GET_SEALS = 1033, 1034
+F_GET_RW_HINT, F_SET_RW_HINT, F_GET_FILE_RW_HINT, F_SET_FILE_RW_HINT = 1035, 1036, 1037, 1038
+FCNTL = enumeration(
+    {name: value for name, value in list(globals().items()) if name.startswith("F_")}
+)

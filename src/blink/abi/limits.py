@@ -1,0 +1,29 @@
+"""Numbers of resource limits."""
+
+from __future__ import annotations
+
+from blink.abi.flags import enumeration
+
+RLIMIT_DATA, RLIMIT_STACK, RLIMIT_NOFILE, RLIMIT_AS, RLIM_NLIMITS = 2, 3, 7, 9, 16
+RLIM_INFINITY = (1 << 64) - 1
+
+RLIMIT = enumeration(
+    {
+        "RLIMIT_CPU": 0,
+        "RLIMIT_FSIZE": 1,
+        "RLIMIT_DATA": RLIMIT_DATA,
+        "RLIMIT_STACK": RLIMIT_STACK,
+        "RLIMIT_CORE": 4,
+        "RLIMIT_RSS": 5,
+        "RLIMIT_NPROC": 6,
+        "RLIMIT_NOFILE": RLIMIT_NOFILE,
+        "RLIMIT_MEMLOCK": 8,
+        "RLIMIT_AS": RLIMIT_AS,
+        "RLIMIT_LOCKS": 10,
+        "RLIMIT_SIGPENDING": 11,
+        "RLIMIT_MSGQUEUE": 12,
+        "RLIMIT_NICE": 13,
+        "RLIMIT_RTPRIO": 14,
+        "RLIMIT_RTTIME": 15,
+    }
+)

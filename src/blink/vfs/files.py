@@ -1,0 +1,421 @@
+"""What a process's paths mean: the system calls that take one come here when policy may apply.
+
+Without a root, paths are the host's, and the engine makes most calls itself.  Only names that may
+lead into /proc are looked at (`proc.may_name_proc`), and once a directory of /proc is open or the
+working directory, all of them, for then a relative path may lead there too.  Not seen: a symbolic
+link elsewhere that leads to /proc/self/exe or the like.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE, EXDEV
+
+from blink.abi import files as f
+from blink.abi import numbers as nr
+from blink.abi.errors import SysError
+from blink.abi.file_structs import OPEN_HOW
+from blink.abi.sockets import AF_UNIX
+from blink.vfs import proc
+from blink.vfs.resolve import UNREACHABLE, Root, check, fd_path, split, strict, where
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType, TracebackType
+
+    from blink.kernel.process import Process
+    from blink.kernel.task import Task
+    from blink.syscalls._spec import Arg
+    from blink.vfs.resolve import Call
+
+ROOT = "root"
+MAX_LINKS = 40
+SUN_PATH_MAX = 108
+DIRECTORY = f.O_PATH | f.O_DIRECTORY | f.O_CLOEXEC
+CAP_SYS_CHROOT = 18
+MAX_OPEN_HOW = 4096
+PATH_MAX = 4096
+
+
+class Temporary:
+    """Descriptors that are open during one call: `with files.temporary(task) as opened`."""
+
+    __slots__ = ("fds", "host")
+
+    def __init__(self, host: ModuleType) -> None:
+        self.host = host
+        self.fds: list[int] = []
+
+    def __enter__(self) -> list[int]:
+        return self.fds
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        for fd in self.fds:
+            self.host.now(nr.NR_CLOSE, fd)
+
+
+class Files:
+    """The file policy of a process.
+
+    host       blink.kernel.host
+    root       the guest's root directory, or None
+    in_proc    a directory of /proc is or was within reach of relative paths
+    """
+
+    __slots__ = ("host", "in_proc", "process", "root")
+
+    def __init__(self, process: Process, host: ModuleType) -> None:
+        self.process = process
+        self.host = host
+        self.root: Root | None = None
+        self.in_proc = proc.is_proc(host, b".")
+        self._tell_engine()
+
+    def _tell_engine(self) -> None:
+        self.host.native_paths(self.root is None and not self.in_proc)
+
+    def temporary(self) -> Temporary:
+        """For the descriptors that a translation opens."""
+        return Temporary(self.host)
+
+    # --- roots ---
+
+    def set_root(self, path: bytes) -> None:
+        """Makes a directory of the host the root (`-C`).  Raises OSError."""
+        fd = os.open(path, DIRECTORY)
+        self._enter_root(fd)
+        assert self.root is not None
+        try:
+            self.root.open(self.host.call, f.AT_FDCWD, b"/", DIRECTORY)
+        except SysError as error:
+            raise OSError(error.errno, os.strerror(error.errno), path) from None
+
+    def _enter_root(self, fd: int) -> None:
+        self.process.hidden.close(ROOT)
+        self.root = Root(self.process.hidden.keep(ROOT, fd))
+        self._tell_engine()
+
+    def chroot(self, task: Task, path: bytes) -> int:
+        """chroot(2)."""
+        fd = self._open_directory(task.host, f.AT_FDCWD, path)
+        try:
+            check(self.host.now(nr.NR_FACCESSAT, f.AT_FDCWD, fd_path(fd) + b"\0", os.X_OK))
+            if not self.host.has_capability(CAP_SYS_CHROOT):
+                raise SysError(EPERM)
+        except SysError:
+            self.host.now(nr.NR_CLOSE, fd)
+            raise
+        self._enter_root(fd)
+        return 0
+
+    # --- where a path leads ---
+
+    def _concerns_proc(self, path: bytes) -> bool:
+        return self.in_proc or proc.may_name_proc(path)
+
+    def _open_directory(self, call: Call, dirfd: int, path: bytes) -> int:
+        if self.root is not None:
+            return self.root.open(call, dirfd, path, DIRECTORY)
+        return check(call(nr.NR_OPENAT, dirfd, path + b"\0", DIRECTORY, 0))
+
+    def own_name(self, dirfd: int, path: bytes, follow: bool) -> bytes | None:
+        """The entry of this process in /proc that a path names, see `proc.own_name`."""
+        if not self._concerns_proc(path):
+            return None
+        try:
+            return self._locate(dirfd, path, follow)
+        except SysError:
+            return None  # the call itself will tell
+
+    def _locate(self, dirfd: int, path: bytes, follow: bool) -> bytes | None:
+        with self.temporary() as opened:
+            for _ in range(MAX_LINKS):
+                parent, name, slashes = split(path)
+                if not name:
+                    return None
+                opened.append(self._open_directory(self.host.now, dirfd, parent))
+                dirfd = opened[-1]
+                found = proc.own_name(where(dirfd), name)
+                if found is not None and proc.is_proc(self.host, fd_path(dirfd)):
+                    return found
+                try:
+                    target = os.readlink(fd_path(dirfd) + b"/" + name)
+                except OSError:
+                    return None
+                if not follow:
+                    return None
+                path = target + slashes
+        return None
+
+    def translated(
+        self, task: Task, arg: Arg, registers: tuple[int, ...], opened: list[int]
+    ) -> bytes | None:
+        """The host's path for a path argument; None where the guest's will do."""
+        address = registers[arg.index]
+        if self.root is None and not address:
+            return None
+        path = task.read_path(address) if address or not arg.type.optional else b""
+        dirfd = self._dirfd(registers, arg)
+        if not path:
+            return None
+        follow = _follows(arg, registers)
+        name = self.own_name(dirfd, path, follow)
+        if name is not None and (special := self._own_path(name, follow)) is not None:
+            return special
+        if self.root is None:
+            return None
+        return self.root.translate(self.host.now, dirfd, path, follow, opened)
+
+    def _dirfd(self, registers: tuple[int, ...], arg: Arg) -> int:
+        if arg.dirfd is None:
+            return f.AT_FDCWD
+        value = registers[arg.dirfd] & 0xFFFFFFFF
+        return -1 if self.process.hides(value) else value - ((value & 1 << 31) << 1)
+
+    def _own_path(self, name: bytes, follow: bool) -> bytes | None:
+        """A host's path in place of an own entry of /proc; None where the host's entry will do."""
+        number = proc.descriptor(name)
+        if number is not None:
+            if self.process.hides(number):
+                raise SysError(ENOENT)
+            return b"/proc/self/" + name if self.root is not None and follow else None
+        return proc.exe_path(self.process) if name == proc.EXE and follow else None
+
+    def address(
+        self, task: Task, address: int, length: int, opened: list[int], follow: bool = True
+    ) -> tuple[int | bytes, int]:
+        """A socket address for the host, and its length: names of AF_UNIX sockets are paths."""
+        if self.root is None or not 3 <= length <= SUN_PATH_MAX + 2:
+            return task.guest(address), length
+        data = task.memory.read(address, length)
+        if int.from_bytes(data[:2], "little") != AF_UNIX or not data[2]:
+            return task.guest(address), length
+        path = data[2:].partition(b"\0")[0]
+        made = self.root.translate(self.host.now, f.AT_FDCWD, path, follow, opened)
+        if len(made) >= SUN_PATH_MAX:
+            raise SysError(ENAMETOOLONG)
+        return data[:2] + made + b"\0", len(made) + 3
+
+    # --- opening ---
+
+    def open(self, task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int:
+        """openat(2)."""
+        exclusive = f.O_CREAT | f.O_EXCL
+        follow = not flags & f.O_NOFOLLOW and flags & exclusive != exclusive
+        name = self.own_name(dirfd, path, follow)
+        made = None if name is None else self._open_own(task, name, flags, follow)
+        if made is not None:
+            return made
+        if self.root is None:
+            fd = task.host(nr.NR_OPENAT, dirfd, path + b"\0", flags, mode)
+            if self._concerns_proc(path):
+                self._note_directory(fd)
+            return fd
+        try:
+            return self.root.open(task.host, dirfd, path, flags, mode)
+        except SysError as error:
+            if error.errno not in (ELOOP, EXDEV):
+                raise
+            return self._open_linked(task, dirfd, path, flags, follow, error)
+
+    def _open_linked(
+        self, task: Task, dirfd: int, path: bytes, flags: int, follow: bool, error: SysError
+    ) -> int:
+        """A link such as /dev/stdin, which leads to a magic link of /proc."""
+        name = self._locate(dirfd, path, follow)
+        made = None if name is None else self._open_own(task, name, flags, follow)
+        if made is None:
+            raise error
+        return made
+
+    def _open_own(self, task: Task, name: bytes, flags: int, follow: bool) -> int | None:
+        """An own entry of /proc; None where the host's will do."""
+        path = self._own_path(name, follow)
+        if path is not None:
+            return task.host(nr.NR_OPENAT, f.AT_FDCWD, path + b"\0", flags, 0)
+        if name == proc.MEM and (flags & f.O_ACCMODE or task.memory.skew):
+            task.process.log_once("/proc/self/mem can only be read, and not in checked memory")
+            raise SysError(EACCES)
+        text = None if flags & f.O_PATH else proc.text(task, name)
+        if text is None:
+            return None
+        if flags & f.O_DIRECTORY:
+            raise SysError(ENOTDIR)
+        if flags & f.O_ACCMODE:
+            raise SysError(EACCES)
+        return self._open_text(name, text, flags)
+
+    def _open_text(self, name: bytes, text: bytes, flags: int) -> int:
+        """A read-only descriptor, the lowest free, of a file in memory that holds `text`."""
+        now = self.host.now
+        label = proc.MEMFD_PREFIX + name.lstrip(b"/") + b"\0"
+        lowest = check(now(nr.NR_MEMFD_CREATE, label, 1))
+        try:
+            while text:
+                text = text[check(now(nr.NR_WRITE, lowest, text, len(text))) :]
+            reader = check(now(nr.NR_OPEN, fd_path(lowest) + b"\0", flags & ~f.O_NOFOLLOW, 0))
+        except SysError:
+            now(nr.NR_CLOSE, lowest)
+            raise
+        now(nr.NR_DUP3, reader, lowest, flags & f.O_CLOEXEC)
+        now(nr.NR_CLOSE, reader)
+        return lowest
+
+    def _note_directory(self, fd: int) -> None:
+        """From an open directory of /proc, relative paths lead there."""
+        if os.fstat(fd).st_mode & f.S_IFMT == f.S_IFDIR:
+            self._note_proc(fd_path(fd))
+
+    def _note_proc(self, path: bytes) -> None:
+        if not self.in_proc and proc.is_proc(self.host, path):
+            self.in_proc = True
+            self._tell_engine()
+
+    def openat2(self, task: Task, dirfd: int, path: bytes, how: int, size: int) -> int:
+        """openat2(2)."""
+        if size < OPEN_HOW.size:
+            raise SysError(EINVAL)
+        data = task.memory.read(how, min(size, MAX_OPEN_HOW + 1))
+        flags, mode, resolve = OPEN_HOW.unpack(data[: OPEN_HOW.size])
+        links = not resolve & (f.RESOLVE_NO_MAGICLINKS | f.RESOLVE_NO_SYMLINKS)
+        follow = links and not flags & f.O_NOFOLLOW
+        name = self.own_name(dirfd, path, follow)
+        made = None if name is None else self._open_own(task, name, flags, follow)
+        if made is not None:
+            return made
+        scoped = resolve & (f.RESOLVE_BENEATH | f.RESOLVE_IN_ROOT)
+        if self.root is None or scoped or strict(flags, mode) != (flags, mode):
+            fd = task.host(nr.NR_OPENAT2, dirfd, path + b"\0", data, size)
+            if self._concerns_proc(path):
+                self._note_directory(fd)
+            return fd
+        return self.root.open(task.host, dirfd, path, flags, mode, resolve)
+
+    def open_executable(self, path: bytes) -> int:
+        """Opens a program for execve(2).  Raises OSError."""
+        try:
+            return self._open_executable(path)
+        except SysError as error:
+            raise OSError(error.errno, os.strerror(error.errno), path) from None
+
+    def _open_executable(self, path: bytes) -> int:
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        name = self.own_name(f.AT_FDCWD, path, True)
+        special = None if name is None else self._own_path(name, True)
+        if special is not None or self.root is None:
+            return os.open(special or path, flags)
+        return self.root.open(self.host.now, f.AT_FDCWD, path, flags)
+
+    # --- links and directories ---
+
+    def readlink(self, task: Task, dirfd: int, path: bytes, buf: int, size: int) -> int:
+        """readlinkat(2)."""
+        if size <= 0:
+            raise SysError(EINVAL)
+        name = self.own_name(dirfd, path, False) if path else None
+        target = None if name is None else self._own_link(name)
+        if target is not None:
+            task.memory.write(buf, target[:size])
+            return min(len(target), size)
+        with self.temporary() as opened:
+            if self.root is not None and path:
+                path = self.root.translate(self.host.now, dirfd, path, False, opened)
+            pointer = task.guest(buf, size, True)
+            return task.host(nr.NR_READLINKAT, dirfd, path + b"\0", pointer, size)
+
+    def _own_link(self, name: bytes) -> bytes | None:
+        """What a link in /proc/self says; None for the host's answer."""
+        if name == proc.EXE:
+            return proc.shown_path(self.process, proc.exe_path(self.process))
+        number = proc.descriptor(name)
+        if number is not None:
+            if self.process.hides(number):
+                raise SysError(ENOENT)
+            return self._shown_target(where(number)) if name.startswith(b"fd/") else None
+        if self.root is not None and name in (b"cwd", b"root"):
+            return self._working_directory() if name == b"cwd" else b"/"
+        return None
+
+    def _shown_target(self, target: bytes) -> bytes:
+        """Files in memory that stand for files of /proc have the name of those."""
+        start, _, rest = target.partition(proc.MEMFD_PREFIX)
+        if start == b"/memfd:":
+            name = rest.removesuffix(b" (deleted)")
+            own = b"" if b"/" + name == proc.CPUINFO else b"%d/" % os.getpid()
+            return b"/proc/" + own + name
+        return proc.shown_path(self.process, target)
+
+    def getdents(self, task: Task, number: int, fd: int, buf: int, count: int) -> int:
+        """getdents(2) and getdents64(2)."""
+        while True:
+            size = task.host(number, fd, task.guest(buf, count, True), count)
+            if size == 0 or not self._lists_descriptors(fd):
+                return size
+            data = task.memory.read(buf, size)
+            name_at = 19 if number == nr.NR_GETDENTS64 else 18
+            kept = b"".join(e for e in _entries(data) if not self._is_ours(e[name_at:]))
+            if kept:
+                task.memory.write(buf, kept)
+                return len(kept)
+
+    def _lists_descriptors(self, fd: int) -> bool:
+        try:
+            parent, _, name = where(fd).rpartition(b"/")
+        except SysError:
+            return False
+        own = proc.own_name(parent, name) in (b"fd", b"fdinfo")
+        return own and proc.is_proc(self.host, fd_path(fd))
+
+    def _is_ours(self, name: bytes) -> bool:
+        number = name.partition(b"\0")[0]
+        return number.isdigit() and self.process.hides(int(number))
+
+    def chdir(self, task: Task, path: bytes) -> int:
+        """chdir(2)."""
+        if self.root is None:
+            task.host(nr.NR_CHDIR, path + b"\0")
+            if proc.may_name_proc(path):
+                self._note_proc(b".")
+            return 0
+        with self.temporary() as opened:
+            opened.append(self.root.open(task.host, f.AT_FDCWD, path, DIRECTORY))
+            return check(self.host.now(nr.NR_FCHDIR, opened[0]))
+
+    def getcwd(self, task: Task, buf: int, size: int) -> int:
+        """getcwd(2)."""
+        if self.root is None:
+            return task.host(nr.NR_GETCWD, task.guest(buf, size, True), size)
+        path = self._working_directory() + b"\0"
+        if len(path) > size:
+            raise SysError(ERANGE)
+        task.memory.write(buf, path)
+        return len(path)
+
+    def _working_directory(self) -> bytes:
+        """As the guest sees it."""
+        buffer = bytearray(PATH_MAX)
+        length = check(self.host.now(nr.NR_GETCWD, buffer, len(buffer)))
+        path = bytes(buffer[: length - 1])
+        assert self.root is not None
+        shown = self.root.guest_path(path)
+        return UNREACHABLE + path if shown is None else shown
+
+
+def _follows(arg: Arg, registers: tuple[int, ...]) -> bool:
+    """Whether the last symbolic link of a path argument is followed."""
+    if isinstance(arg.follow, bool):
+        return arg.follow
+    index, bit, sense = arg.follow
+    return bool(registers[index] & bit) == sense
+
+
+def _entries(data: bytes) -> Iterator[bytes]:
+    """The records of getdents: d_ino, d_off, d_reclen, ..."""
+    at = 0
+    while at < len(data):
+        length = int.from_bytes(data[at + 16 : at + 18], "little")
+        yield data[at : at + length]
+        at += length

@@ -1,0 +1,139 @@
+"""/proc as the guest sees it: which names describe the process itself, and what they say.
+
+The kernel's own files describe the emulator: its mappings, its command line, its program.  For
+these names a text about the guest takes their place.  What is left to the host is as true of the
+guest: comm, io, mounts, children.
+"""
+
+from __future__ import annotations
+
+import os
+
+from blink.abi import numbers as nr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from blink.kernel.process import Process
+    from blink.kernel.task import Task
+
+    Text = Callable[[Task], bytes]
+
+PROC_SUPER_MAGIC = 0x9FA0
+STATFS_SIZE = 120
+MEMFD_PREFIX = b"blink:"
+
+EXE, MEM, CPUINFO = b"exe", b"mem", b"/cpuinfo"
+# Name -> module that writes it; the modules are imported when a guest asks.
+TEXTS = {
+    b"maps": "maps",
+    b"smaps": "maps",
+    b"smaps_rollup": "maps",
+    b"cmdline": "self",
+    b"environ": "self",
+    b"auxv": "self",
+    b"stat": "self",
+    b"statm": "self",
+    b"status": "self",
+    b"limits": "self",
+    CPUINFO: "cpuinfo",
+}
+
+
+def may_name_proc(path: bytes) -> bool:
+    """Whether a path may lead into /proc, seen by its words alone (/dev/fd leads there, too)."""
+    return any(word in (b"proc", b"fd") for word in path.split(b"/"))
+
+
+def is_proc(host: ModuleType, path: bytes) -> bool:
+    """Whether a path of the host lies in a proc file system."""
+    buffer = bytearray(STATFS_SIZE)
+    found: bool = host.now(nr.NR_STATFS, path + b"\0", buffer) == 0
+    return found and int.from_bytes(buffer[:8], "little") == PROC_SUPER_MAGIC
+
+
+def own_name(directory: bytes, name: bytes) -> bytes | None:
+    """The name of an entry of this process (`maps`, `fd/3`), `/cpuinfo`, or None.
+
+    `directory` is the host's path of its directory, without links.
+    """
+    parts = directory.split(b"/")
+    pid = b"%d" % os.getpid()
+    inner: list[bytes] = []
+    if parts[-1] in (b"fd", b"fdinfo"):
+        inner = [parts.pop()]
+    if len(parts) > 3 and parts[-2] == b"task" and parts[-3] == pid:
+        parts = parts[:-2]
+    if parts[-1] == pid:
+        return b"/".join([*inner, name])
+    if parts[-1] == b"proc" and name == b"cpuinfo" and not inner:
+        return CPUINFO
+    return None
+
+
+def descriptor(name: bytes) -> int | None:
+    """N of `fd/N` or `fdinfo/N`."""
+    folder, _, number = name.partition(b"/")
+    return int(number) if folder in (b"fd", b"fdinfo") and number.isdigit() else None
+
+
+def text(task: Task, name: bytes) -> bytes | None:
+    """What a file that describes the guest says; None when the host's will do."""
+    module = TEXTS.get(name)
+    if module is None or task.process.image is None:
+        return None
+    full = f"blink.vfs._{module}"
+    __import__(full)
+    import sys
+
+    write: Text = getattr(sys.modules[full], name.lstrip(b"/").decode())
+    return write(task)
+
+
+class HostMapping:
+    """A line of the host's /proc/self/maps; `fields` are perms, offset, device, inode, path."""
+
+    __slots__ = ("end", "fields", "start")
+
+    def __init__(self, line: bytes) -> None:
+        bounds, *self.fields = line.split(maxsplit=5)
+        start, _, end = bounds.partition(b"-")
+        self.start = int(start, 16)
+        self.end = int(end, 16)
+
+    @property
+    def path(self) -> bytes:
+        return self.fields[4] if len(self.fields) > 4 else b""
+
+
+def read(path: str) -> bytes:
+    """A file of the host's /proc."""
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
+
+
+def host_mappings() -> list[HostMapping]:
+    """In order of their addresses."""
+    return [HostMapping(line) for line in read("/proc/self/maps").splitlines()]
+
+
+def exe_path(process: Process) -> bytes:
+    """The host's path of the guest's program: the file that its first segment maps."""
+    image = process.image
+    if image is None or not image.segments:
+        return b""
+    address = image.segments[0].start + process.memory.skew
+    for mapping in host_mappings():
+        if mapping.start <= address < mapping.end and mapping.fields[3] != b"0":
+            return mapping.path
+    return os.path.abspath(image.path)
+
+
+def shown_path(process: Process, path: bytes) -> bytes:
+    """A host's path as the guest knows it: without the root."""
+    root = process.files.root
+    if root is None or not path.startswith(b"/"):
+        return path
+    return root.guest_path(path) or path
