@@ -24,11 +24,10 @@ BASE = 0x10000
 
 @pytest.fixture(autouse=True)
 def samples() -> Iterator[None]:
-    saved = dict(CALLS)
     CALLS.update(sample_calls.SAMPLES)
     yield
-    CALLS.clear()
-    CALLS.update(saved)
+    for number in sample_calls.SAMPLES:
+        CALLS.pop(number, None)
 
 
 def call(name: str) -> Call:
