@@ -76,12 +76,19 @@ _IGNORED = {
     (0, 0xDD, 6): ((12, 16),),
 }
 
+# Results that each CPU computes with an error of its own (SDM: relative error, or one unit).
+_ESTIMATES = set(
+    "RCPPS RCPSS RSQRTPS RSQRTSS F2XM1 FYL2X FYL2XP1 FPTAN FPATAN FSIN FCOS FSINCOS".split()
+)
+_LIMITS = {"F2XM1": 0x3FFF, "FYL2XP1": 0x3FFD}
+
 
 class Plan(NamedTuple):
     """How to test a form.
 
     `skip`: the reason not to; `align`: that of its memory operand; `ignore`: (offset, length) of
-    what it may write there as it likes; `slack`, `estimate`: see Case.
+    what it may write there as it likes; `slack`, `estimate`: see Case; `limit`: ST0 needs a smaller
+    exponent, or the result would be undefined (0: any).
     """
 
     form: Form
@@ -97,6 +104,7 @@ class Plan(NamedTuple):
     undefined: int
     slack: int
     estimate: bool
+    limit: int
     skip: str
 
 
@@ -181,7 +189,8 @@ def plan_of(form: Form) -> Plan:
     return Plan(
         form, _sizes(form), label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87),
         align, _IGNORED.get((e.map, e.opcode, _group(form)), ()), undefined,
-        _slack(form), name.startswith(("RCP", "RSQRT")), _skip(form),
+        _slack(form), name in _ESTIMATES, _LIMITS.get(name, 0),
+        _skip(form),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from random import Random
 from .cpustate import (
     COMPARED_FLAGS,
     FX_DEFAULT,
+    FX_ST,
     HIGH_BASE,
     HIGH_RW_SIZE,
     HIGH_SIZE,
@@ -30,6 +31,7 @@ RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
 STACK = HIGH_BASE + 0x800
 CANONICAL = (1 << 46) - 1
 STATES_PER_CODE = 6
+_INFINITY = (1 << 63).to_bytes(8, "little")  # the significand of one
 
 
 def q(value: int) -> bytes:
@@ -325,6 +327,18 @@ def random_fx(rng: Random, pools: Pools, pool: str, x87: bool) -> bytes:
     return make_fx(cw, sw, tags, st, random_mxcsr(rng), xmm)
 
 
+def _limited(fx: bytes, limit: int) -> bytes:
+    """The image with ST0's exponent below `limit`; NaNs stay."""
+    at = FX_ST + 8
+    high = int.from_bytes(fx[at : at + 2], "little")
+    exponent = high & 0x7FFF
+    infinite = fx[FX_ST:at] == _INFINITY
+    if exponent < limit or (exponent == 0x7FFF and not infinite):
+        return fx
+    smaller: int = high & 0x8000 | limit - 1 - exponent % 64
+    return fx[:at] + smaller.to_bytes(2, "little") + fx[at + 2 :]
+
+
 @lru_cache(maxsize=4)
 def pools_of(seed: int) -> Pools:
     """The pools of a seed; making them takes longer than a hundred cases."""
@@ -337,8 +351,9 @@ class Generator:
     def __init__(self, seed: int, stream: str = "") -> None:
         self.rng = Random(f"{seed} {stream}")
         self.pools = pools_of(seed)
-        self._background = [
+        self._background: list[bytes] = [
             FX_DEFAULT,
+            FX_ST,
             *(random_fx(self.rng, self.pools, "int", x87=True) for _ in range(7)),
         ]
 
@@ -363,7 +378,8 @@ class Generator:
         if not plan.sse and not plan.x87:
             return self.rng.choice(self._background)
         pool = plan.pool if self.rng.randrange(5) else "int"
-        return random_fx(self.rng, self.pools, pool, plan.x87)
+        fx = random_fx(self.rng, self.pools, pool, plan.x87)
+        return _limited(fx, plan.limit) if plan.limit else fx
 
     def cases(self, plan: Plan, n: int, rip: int) -> list[Case]:
         """`n` cases of the plan's form; several states share each encoding."""

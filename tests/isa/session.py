@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from .asm import disassemble
@@ -33,8 +34,9 @@ class Finding(NamedTuple):
         return f"{self.case.label}: {self.name}: {words}\n    {line}"
 
 
+@cache
 def make_subject(name: str) -> Subject:
-    """A CPU under test by its name in SUBJECTS."""
+    """A CPU under test by its name in SUBJECTS; one of each, for they map the same addresses."""
     if name == "reference":
         from .refcpu import ReferenceCpu
 
