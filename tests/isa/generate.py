@@ -353,7 +353,6 @@ class Generator:
         self.pools = pools_of(seed)
         self._background: list[bytes] = [
             FX_DEFAULT,
-            FX_ST,
             *(random_fx(self.rng, self.pools, "int", x87=True) for _ in range(7)),
         ]
 
