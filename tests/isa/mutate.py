@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 
 from blink import _engine
+from blink.abi.layout import GUEST_TOP
 from blink.isa.reference import Unimplemented, find_form
 
 from .cpustate import CODE_BASE
@@ -71,6 +72,11 @@ def _vendor_specific(insn: dict[str, int]) -> bool:
     )
 
 
+def _elsewhere(fixed: int) -> bool:
+    """Whether an address is in the code area, or above the guest, where CPUs have other contents."""
+    return fixed >> 16 == CODE_BASE >> 16 or GUEST_TOP <= fixed < 1 << 63
+
+
 def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
     """A mutation of `code` that is an implemented instruction, or None for this try.
 
@@ -88,6 +94,6 @@ def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
     data = (data + bytes(_MAX))[: insn["len"]]
     size = form.size or insn["osz"] * 8
     address = _address(insn, code.rip)
-    if address and address.fixed is not None and address.fixed >> 16 == CODE_BASE >> 16:
-        return None  # our code area is not the same on all CPUs
+    if address and address.fixed is not None and _elsewhere(address.fixed):
+        return None
     return Code(form, size, data, code.rip, address, insn["imm"] & 0xFF), plan
