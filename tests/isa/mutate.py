@@ -73,7 +73,7 @@ def _vendor_specific(insn: dict[str, int]) -> bool:
 
 
 def _elsewhere(fixed: int) -> bool:
-    """Whether an address is in the code area, or above the guest, where CPUs have other contents."""
+    """In the code area, or above the guest: there, CPUs under test have contents of their own."""
     return fixed >> 16 == CODE_BASE >> 16 or GUEST_TOP <= fixed < 1 << 63
 
 

@@ -153,7 +153,7 @@ class Reference(Operands):
         n = self._number(where)
         if self._high_byte(bank, where, w):
             return Bits.const(self._register("gpr", n - 4) >> 8, 8)
-        return Bits.const(self._register(bank, n & 7 if bank == "mm" else n), w)
+        return Bits.const(self._register(bank, n & 7 if bank in ("mm", "seg") else n), w)
 
     def write_register(self, bank: str, where: str, w: int, value: Bits) -> None:
         n = self._number(where)
