@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,3 +98,26 @@ def test_log_lines(compiled: Compile, tmp_path: Path) -> None:
 )
 def test_no_signal_is_lost(total: int, compiled: Compile, tmp_path: Path) -> None:
     compare([str(compiled("storm")), str(total)], tmp_path)
+
+
+# Calls with a Python body that make no other process and do not wait.
+NONSENSE = """
+    9 10 11 12 13 14 25 26 27 28 30 67 127 131 135 149 150 157 218 222 226 273 274 322
+    325 329 330 331 334 59
+""".split()
+
+
+@pytest.mark.parametrize("run", [0, 1])
+def test_nonsense_is_no_bug_of_ours(
+    run: int, compiled: Compile, tmp_path: Path, quota: float, seed: int
+) -> None:
+    program = str(compiled("nonsense"))
+    deadline = time.monotonic() + quota
+    number = seed + run * 1_000_003
+    while time.monotonic() < deadline:
+        number += 1
+        options = ["-m"] if run else []
+        command = [*blink(*options), program, str(number), "400", *NONSENSE]
+        status, _, said = end(command, tmp_path)
+        assert "internal error" not in said, (number, said)
+        assert status != 125, (number, said)

@@ -16,12 +16,12 @@ from blink.syscalls._spec import (
     Flags,
     In,
     Int,
-    Off,
     Ptr,
     Range,
     Size,
     Text,
     UInt,
+    ULong,
     syscall,
 )
 
@@ -40,7 +40,7 @@ def mmap(
     prot: Flags[Int, mman.PROT],
     flags: Flags[Int, mman.MAP],
     fd: Fd,
-    offset: Off,
+    offset: ULong,
 ) -> int:
     """Implements mmap(2).
 
