@@ -38,7 +38,7 @@ def mmap(
     addr: Ptr,
     length: Size,
     prot: Flags[Int, mman.PROT],
-    flags: Flags[Int, mman.MAP],
+    flags: Flags[UInt, mman.MAP],
     fd: Fd,
     offset: ULong,
 ) -> int:
