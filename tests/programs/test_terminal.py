@@ -32,7 +32,9 @@ class Terminal:
         if self.pid == 0:
             default_signals()
             os.chdir(folder)
-            os.execvpe(command[0], command, {**ENVIRONMENT, "TERM": "dumb", "HOME": "/"})
+            os.execvpe(
+                command[0], command, {**ENVIRONMENT, "TERM": "dumb", "HOME": "/", "PS1": "$ "}
+            )
         self.resize(40, 100)
 
     def resize(self, rows: int, columns: int) -> None:
@@ -145,7 +147,7 @@ def test_hangup(same_on_terminal: Compare, tmp_path: Path) -> None:
 def test_window_size_changes(same_on_terminal: Compare) -> None:
     script = (
         "import os, signal, sys\n"
-        "def show(*_): print(*os.get_terminal_size(0), flush=True)\n"
+        "def show(*_): os.write(1, b'%d %d\\n' % os.get_terminal_size(0))\n"
         "signal.signal(signal.SIGWINCH, show)\n"
         "print('ready', flush=True)\n"
         "for line in sys.stdin: show()\n"
@@ -170,8 +172,7 @@ def test_job_control(same_on_terminal: Compare) -> None:
             terminal.expect("$ ")
             terminal.send(text + "\n")
 
-        terminal.expect("$ ")
-        terminal.send("PS1='\\$ '; bind 'set enable-bracketed-paste off' 2>/dev/null; cat\n")
+        command("cat")
         time.sleep(0.5)
         terminal.send("line\n")
         terminal.expect("line\r\nline")

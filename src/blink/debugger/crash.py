@@ -136,13 +136,12 @@ def _read_up_to(task: Task, address: int, size: int) -> bytes:
 def call_path(task: Task) -> list[int]:
     """RIP and the return addresses that the chain of frame pointers leads to.
 
-    Code that keeps no frame pointer is not in it.  After a call to a bad address the caller's
-    return address is on top of the stack.
+    Code that keeps no frame pointer is not in it, except that a return address on top of the stack
+    counts: there it is after a call to a bad address, and in small functions.
     """
     cpu = task.cpu
     path = [cpu.rip]
-    if not _read_up_to(task, cpu.rip, 1):
-        path += _word(task, cpu.get("rsp"))
+    path += [address for address in _word(task, cpu.get("rsp")) if _is_behind_call(task, address)]
     frame, below = cpu.get("rbp"), cpu.get("rsp")
     while len(path) < _CALLS and frame % 8 == 0 and frame >= below:
         back = _word(task, frame + 8)
@@ -151,6 +150,14 @@ def call_path(task: Task) -> list[int]:
         path += back
         below, frame = frame + 16, _word(task, frame)[0]
     return path
+
+
+def _is_behind_call(task: Task, address: int) -> bool:
+    """Whether a CALL ends at an address: E8 with 4 bytes of offset, or FF /2 of 2 to 7 bytes."""
+    code = _read_up_to(task, address - 7, 7)
+    if len(code) < 7:
+        return False
+    return code[2] == 0xE8 or any(code[i] == 0xFF and code[i + 1] >> 3 & 7 == 2 for i in range(6))
 
 
 def _word(task: Task, address: int) -> list[int]:

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+#include <sys/wait.h>
 int main(void) {
   close(0);
   close(1);
@@ -13,5 +14,6 @@ int main(void) {
     execl("/bin/echo", "echo", "goes to second", NULL);
     _exit(9);
   }
+  wait(NULL);
   return dprintf(2, "to the third\n");
 }

@@ -15,9 +15,9 @@ int main(int argc, char **argv) {
   for (int signo = 1; signo < 32; signo++)
     if (signo != 13) sigaction(signo, &action, NULL);
   page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  volatile int zero = 0;
+  volatile int zero = 0, one = 1;
   if (!sigsetjmp(back, 1)) *page = 1;
-  if (!sigsetjmp(back, 1)) printf("%d\n", 1 / zero);
+  if (!sigsetjmp(back, 1)) printf("%d\n", one / zero);
   if (!sigsetjmp(back, 1)) __builtin_trap();
   munmap(page, 4096);
   if (!sigsetjmp(back, 1)) *page = 1;
