@@ -103,17 +103,24 @@ class TraceState(Operands):
     # -- leaves --
 
     def gpr(self, n: int, w: int = 64) -> Bits:
-        written = self._written.get(f"GPR64({n})")
-        return written.zext(w) if written is not None else self.leaf(f"GPR{w}({n})", w)
+        for width in (8, 16, 64):
+            written = self._written.get(f"GPR{width}({n})")
+            if written is not None and w > width:
+                raise SyntaxError(f"{w} bits of register {n}, of which {width} were just written")
+            if written is not None:
+                return written.zext(w)
+        return self.leaf(f"GPR{w}({n})", w)
 
     def _write_gpr(self, n: int, value: Bits) -> None:
-        if value.w >= 32:
-            self.commit(f"GPR64({n})", value.zext(64))
-        else:
-            self.commit(f"GPR{value.w}({n})", value)
+        wide = value.zext(64) if value.w == 32 else value
+        for narrower in (8, 16):
+            if narrower < wide.w:
+                self._written.pop(f"GPR{narrower}({n})", None)
+        self.commit(f"GPR{wide.w}({n})", wide)
 
     def xmm(self, n: int) -> Bits:
-        return self._written.get(f"XMM({n})") or self.leaf(f"XMM({n})", 128)
+        written = self._written.get(f"XMM({n})")
+        return written if written is not None else self.leaf(f"XMM({n})", 128)
 
     def _write_xmm(self, n: int, value: Bits) -> None:
         self.commit(f"XMM({n})", value)

@@ -135,6 +135,7 @@ def execute(s: Operands, form: Form, variant: Variant) -> None:
         s.call(form.insn.before)
     values = [binder.read(o) for o in form.operands]
     result = form.insn.body(s, *values)
+    s.check_complete()
     written = [o for o in form.operands if o.writes]
     results = result if isinstance(result, tuple) else () if result is None else (result,)
     if len(results) != len(written):

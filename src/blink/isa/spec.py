@@ -14,14 +14,12 @@ A form's encoding is written as in the Intel SDM, volume 2:
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from blink.isa.operands import Operand, parse_operands
+from blink.isa.rewrite import traceable
 
 F = TypeVar("F", bound=Callable[..., Any])
 PP = {"NP": 0, "66": 1, "F3": 2, "F2": 3}
@@ -172,66 +170,6 @@ class Insn:
 
 
 REGISTRY: list[Insn] = []
-
-
-class _Rewriter(ast.NodeTransformer):
-    """Lets `if` work on traced conditions.
-
-    `if c:` -> `for _ in s.when(c):` and `else:` -> `for _ in s.otherwise():`.
-    """
-
-    def visit_If(self, node: ast.If) -> list[ast.stmt]:
-        self.generic_visit(node)
-        guard = [self._loop("when", [node.test], node.body, node)]
-        if node.orelse:
-            guard.append(self._loop("otherwise", [], node.orelse, node))
-        return guard
-
-    def _loop(
-        self, method: str, args: list[ast.expr], body: list[ast.stmt], at: ast.AST
-    ) -> ast.stmt:
-        call = ast.Call(ast.Attribute(ast.Name("s", ast.Load()), method, ast.Load()), args, [])
-        target = ast.Name("_", ast.Store())
-        loop = ast.For(target=target, iter=call, body=body, orelse=[], type_comment=None)
-        return ast.fix_missing_locations(ast.copy_location(loop, at))
-
-
-def _lint(tree: ast.FunctionDef) -> None:
-    """A local assigned inside an `if` and read after it would escape its condition: use ite()."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.If):
-            continue
-        inside = {
-            n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        }
-        end = node.end_lineno or 0
-        for name in ast.walk(tree):
-            late = (
-                isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load) and name.lineno > end
-            )
-            if late and isinstance(name, ast.Name) and name.id in inside:
-                raise SyntaxError(
-                    f"{tree.name}: {name.id!r} is assigned inside an `if` and used after it"
-                )
-
-
-def traceable(fn: F) -> F:
-    """Rewrite the `if` statements of an instruction body (a no-op when it has none)."""
-    source = textwrap.dedent(inspect.getsource(fn))
-    if "if " not in source:
-        return fn
-    module = ast.parse(source)
-    tree = module.body[0]
-    assert isinstance(tree, ast.FunctionDef)
-    tree.decorator_list = []
-    _lint(tree)
-    module = ast.fix_missing_locations(_Rewriter().visit(module))
-    ast.increment_lineno(module, fn.__code__.co_firstlineno - 1)
-    space: dict[str, Any] = {}
-    closure = inspect.getclosurevars(fn).nonlocals
-    exec(compile(module, fn.__code__.co_filename, "exec"), {**fn.__globals__, **closure}, space)
-    rewritten: F = space[fn.__name__]
-    return rewritten
 
 
 def insn(

@@ -117,19 +117,18 @@ class State:
             return
         outer = self._guard
         self._guard = condition if outer is None else outer & condition
-        finished = False
-        try:
-            yield
-            finished = True
-        finally:
-            self._guard = outer
-            if not finished:
-                raise SyntaxError(f"return or break under the traced condition {condition!r}")
+        yield
+        self._guard = outer
         self._negated = ~condition
 
     def otherwise(self) -> Iterator[None]:
         """What `else:` becomes."""
         yield from self.when(self._negated)
+
+    def check_complete(self) -> None:
+        """After the body: SyntaxError if it returned under a traced condition."""
+        if self._guard is not None:
+            raise SyntaxError(f"return under the traced condition {self._guard!r}")
 
     def guarded(self, new: Bits, old: Bits) -> Bits:
         """`new` if the enclosing conditions hold, else `old`."""

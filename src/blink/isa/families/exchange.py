@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes, ite
-from blink.isa.spec import Form, insn, traceable
+from blink.isa.rewrite import traceable
+from blink.isa.spec import Form, insn
 from blink.isa.state import RAX, RBX, RCX, RDX, State
 
 
