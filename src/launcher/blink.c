@@ -69,7 +69,8 @@ static void find_scripts(char *to) {
   if (slash) *slash = 0;
 }
 
-/* The sources of an editable build, else a site folder beside the bin folder that we are in. */
+/* The sources of an editable build, else a site folder beside the bin folder that we are in, else
+ * the folder above it (`pip install --target`). */
 static int find_places(Places *places) {
   static const char *const layouts[] = {SITE_LAYOUTS};
   find_scripts(places->scripts);
@@ -81,6 +82,9 @@ static int find_places(Places *places) {
     if (!places->package[0] && holds_package(site)) strcpy(places->package, site);
     if (!places->site[0] && !access(site, R_OK)) strcpy(places->site, site);
   }
+  char above[PATH_MAX];
+  join(above, places->scripts, "..");
+  if (!places->package[0] && holds_package(above)) strcpy(places->package, above);
   return places->package[0] != 0;
 }
 
