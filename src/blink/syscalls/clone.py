@@ -64,9 +64,10 @@ def vfork(task: "Task") -> int:
 def clone(
     task: "Task", flags: Flags[ULong, sched.CLONE], stack: Ptr, ptid: Ptr, ctid: Ptr, tls: Ptr
 ) -> int:
-    """Implements clone(2) for new processes.
+    """Implements clone(2).
 
-    A child that shares memory (CLONE_VM) runs while its parent waits, as after vfork(2).
+    New processes only; threads, namespaces and shared tables give EINVAL.  A child that shares
+    memory (CLONE_VM) runs while its parent waits, as after vfork(2).
     """
     request = Request(flags & 0xFFFFFF00, flags & sched.CSIGNAL, stack, tls)
     request.parent_tid = request.pidfd = ptid
@@ -78,9 +79,10 @@ def clone(
 
 @syscall(435, level="partial", note=NOTE)
 def clone3(task: "Task", args: In[Struct, CLONE_ARGS], size: Size) -> int:
-    """Implements clone3(2) for new processes.
+    """Implements clone3(2).
 
-    A child that shares memory (CLONE_VM) runs while its parent waits, as after vfork(2).
+    New processes only; threads, namespaces and shared tables give EINVAL.  A child that shares
+    memory (CLONE_VM) runs while its parent waits, as after vfork(2).
     """
     values = _read_clone_args(task, args, size)
     request = Request(values["flags"], values["exit_signal"], 0, values["tls"])
