@@ -17,6 +17,7 @@ _INFIX = {
     "urem": "%",
 }
 _SIGNED = {"sdiv": "/", "srem": "%"}
+_NOT_OF_ONE_BIT = ("add", "sub", "mul", "not", "shl")
 _MACRO = {"shl": "SHL", "shr": "SHR", "sar": "SAR", "umulh": "UMULH", "smulh": "SMULH"}
 _UNARY = {"popcnt": "POPCNT", "clz": "CLZ", "ctz": "CTZ", "bswap": "BSWAP"}
 _VECTOR = {
@@ -91,6 +92,8 @@ class Printer:
 
     def _expression(self, n: Bits, a: list[str]) -> str:
         w, op = n.w, n.op
+        if w == 1 and op in _NOT_OF_ONE_BIT:
+            raise NotImplementedError(f"C for {n!r}: one bit is a byte that holds 0 or 1")
         if op == "in":
             return str(n.aux)
         if w == 128 and op in _VECTOR:
@@ -239,11 +242,17 @@ class HandlerPrinter(Printer):
 
     def _load(self, e: Effect, args: list[str], guard: str) -> None:
         assert e.result is not None
-        name, t = self.fresh(), ctype(e.result.w)
-        zero = "= V_CONST(0, 0)" if t == "V128" else "= 0"
-        self.line(f"{t} {name} {zero if guard else ''};")
-        self.line(f"{guard}{name} = LOAD{e.result.w}(c, {args[0]});")
-        self.alias(e.result, name)
+        self._assign(e.result, f"LOAD{e.result.w}(c, {args[0]})", guard)
+
+    def _assign(self, result: Bits, text: str, guard: str) -> None:
+        """Give `result` the value of a call, or zero where the guard does not hold."""
+        if not guard:
+            self.bind(result, text)
+            return
+        name, zero = self.fresh(), "V_CONST(0, 0)" if result.w == 128 else "0"
+        self.line(f"{ctype(result.w)} {name} = {zero};")
+        self.line(f"{guard}{name} = {text};")
+        self.alias(result, name)
 
     def _store(self, e: Effect, args: list[str], guard: str) -> None:
         self.line(f"{guard}STORE{e.args[1].w}(c, {args[0]}, {args[1]});")
@@ -259,11 +268,8 @@ class HandlerPrinter(Printer):
         call = f"{name}({', '.join(['c', *args[1:]])})"
         if e.result is None:
             self.line(f"{guard}{call};")
-            return
-        name = self.fresh()
-        self.line(f"{ctype(e.result.w)} {name} {'= 0' if guard else ''};")
-        self.line(f"{guard}{name} = {call};")
-        self.alias(e.result, name)
+        else:
+            self._assign(e.result, call, guard)
 
     def _rmw(self, e: Effect, args: list[str], guard: str) -> None:
         """The memory destination: one pointer for the read and the write, as one access."""
