@@ -56,18 +56,16 @@ def prefetch(s: State, address: Bits) -> None:
     """A hint that never faults."""
 
 
-@insn(
-    "NOP",
-    Form("0F 18 /4", "mem"),
-    Form("0F 18 /5", "mem"),
-    Form("0F 18 /6", "mem"),
-    Form("0F 18 /7", "mem"),
-    Form("0F 19 /r", "mem"),
-    Form("0F 1C /r", "mem"),
-    Form("NP 0F 1E /r", "mem"),
-)
-def hint_nop(s: State, address: Bits) -> None:
-    """Reserved for hints; never accessed."""
+_HINTS = "18 19 1A 1B 1C 1D 1E 1F".split()
+
+
+@insn("NOP", *(Form(f"0F {byte} /r", operand) for byte in _HINTS for operand in ("mem", "Rv")))
+def hint_nop(s: State, operand: Bits) -> None:
+    """Reserved for hints, with any prefix; never accessed.
+
+    Among them are MPX, CLDEMOTE and RDSSP: libgcc asks for a shadow stack by an RDSSP that may do
+    nothing.
+    """
 
 
 @insn("CLFLUSH", Form("NP 0F AE /7", "m8"), feature="CLFSH")
