@@ -141,7 +141,8 @@ class Same:
 
         `ignore` are patterns of file names whose content may differ.
         """
-        self.need(command[0])
+        if not command[0].startswith("./"):
+            self.need(command[0])
         data = stdin.encode() if isinstance(stdin, str) else stdin
         variables = {**ENVIRONMENT, "HOME": str(self.folder / "work"), **(env or {})}
         blink = [str(BLINK), *self.options, *options]

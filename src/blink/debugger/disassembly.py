@@ -19,6 +19,7 @@ def disassemble(code: bytes, rip: int, count: int) -> list[tuple[int, bytes, str
     decoder = iced_x86.Decoder(64, code, ip=rip)
     formatter = iced_x86.Formatter(iced_x86.FormatterSyntax.INTEL)
     formatter.hex_prefix, formatter.hex_suffix = "0x", ""
+    formatter.uppercase_hex = formatter.branch_leading_zeros = False
     lines: list[tuple[int, bytes, str]] = []
     for instruction in decoder:
         at = instruction.ip - rip
