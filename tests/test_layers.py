@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "machine": {"abi", "_engine"},
     "loader": {"abi", "machine"},
     "kernel": LOW,
-    "syscalls": {"abi", "vfs", "fs", FRAMEWORK, "kernel"},
+    "syscalls": {"abi", "vfs", "fs", FRAMEWORK, "loader", "kernel"},
     "pc": {"abi", "machine", "_engine"},
     "replay": HIGH,
     "debugger": HIGH | {"replay"},

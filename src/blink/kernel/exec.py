@@ -19,12 +19,14 @@ from blink.loader import LoadError, build_stack, load, open_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import NoReturn
 
     from blink.kernel.process import Process
     from blink.kernel.task import Task
     from blink.loader import Image, Program
+
+    OpenFile = Callable[[bytes], int]
 
 MAX_STRING = 32 * PAGE
 MAX_STRINGS = 6 << 20
@@ -42,11 +44,12 @@ def execute(
     *,
     inaccessible: bool = False,
     comm: bytes | None = None,
+    open_file: OpenFile | None = None,
 ) -> None:
     """Replaces the process's program.  Raises SysError before the point of no return.
 
     `inaccessible`: the path goes through a close-on-exec descriptor (execveat(2)).  `comm` names
-    the process when the path does not.
+    the process when the path does not.  `open_file` opens the path and interpreters.
     """
     process = task.process
     try:
@@ -54,7 +57,7 @@ def execute(
             path,
             argv,
             env,
-            open_file=process.open_executable,
+            open_file=open_file or process.open_executable,
             stack_limit=process.limits.stack(),
             path_inaccessible=inaccessible,
         )

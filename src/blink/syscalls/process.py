@@ -1,12 +1,13 @@
 """Processes: execve, exit, wait, prctl, process descriptors.  fork and clone: see `clone`."""
 
-from errno import EBADF, EINVAL, ELOOP, ENODEV, ENOENT, EPERM
+from errno import EBADF, EINVAL, ENODEV, ENOENT, EPERM
 
 from blink.abi import sched
 from blink.abi.errors import SysError
 from blink.abi.structs import RUSAGE, S32, U64
 from blink.kernel import exec as exec_
 from blink.kernel import host
+from blink.loader import open_host
 from blink.syscalls._spec import (
     KEEP,
     Buffer,
@@ -27,9 +28,12 @@ from blink.syscalls._spec import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blink.kernel.task import Task
 
 AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = -100, 0x100, 0x1000
+O_NOFOLLOW = 0o400000
 USER_ADDRESS_END = 1 << 47
 
 
@@ -57,11 +61,15 @@ def execveat(task: "Task", dirfd: Fd, path: Path, argv: Ptr, envp: Ptr, flags: I
         raise SysError(ENOENT)
     through_fd = not path.startswith(b"/") and dirfd != AT_FDCWD
     name = _name_at(dirfd, path) if through_fd else path
-    if flags & AT_SYMLINK_NOFOLLOW:
-        _refuse_link(name, path)
-    closes = through_fd and _closes_on_exec(dirfd)
-    comm = None if path else _file_name(dirfd)
-    exec_.execute(task, name, arguments, variables, inaccessible=closes, comm=comm)
+    exec_.execute(
+        task,
+        name,
+        arguments,
+        variables,
+        inaccessible=through_fd and _closes_on_exec(dirfd),
+        comm=None if path else _file_name(dirfd),
+        open_file=_opener(task, name, dirfd, path, flags),
+    )
     return KEEP
 
 
@@ -72,11 +80,21 @@ def _name_at(dirfd: int, path: bytes) -> bytes:
     return b"/dev/fd/%d/%s" % (dirfd, path) if path else b"/dev/fd/%d" % dirfd
 
 
-def _refuse_link(name: bytes, path: bytes) -> None:
-    import os
+def _opener(
+    task: "Task", name: bytes, dirfd: int, path: bytes, flags: int
+) -> "Callable[[bytes], int]":
+    """Opens the program by descriptor and path, and interpreters by their names."""
+    files = task.process.files
+    nofollow = O_NOFOLLOW if flags & AT_SYMLINK_NOFOLLOW and path else 0
 
-    if path and os.path.islink(name):
-        raise SysError(ELOOP)
+    def open_file(wanted: bytes) -> int:
+        if wanted != name:
+            return files.open_executable(wanted)
+        if path:
+            return files.open_executable(path, dirfd, nofollow)
+        return open_host(b"/proc/self/fd/%d" % dirfd)
+
+    return open_file
 
 
 def _file_name(fd: int) -> bytes | None:

@@ -294,20 +294,23 @@ class Files:
             return fd
         return self.root.open(task.host, dirfd, path, flags, mode, resolve)
 
-    def open_executable(self, path: bytes) -> int:
-        """Opens a program for execve(2).  Raises OSError."""
+    def open_executable(self, path: bytes, dirfd: int = f.AT_FDCWD, flags: int = 0) -> int:
+        """Opens a program for execve(2), or for execveat(2) with O_NOFOLLOW.  Raises OSError."""
         try:
-            return self._open_executable(path)
+            return self._open_executable(path, dirfd, flags)
         except SysError as error:
             raise OSError(error.errno, os.strerror(error.errno), path) from None
 
-    def _open_executable(self, path: bytes) -> int:
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-        name = self.own_name(f.AT_FDCWD, path, True)
-        special = None if name is None else self._own_path(name, True)
-        if special is not None or self.root is None:
-            return os.open(special or path, flags)
-        return self.root.open(self.host.now, f.AT_FDCWD, path, flags)
+    def _open_executable(self, path: bytes, dirfd: int, flags: int) -> int:
+        follow = not flags & os.O_NOFOLLOW
+        flags |= os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        name = self.own_name(dirfd, path, follow)
+        special = None if name is None else self._own_path(name, follow)
+        if special is not None:
+            return os.open(special, flags)
+        if self.root is None:
+            return check(self.host.now(nr.NR_OPENAT, dirfd, path + b"\0", flags, 0))
+        return self.root.open(self.host.now, dirfd, path, flags)
 
     # --- links and directories ---
 

@@ -198,6 +198,13 @@ static void exec_errors(void) {
   T(syscall(SYS_execveat, AT_FDCWD, self, argv, environ, 5));
   T(syscall(SYS_execveat, 99, "x", argv, environ, 0));
   T(syscall(SYS_execveat, 99, "", argv, environ, AT_EMPTY_PATH));
+  unlink("link");
+  T(symlink(self, "link"));
+  T(syscall(SYS_execveat, AT_FDCWD, "link", argv, environ, AT_SYMLINK_NOFOLLOW));
+  int fd = open(".", O_RDONLY);
+  T(syscall(SYS_execveat, fd, "link", argv, environ, AT_SYMLINK_NOFOLLOW));
+  T(syscall(SYS_execveat, fd, "absent", argv, environ, 0));
+  close(fd);
 }
 
 static int run(void (*child)(void)) {
@@ -239,6 +246,11 @@ static void exec_at(void) {
   char *argv[] = {"at", "child", NULL};
   int fd = open(self, O_RDONLY | O_CLOEXEC);
   syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+}
+
+static void exec_beside(void) {
+  char *argv[] = {"beside", "child", NULL};
+  syscall(SYS_execveat, open(".", O_RDONLY), "link", argv, environ, 0);
 }
 
 static void exec_empty(void) {
@@ -291,6 +303,7 @@ int main(int argc, char **argv) {
   exec_errors();
   status("exec", run(exec_plain));
   status("execveat", run(exec_at));
+  status("beside", run(exec_beside));
   status("empty", run(exec_empty));
   status("limits", run(exec_limits));
   return 0;
