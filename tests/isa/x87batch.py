@@ -9,13 +9,16 @@ from random import Random
 from struct import Struct
 
 from blink.isa.softfloat import F32, F64, F80, Format
+from blink.isa.x87_reference import FUNCTIONS, X87State
 
 from .fpbatch import ENGINE, NATIVE, compile_shared
 from .fpvalues import INTEGERS, number, values
 
 VOID, STORE, STORE_POP, EFLAGS_RESULT, WORD_RESULT = range(5)
+LOW = (1 << 64) - 1
 
-_STATE = Struct("<HHBB2xI4x" + "QHxxxxxx" * 8 + "QQ")
+_HEAD = Struct("<HHBB2xI4x" + "QHxxxxxx" * 8)
+_STATE = Struct(_HEAD.format + "QQ")
 SIZE = _STATE.size
 
 # push rcx; popfq; frstor [rdi] ... fnsave [rdx]; pushfq; pop rax; ret
@@ -58,7 +61,10 @@ class Op:
         return first + bytes([last + (i if self.has_i else 0)])
 
 
-def state(rng: Random) -> tuple[int, ...]:
+State = tuple[int, ...]
+
+
+def state(rng: Random) -> State:
     """cw, sw, tags, fault, eflags, registers; most of it ordinary."""
     cw = 0x37F if rng.randrange(3) == 0 else 0x7F | rng.getrandbits(2) << 10 | rng.choice(
         [0x300, 0x300, 0x300, 0x200, 0, 0x100]) | rng.getrandbits(1) << 12  # fmt: skip
@@ -74,7 +80,7 @@ def state(rng: Random) -> tuple[int, ...]:
     if rng.randrange(4):
         tags |= 1 << top | 1 << (top + 1) % 8
     regs = registers(rng, top)
-    return (cw, sw, tags, 0, 0, *(part for r in regs for part in (r & (1 << 64) - 1, r >> 64)))
+    return (cw, sw, tags, 0, 0, *(part for r in regs for part in (r & LOW, r >> 64)))
 
 
 def registers(rng: Random, top: int) -> list[int]:
@@ -100,17 +106,23 @@ def memory(rng: Random, operand: str) -> Iterator[int]:
         if operand == "bcd":
             digits = f"{rng.randrange(10**18) // 10 ** rng.randrange(18):018d}"
             yield int(digits, 16) | rng.choice([0, 0x80]) << 72
-        elif operand:
-            yield rng.choice([rng.choice(INTEGERS), rng.getrandbits(64)])
         else:
-            yield 0x5A5A5A5A5A5A5A5A5A5A
+            yield rng.choice([rng.choice(INTEGERS), rng.getrandbits(64)])
 
 
-def pack(fields: tuple[int, ...], operand: int) -> bytes:
-    return _STATE.pack(*fields, operand & (1 << 64) - 1, operand >> 64)
+def pack_head(fields: State) -> bytes:
+    """All but the memory operand."""
+    return _HEAD.pack(*fields[:21])
 
 
-def unpack(data: bytes) -> tuple[int, ...]:
+def pack_operand(operand: int) -> bytes:
+    return operand.to_bytes(16, "little")
+
+
+NO_OPERAND = pack_operand(0x5A5A5A5A5A5A5A5A5A5A)
+
+
+def unpack(data: bytes) -> State:
     return _STATE.unpack(data)
 
 
@@ -130,3 +142,90 @@ def run_engine(op: Op, i: int, states: bytes, *, portable: bool = False) -> byte
         len(states) // SIZE,
     )  # fmt: skip
     return buffer.raw
+
+
+def host_image(code: bytes, fields: State, image: bytes) -> tuple[State, bytes]:
+    """The host's state and image after an instruction on [rsi]."""
+    whole = _BEFORE + code + _AFTER
+    buffer, memory = (
+        ctypes.create_string_buffer(pack_head(fields) + NO_OPERAND, SIZE),
+        _aligned(image),
+    )
+    library().run_host_image(whole, len(whole), buffer, memory)
+    return unpack(buffer.raw), ctypes.string_at(memory, len(image))
+
+
+def engine_image(name: str, bits: int, fields: State, image: bytes) -> tuple[State, bytes]:
+    """The engine's state and image after x87_NAME(c, image, bits)."""
+    buffer, memory = (
+        ctypes.create_string_buffer(pack_head(fields) + NO_OPERAND, SIZE),
+        _aligned(image),
+    )
+    function = getattr(library(), f"x87_{name}")
+    library().run_engine_image(function, bits, buffer, memory)
+    return unpack(buffer.raw), ctypes.string_at(memory, len(image))
+
+
+_IMAGE = ctypes.create_string_buffer(1024)
+
+
+def _aligned(image: bytes) -> ctypes.c_void_p:
+    """A copy at a multiple of 64."""
+    address = (ctypes.addressof(_IMAGE) + 63) & ~63
+    ctypes.memmove(address, image, len(image))
+    return ctypes.c_void_p(address)
+
+
+# --- The Python twin ---------------------------------------------------------------------------
+
+
+def to_x87(fields: State) -> X87State:
+    x = X87State()
+    x.cw, x.status_word, x.tags = fields[0], fields[1], fields[2]
+    x.st = [fields[5 + 2 * n] | fields[6 + 2 * n] << 64 for n in range(8)]
+    return x
+
+
+def from_x87(x: X87State, eflags: int, operand: int) -> State:
+    parts = (part for r in x.st for part in (r & LOW, r >> 64))
+    return (x.cw, x.status_word, x.tags, 0, eflags, *parts, operand & LOW, operand >> 64)
+
+
+def run_twin(op: Op, i: int, fields: State) -> State:
+    """What the twin makes of one state; x87.Pending passes through."""
+    x, eflags, operand = to_x87(fields), fields[4], fields[21] | fields[22] << 64
+    function, mask = FUNCTIONS[f"x87_{op.name}"], (1 << 8 * op.size) - 1
+    if op.kind in (STORE, STORE_POP):
+        value = function(x) or 0
+        if op.size == 10:
+            value |= (FUNCTIONS[f"x87_{op.name}_hi"](x) or 0) << 64
+        if FUNCTIONS["x87_ok"](x):
+            operand = operand & ~mask | value
+            x.pop(int(op.kind == STORE_POP))
+    elif op.kind == EFLAGS_RESULT:
+        value = function(x, i) or 0
+        eflags = value if FUNCTIONS["x87_ok"](x) else eflags
+    elif op.kind == WORD_RESULT:
+        operand = operand & ~mask | (function(x) or 0)
+    else:
+        function(x, *_arguments(op, i, operand & mask, fields))
+    return from_x87(x, eflags, operand)
+
+
+def _arguments(op: Op, i: int, operand: int, fields: State) -> tuple[int, ...]:
+    if op.name == "fcmov":
+        return i, fields[22]
+    if op.size == 10:
+        return operand & LOW, operand >> 64
+    return (operand,) if op.size else (i,) if op.has_i else ()
+
+
+def show(fields: State) -> str:
+    """One line, the stack from the top."""
+    top = fields[1] >> 11 & 7
+    stack = [(top + i) & 7 for i in range(8)]
+    regs = " ".join(f"{fields[6 + 2 * n]:04x}:{fields[5 + 2 * n]:016x}" for n in stack)
+    return (
+        f"cw {fields[0]:04x} sw {fields[1]:04x} tags {fields[2]:08b} fault {fields[3]}"
+        f" eflags {fields[4]:02x} memory {fields[22]:x}:{fields[21]:016x} st {regs}"
+    )

@@ -95,6 +95,10 @@ OPS: list[Op] = [
     Op("fnop", "D9 D0"),
     Op("wait", "9B"),
 ]
+NO_WAIT = {"fninit", "fnclex", "fnstcw", "fnstsw"}
+
+# FCMOVB and FCMOVNB: the condition is CF, and the second argument of the function.
+CMOV_B, CMOV_NB = Op("fcmov", "DA C0+i"), Op("fcmov", "DB C0+i")
 
 FUNCTIONS: list[Op] = [
     Op("f2xm1", "D9 F0"),

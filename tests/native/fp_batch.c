@@ -44,44 +44,44 @@ static void note_trap(void) {
 static void catch_traps(void) { fp_unmasked = note_trap; }
 #endif
 
-#define SCALARS(N, u, X) \
-  X(f##N##_add, u, N, (in->a.u[0], in->b.u[0])) \
-  X(f##N##_sub, u, N, (in->a.u[0], in->b.u[0])) \
-  X(f##N##_mul, u, N, (in->a.u[0], in->b.u[0])) \
-  X(f##N##_div, u, N, (in->a.u[0], in->b.u[0])) \
-  X(f##N##_min, u, N, (in->a.u[0], in->b.u[0])) \
-  X(f##N##_max, u, N, (in->a.u[0], in->b.u[0])) \
-  X(f##N##_sqrt, u, N, (in->a.u[0])) \
+#define SCALARS(N, u, X)                                    \
+  X(f##N##_add, u, N, (in->a.u[0], in->b.u[0]))             \
+  X(f##N##_sub, u, N, (in->a.u[0], in->b.u[0]))             \
+  X(f##N##_mul, u, N, (in->a.u[0], in->b.u[0]))             \
+  X(f##N##_div, u, N, (in->a.u[0], in->b.u[0]))             \
+  X(f##N##_min, u, N, (in->a.u[0], in->b.u[0]))             \
+  X(f##N##_max, u, N, (in->a.u[0], in->b.u[0]))             \
+  X(f##N##_sqrt, u, N, (in->a.u[0]))                        \
   X(f##N##_cmp, u, N, (in->a.u[0], in->b.u[0], in->c.d[0])) \
-  X(f##N##_comi, d, N, (in->a.u[0], in->b.u[0])) \
-  X(f##N##_ucomi, d, N, (in->a.u[0], in->b.u[0])) \
-  X(cvt_s32_f##N, u, N, (in->a.d[0])) \
-  X(cvt_s64_f##N, u, N, (in->a.q[0])) \
-  X(cvt_f##N##_s32, d, N, (in->a.u[0])) \
-  X(cvt_f##N##_s64, q, N, (in->a.u[0])) \
-  X(cvtt_f##N##_s32, d, N, (in->a.u[0])) \
+  X(f##N##_comi, d, N, (in->a.u[0], in->b.u[0]))            \
+  X(f##N##_ucomi, d, N, (in->a.u[0], in->b.u[0]))           \
+  X(cvt_s32_f##N, u, N, (in->a.d[0]))                       \
+  X(cvt_s64_f##N, u, N, (in->a.q[0]))                       \
+  X(cvt_f##N##_s32, d, N, (in->a.u[0]))                     \
+  X(cvt_f##N##_s64, q, N, (in->a.u[0]))                     \
+  X(cvtt_f##N##_s32, d, N, (in->a.u[0]))                    \
   X(cvtt_f##N##_s64, q, N, (in->a.u[0]))
 
-#define PACKED(N, X) \
+#define PACKED(N, X)              \
   X(v_f##N##_add, (in->a, in->b)) \
   X(v_f##N##_sub, (in->a, in->b)) \
   X(v_f##N##_mul, (in->a, in->b)) \
   X(v_f##N##_div, (in->a, in->b)) \
   X(v_f##N##_min, (in->a, in->b)) \
   X(v_f##N##_max, (in->a, in->b)) \
-  X(v_f##N##_sqrt, (in->a)) \
+  X(v_f##N##_sqrt, (in->a))       \
   X(v_f##N##_cmp, (in->a, in->b, in->c.d[0]))
 
-#define BATCH(name, assign) \
-  void batch_##name(const In *in, Out *out, u32 count) { \
-    for (u32 i = 0; i < count; i++, in++, out++) { \
-      V128 value = {0}; \
-      trapped = 0; \
-      mxcsr_enter(in->mxcsr); \
-      assign; \
-      u32 after = mxcsr_leave(); \
+#define BATCH(name, assign)                                                                    \
+  void batch_##name(const In *in, Out *out, u32 count) {                                       \
+    for (u32 i = 0; i < count; i++, in++, out++) {                                             \
+      V128 value = {0};                                                                        \
+      trapped = 0;                                                                             \
+      mxcsr_enter(in->mxcsr);                                                                  \
+      assign;                                                                                  \
+      u32 after = mxcsr_leave();                                                               \
       *out = (Out){.value = value, .mxcsr = trapped ? trap_mxcsr : after, .trapped = trapped}; \
-    } \
+    }                                                                                          \
   }
 #define ONE(name, u, N, args) BATCH(name, value.u[0] = name args)
 #define ALL(name, args) BATCH(name, value = name args)
@@ -107,12 +107,12 @@ ALL(v_cvt_f64_f32, (in->a))
 
 #if defined(__x86_64__) && !defined(BLINK_PORTABLE_FP)
 /* Not in fp.h, as not every host has it: the oracle for softfloat's fma. */
-#define FMA(N, u, type, insn, in_, out_) \
-  static type f##N##_fma(type a, type b, type c) { \
-    __m128i x = in_(b); \
+#define FMA(N, u, type, insn, in_, out_)                                       \
+  static type f##N##_fma(type a, type b, type c) {                             \
+    __m128i x = in_(b);                                                        \
     __asm__ volatile(insn " %2, %1, %0" : "+x"(x) : "x"(in_(a)), "x"(in_(c))); \
-    return out_(x); \
-  } \
+    return out_(x);                                                            \
+  }                                                                            \
   ONE(f##N##_fma, u, N, (in->a.u[0], in->b.u[0], in->c.u[0]))
 FMA(32, d, u32, "vfmadd213ss", fp_x32, fp_u32)
 FMA(64, q, u64, "vfmadd213sd", fp_x64, fp_u64)

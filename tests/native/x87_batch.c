@@ -52,7 +52,8 @@ static void store(State *s, u64 low, u64 high, u32 size) {
 
 typedef u64 Function(Cpu *, u64, u64);
 
-void run_engine(Function *f, Function *high, u32 kind, u32 size, u64 argument, State *s, u32 count) {
+void run_engine(Function *f, Function *high, u32 kind, u32 size, u64 argument, State *s,
+                u32 count) {
   for (; count--; s++) {
     u64 memory[2];
     memcpy(memory, s->memory, sizeof memory);
@@ -112,16 +113,29 @@ static void from_saved(State *s, const Saved *from) {
 
 typedef u64 Code(Saved *before, u8 *memory, Saved *after, u64 eflags);
 
-void run_host(const u8 *code, u32 size, State *s, u32 count) {
+static void *executable(const u8 *code, u32 size) {
   void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   memcpy(page, code, size);
   mprotect(page, 4096, PROT_READ | PROT_EXEC);
-  for (; count--; s++) {
-    Saved before, after;
-    to_saved(&before, s);
-    s->eflags = ((Code *)page)(&before, s->memory, &after, s->eflags | 2) & 0x45;
-    from_saved(s, &after);
-    s->fault = 0;
-  }
+  return page;
+}
+
+static void step(Code *code, State *s, u8 *memory) {
+  Saved before, after;
+  to_saved(&before, s);
+  s->eflags = code(&before, memory, &after, s->eflags | 2) & 0x45;
+  from_saved(s, &after);
+  s->fault = 0;
+}
+
+void run_host(const u8 *code, u32 size, State *s, u32 count) {
+  void *page = executable(code, size);
+  for (; count--; s++) step((Code *)page, s, s->memory);
+  munmap(page, 4096);
+}
+
+void run_host_image(const u8 *code, u32 size, State *s, u8 *image) {
+  void *page = executable(code, size);
+  step((Code *)page, s, image);
   munmap(page, 4096);
 }

@@ -69,8 +69,9 @@ static F80 two_to_x_minus_1(Call *c) {
 
 /* --- FYL2X, FYL2XP1 --- */
 
-/* y * log2(n) for n > 0; `infinite`: n is. */
-static F80 scaled_log(Call *c, bool one, bool below_one, bool infinite, long double log2n) {
+/* y * log2(n) for n > 0, where log2(n) is log * 2**scale; `infinite`: n is. */
+static F80 scaled_log(Call *c, bool one, bool below_one, bool infinite, long double log,
+                      s32 scale) {
   SoftNumber y = c->y;
   if ((y.kind == INFINITE && one) || (y.kind == ZERO && infinite)) return invalid(c);
   if (soft_denormal(&c->env, c->x, y)) return c->a;
@@ -80,9 +81,9 @@ static F80 scaled_log(Call *c, bool one, bool below_one, bool infinite, long dou
   /* The product may leave the host's range: only fractions are multiplied. */
   s32 shift, e;
   y = soft_normalize(y);
-  u128 m = split(frexpl(log2n, &shift) * ldexpl((long double)y.m, -64), &e);
-  bool power_of_2 = !(c->x.m & (c->x.m - 1)) && log2n == rintl(log2n);
-  e += shift + y.e + 64;
+  u128 m = split(frexpl(log, &shift) * ldexpl((long double)y.m, -64), &e);
+  bool power_of_2 = !(c->x.m & (c->x.m - 1)) && scale == 0 && log == rintl(log);
+  e += shift + scale + y.e + 64;
   return pack(soft_pack(&soft_f80, &c->env, sign, m | !power_of_2, e, 64, true));
 }
 
@@ -97,7 +98,7 @@ static F80 y_log2_x(Call *c) {
   }
   bool infinite = x.kind == INFINITE;
   long double v = infinite ? 0 : value(x);
-  return scaled_log(c, is_one(c->a), !infinite && v < 1, infinite, infinite ? 0 : log2l(v));
+  return scaled_log(c, is_one(c->a), !infinite && v < 1, infinite, infinite ? 0 : log2l(v), 0);
 }
 
 static F80 y_log2_x_plus_1(Call *c) {
@@ -112,9 +113,17 @@ static F80 y_log2_x_plus_1(Call *c) {
     c->env.flags |= SOFT_PE;
     return c->a;
   }
+  /* log(1 + x) is x for small numbers, whose logarithms would leave the host's range. */
+  s32 scale = 0;
+  if (x.kind != INFINITE && (c->a.se & 0x7fff) < 16383 - 200) {
+    x = soft_normalize(x);
+    scale = x.e + 64;
+    x.e = -64;
+  }
   bool infinite = x.kind == INFINITE;
-  long double log = infinite ? 0 : log1pl(value(x)) * 1.44269504088896340735992468100189214L;
-  return scaled_log(c, false, x.sign, infinite, log);
+  long double log = infinite ? 0 : scale ? value(x) : log1pl(value(x));
+  log *= 1.44269504088896340735992468100189214L;
+  return scaled_log(c, false, x.sign, infinite, log, scale);
 }
 
 /* --- FPATAN --- */
@@ -150,9 +159,44 @@ static F80 angle(Call *c) {
 
 /* --- FSIN, FCOS, FPTAN --- */
 
-typedef long double Wave(long double);
+typedef enum { SINE, COSINE, TANGENT } Wave;
 
-static F80 periodic(Call *c, Wave *wave, F80 of_zero, u32 *c2) {
+/* x - quadrant * pi / 2 for pi of 66 bits (SDM volume 1, 8.3.8), in units of 2**-65: exact. */
+static long double reduce(SoftNumber x, u32 *quadrant) {
+  static const u128 half_pi = (u128)0x3 << 64 | 0x243f6a8885a308d3;
+  *quadrant = 0;
+  if (x.e + 63 < -1) return value(x);
+  u128 v = (u128)x.m << (x.e + 65);
+  u128 q = v / half_pi, rest = v % half_pi;
+  bool up = rest > half_pi / 2;
+  *quadrant = (u32)(q + up) & 3;
+  long double r = ldexpl((long double)(up ? half_pi - rest : rest), -65);
+  return up ? -r : r;
+}
+
+/* The function of a number that is not zero. */
+static long double wave(SoftNumber x, Wave kind) {
+  u32 quadrant, sign = kind == COSINE ? 0 : x.sign;
+  x = soft_normalize(x);
+  x.sign = 0;
+  long double r = reduce(x, &quadrant), s = sinl(r), c = cosl(r), v;
+  if (kind == TANGENT) v = quadrant & 1 ? -c / s : s / c;
+  else {
+    quadrant = (quadrant + (kind == COSINE)) & 3;
+    v = quadrant & 1 ? c : s;
+    if (quadrant & 2) v = -v;
+  }
+  return sign ? -v : v;
+}
+
+/* A number, but for something too small to see above or below it. */
+static F80 nearly(Call *c, F80 a, s32 direction) {
+  SoftNumber x = soft_normalize(decode(a));
+  u128 m = ((u128)x.m << 62) + (u128)(s128)direction;
+  return pack(soft_pack(&soft_f80, &c->env, x.sign, m, x.e - 62, 64, true));
+}
+
+static F80 periodic(Call *c, Wave kind, u32 *c2) {
   SoftNumber x = c->x;
   if (x.kind >= QNAN) return pack(soft_propagate(&soft_f80, &c->env, x, x));
   if (x.kind == INFINITE) return invalid(c);
@@ -161,7 +205,11 @@ static F80 periodic(Call *c, Wave *wave, F80 of_zero, u32 *c2) {
     return c->a;
   }
   if (soft_denormal(&c->env, x, x)) return c->a;
-  return x.kind == ZERO ? of_zero : irrational(c, wave(value(x)));
+  if (x.kind == ZERO) return kind == COSINE ? f80_one : c->a;
+  if ((c->a.se & 0x7fff) < 16383 - 40) {
+    return kind == COSINE ? nearly(c, f80_one, -1) : nearly(c, c->a, kind == SINE ? -1 : 1);
+  }
+  return irrational(c, wave(x, kind));
 }
 
 u32 f80_function(F80 r[2], F80Function function, F80 a, F80 b, u32 cw) {
@@ -172,15 +220,15 @@ u32 f80_function(F80 r[2], F80Function function, F80 a, F80 b, u32 cw) {
   case F80_YL2X: r[0] = y_log2_x(&c); break;
   case F80_YL2XP1: r[0] = y_log2_x_plus_1(&c); break;
   case F80_PATAN: r[0] = angle(&c); break;
-  case F80_SIN: r[0] = periodic(&c, sinl, a, &c2); break;
-  case F80_COS: r[0] = periodic(&c, cosl, f80_one, &c2); break;
+  case F80_SIN: r[0] = periodic(&c, SINE, &c2); break;
+  case F80_COS: r[0] = periodic(&c, COSINE, &c2); break;
   case F80_PTAN:
-    r[1] = periodic(&c, tanl, a, &c2);
+    r[1] = periodic(&c, TANGENT, &c2);
     r[0] = f80_is_nan(r[1]) ? r[1] : f80_one;
     break;
   case F80_SINCOS:
-    r[0] = periodic(&c, cosl, f80_one, &c2);
-    r[1] = periodic(&c, sinl, a, &c2);
+    r[0] = periodic(&c, COSINE, &c2);
+    r[1] = periodic(&c, SINE, &c2);
     break;
   }
   return c.env.flags | c2 | (c.env.c1 ? X87_C1 : 0);

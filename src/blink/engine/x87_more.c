@@ -226,7 +226,6 @@ void x87_fxch(Cpu *c, u32 i) {
 
 void x87_fcmov(Cpu *c, u32 i, u32 condition_holds) {
   wait(c);
-  status(c, 0);
   if (unlikely(empty(c, 0) || empty(c, i))) {
     if (stack_fault(c, 0)) set(c, 0, f80_indefinite);
   } else if (condition_holds) {

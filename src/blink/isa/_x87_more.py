@@ -233,7 +233,6 @@ def fxch(x: X87State, i: int) -> None:
 def fcmov(x: X87State, i: int, condition: int) -> None:
     """ST(0) = ST(i) if the condition holds."""
     x.wait()
-    x.status(0)
     if x.empty(0, i):
         if x.stack_fault():
             x.set(0, INDEFINITE)
