@@ -28,6 +28,14 @@ void load_segment(Cpu *c, u16 selector);
 void mxcsr_load(Cpu *c, u32 value);
 u32 mxcsr_store(Cpu *c);
 
+/* --- sse42.c; `control`: the immediate, la and lb: elements of a and b --- */
+u16 compare_strings(Cpu *c, V128 a, V128 b, u8 la, u8 lb, u8 control);
+u8 string_length(Cpu *c, V128 v, u8 control);
+u32 string_flags(Cpu *c, u16 found, u8 la, u8 lb, u8 control);
+u32 string_index(Cpu *c, u16 found, u8 control);
+V128 string_mask(Cpu *c, u16 found, u8 control);
+u32 crc32c(Cpu *c, u32 crc, u64 data, u32 bits); /* the low `bits` bits of data */
+
 /* --- bodies_mem.c --- */
 #define fxsave_body BODY(fxsave_body)
 #define fxrstor_body BODY(fxrstor_body)

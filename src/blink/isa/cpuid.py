@@ -20,7 +20,10 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "SSE": (1, 0, "edx", 25),
     "SSE2": (1, 0, "edx", 26),
     "SSE3": (1, 0, "ecx", 0),
+    "SSSE3": (1, 0, "ecx", 9),
     "CX16": (1, 0, "ecx", 13),
+    "SSE4.1": (1, 0, "ecx", 19),
+    "SSE4.2": (1, 0, "ecx", 20),
     "POPCNT": (1, 0, "ecx", 23),
     "XSAVE": (1, 0, "ecx", 26),
     "OSXSAVE": (1, 0, "ecx", 27),
@@ -32,7 +35,8 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "PREFETCHW": (0x8000_0001, 0, "ecx", 8),
 }
 ADVERTISED = (
-    "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SSE3 CX16 POPCNT SYSCALL NX RDTSCP LM LAHF_LM PREFETCHW"
+    "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SSE3 SSSE3 SSE4.1 SSE4.2 CX16 POPCNT "
+    "SYSCALL NX RDTSCP LM LAHF_LM PREFETCHW"
 ).split()
 VENDOR = "GenuineIntel"
 BRAND = "Blinkenlights virtual CPU"

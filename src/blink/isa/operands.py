@@ -39,8 +39,8 @@ def _kinds() -> dict[str, Kind]:
     for w in ("8", "16", "32", "64", "80", "128", "v", "y"):
         width = int(w) if w.isdigit() else w
         table.append(Kind(f"m{w}", "rm", "", width, mem=True))
-    # r32/m16 and the like: a full register, of which the body sees the low bits, or narrow memory
-    table += [Kind(f"r32m{w}", "rm", "gpr", w, mem=True, reg=True) for w in (8, 16)]
+    # r32/m16: a full register, of which the body sees the low bits, or narrow memory
+    table.append(Kind("r32m16", "rm", "gpr", 16, mem=True, reg=True))
     table.append(Kind("m128a", "rm", "", 128, mem=True, aligned=True))
     table.append(Kind("mem", "rm", "", 64, mem=True))  # the body gets the address
     for w in ("8", "16", "32", "64", "128"):

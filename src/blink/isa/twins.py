@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from blink.isa import cpuid
+from blink.isa import cpuid, sse42_twins
 from blink.isa.bits import Bits
 from blink.isa.state import FS, GS, RAX, RBX, RCX, RDI, RDX, RSI, SS
 
@@ -183,6 +183,7 @@ TWINS: dict[str, Twin] = {
     **{f.__name__: f for f in PLAIN},
     **{f"bit_string{w}": _bit_string(w) for w in (16, 32, 64)},
     **_strings(),
+    **sse42_twins.TWINS,
 }
 
 
