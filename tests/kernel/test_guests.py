@@ -60,7 +60,9 @@ def compare(command: list[str], folder: Path, *options: str) -> None:
     assert emulated[0] == native[0], emulated[2]
 
 
-@pytest.mark.parametrize("options", [(), ("-m",)], ids=["linear", "checked"])
+@pytest.mark.parametrize(
+    "options", [(), ("-j",), ("-m",)], ids=["default", "interpreter", "checked"]
+)
 @pytest.mark.parametrize("name", ["memory", "signals", "faults", "processes", "misc"])
 def test_same_as_the_host(
     name: str, options: tuple[str, ...], compiled: Compile, tmp_path: Path
