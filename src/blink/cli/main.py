@@ -85,6 +85,7 @@ def _options(line: CommandLine) -> Options:
     options.trace = line.counts.get("s", 0)
     options.statistics = "Z" in line
     options.checked = "m" in line or host_is_low()
+    options.translate = "j" not in line
     if "L" in line.values:
         options.log_path = os.fsencode(line.values["L"])
     if "C" in line.values:

@@ -25,6 +25,30 @@ def _class(operands: tuple[Operand, ...], *where: str) -> str:
     return "FIELD_NONE"
 
 
+# C bodies that stand for what the host's own instruction does, on registers and memory alone.
+_NATIVE_CALLS = ("udiv128", "urem128", "idiv128", "irem128", "bit_string", "rep", "read_tsc")
+_NATIVE_CALLS += ("memory_fence", "mxcsr_")
+_INTERPRETED = ("POPF", "XGETBV")  # may set TF; the guest has its own XCR0
+
+
+def copyable(f: FormHandlers) -> bool:
+    """Whether the translator may let the host run the instruction as it stands.
+
+    Not what changes state that only the interpreter keeps (x87, MMX, segments) or needs policy.
+    """
+    calls = [e.args[0] for e in f.trace.effects if e.op == "call"]
+    banks = {o.kind.bank for o in f.form.operands}
+    locations = [location for location, _ in f.trace.commits]
+    return (
+        f.trace.end[0] in ("next", "again")
+        and all(name.startswith(_NATIVE_CALLS) for name in calls)
+        and not banks & {"mm", "seg", "cr", "dr"}
+        and not any(location.startswith(("c->x87", "c->seg")) for location in locations)
+        and f.form.insn.name not in _INTERPRETED
+        and not any(e.op == "fault" and e.args[0].is_const for e in f.trace.effects)
+    )
+
+
 def _flags(f: FormHandlers) -> str:
     kinds = {"next": [], "jump": ["FORM_END"], "branch": ["FORM_END", "FORM_TWO_LINKS"]}
     kinds |= {"again": ["FORM_END", "FORM_TWO_LINKS", "FORM_AGAIN"], "stop": ["FORM_END"]}
@@ -38,6 +62,10 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_POP")
     if swaps(form):
         flags.append("FORM_SWAP")
+    if copyable(f):
+        flags.append("FORM_COPY")
+    if f.trace.end[:2] == ("stop", "SYSCALL"):
+        flags.append("FORM_SYSCALL")
     if form.no_rex_b:
         flags.append("FORM_NO_REX_B")
     if f.trace.uses_next_ip:

@@ -12,6 +12,7 @@
 
 #include "decode.h"
 #include "forms.h"
+#include "jit.h"
 #include "memory.h"
 #include "run.h"
 
@@ -108,7 +109,7 @@ static bool matches(const FormDef *f, const Insn *in) {
   return f->modes & (in->mode == 64 ? 4 : in->mode == 32 ? 2 : 1);
 }
 
-static const FormDef *find_form(const Insn *in) {
+const FormDef *form_find(const Insn *in) {
   const FormRange *range = &form_index[in->enc][in->map][in->opcode];
   for (u32 i = 0; i < range->count; i++) {
     const FormDef *f = &form_table[form_candidates[range->first + i]];
@@ -122,7 +123,7 @@ bool cache_updates_memory(Cpu *c, u64 rip) {
   Insn in;
   u32 got = memory_fetch(c->mem, rip, bytes, sizeof bytes);
   if (decode(&in, bytes, got, c->mode) != DECODE_OK || !in.has_mem) return false;
-  const FormDef *f = find_form(&in);
+  const FormDef *f = form_find(&in);
   return f && f->flags & FORM_UPDATE;
 }
 
@@ -197,7 +198,7 @@ static void fuse(Builder *b, Rec *r, const FormDef *f) {
 
 /* Appends one instruction; false when it ended the block. */
 static bool add(Builder *b, const Insn *in) {
-  const FormDef *f = find_form(in);
+  const FormDef *f = form_find(in);
   u32 number = f ? pick(f, in) : 0;
   if (!number) {
     invalid(b, in->lock && f ? 0 : 1, in->len);
@@ -297,6 +298,7 @@ void cache_flush(Cpu *c) {
   memset(k->table, 0, sizeof *k->table * (k->mask + 1));
   for (u32 i = 0; i < JUMP_SIZE; i++) c->jumps[i] = (JumpEntry){.rip = ~(u64)0};
   c->counters[COUNT_FLUSHES]++;
+  jit_flush(c);
 }
 
 void cache_sync(Cpu *c) {

@@ -97,6 +97,22 @@ typedef struct {
 
 static inline u32 jump_index(u64 rip) { return (rip ^ rip >> 12) & (JUMP_SIZE - 1); }
 
+/* What translated code reaches through the host's GS base, which points at the Cpu. */
+enum { TARGET_SIZE = 1 << 16 };
+typedef struct {
+  u64 host_rsp;
+  u64 flags;      /* EFLAGS at entry and exit */
+  u64 target;     /* of an indirect branch */
+  u64 saved_rcx;  /* while an indirect branch uses it */
+  u64 saved;      /* a register that a rewritten memory operand borrows */
+  u64 exit_thunk; /* where translated code leaves */
+  u64 exit_site;  /* the branch to patch, or 0 */
+  u32 exit_reason;
+  u32 active;     /* translated code is running, or about to */
+} JitState;
+
+typedef struct Jit Jit;
+
 struct Cpu {
   u64 gpr[GPR_SLOTS];
   u64 rip;
@@ -133,6 +149,10 @@ struct Cpu {
   u32 breakpoint_count;
   u64 resume_at;              /* do not stop at this breakpoint again when continuing from it */
   JumpEntry jumps[JUMP_SIZE]; /* targets of indirect branches, direct-mapped */
+  Jit *jit;                   /* the translator, or NULL */
+  JitState js;
+  _Alignas(4096) u8 poll[4096]; /* read-only while an interrupt waits: translated code stores here */
+  u64 targets[TARGET_SIZE];     /* host code by the low 16 bits of an indirect branch's target */
 };
 
 #endif

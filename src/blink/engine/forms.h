@@ -16,6 +16,8 @@ enum {
   FORM_ADDRESS = 64,  /* LEA: no segment base */
   FORM_ST = 128,      /* b is ModRM & 7 */
   FORM_OREG = 256,    /* b is the register in the opcode */
+  FORM_SYSCALL = 16384,
+  FORM_COPY = 8192,   /* the translator copies it */
   FORM_SWAP = 4096,   /* register form: a and b change places */
   FORM_POP = 2048,    /* an RSP-based address counts from where RSP goes */
   FORM_UPDATE = 1024, /* reads and writes its ModRM operand */
@@ -44,6 +46,10 @@ extern const u16 fuse_row[]; /* by handler: its row in `fused`, or 0 */
 extern const u16 fused[][16];
 /* `tail` is a fused pair; the handler that does `lead` before it as well, or 0. */
 u16 led_handler(u32 lead, u32 tail);
+/* The form of a decoded instruction, or NULL. */
+struct Insn;
+const FormDef *form_find(const struct Insn *in);
+
 extern const char *const form_names[];
 extern const u32 form_count;
 extern Handler *const h_handlers_linear[];

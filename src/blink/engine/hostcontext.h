@@ -15,6 +15,15 @@ static inline u64 host_fault_error(const ucontext_t *uc) {
 #endif
 }
 
+static inline u64 host_context_pc(const ucontext_t *uc) {
+#if defined(__x86_64__)
+  return (u64)uc->uc_mcontext.gregs[REG_RIP];
+#else
+  (void)uc;
+  return 0;
+#endif
+}
+
 /* The guest's MXCSR where the host register holds it, else `otherwise`.  (Linux resets the register
  * when it delivers a signal, so leaving by longjmp would lose it.) */
 static inline u32 host_context_mxcsr(const ucontext_t *uc, u32 otherwise) {

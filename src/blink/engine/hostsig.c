@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #endif
 #include "hostsig.h"
+#include "jit.h"
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -188,6 +189,7 @@ static void raise_interrupt(HostThread *t) {
   if (c == NULL) return;
   c->interrupt = 1;
   c->limit = 0;
+  jit_interrupt(c);
 }
 
 void host_thread_set_cpu(Cpu *c) {

@@ -9,6 +9,7 @@
 #include "_generated_flags.h"
 #include "bodies.h"
 #include "forms.h"
+#include "jit.h"
 #include "memory.h"
 #include "run.h"
 #include "x87.h"
@@ -178,6 +179,20 @@ static PyObject *cpu_interrupt(PyObject *self, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
+/* set_jit(on) -> bool: whether translation is on now. */
+static PyObject *cpu_set_jit(PyObject *self, PyObject *arg) {
+  Cpu *c = ((CpuObject *)self)->cpu;
+  int on = PyObject_IsTrue(arg);
+  if (on < 0) return NULL;
+  if (!on) {
+    jit_free(c->jit);
+    c->jit = NULL;
+  } else if (!c->jit) {
+    jit_new(c);
+  }
+  return PyBool_FromLong(c->jit != NULL);
+}
+
 static PyObject *cpu_syscall_args(PyObject *self, PyObject *unused) {
   (void)unused;
   const u64 *g = ((CpuObject *)self)->cpu->gpr;
@@ -255,7 +270,7 @@ static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg) {
 static PyObject *cpu_counters(PyObject *self, PyObject *unused) {
   (void)unused;
   const u64 *n = ((CpuObject *)self)->cpu->counters;
-  return Py_BuildValue("{sKsKsKsKsK}", "blocks", n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED],
+  return Py_BuildValue("{sKsKsKsKsKsK}", "translated", n[COUNT_TRANSLATED], "blocks", n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED],
                        "flushes", n[COUNT_FLUSHES], "syscalls", n[COUNT_SYSCALLS], "native",
                        n[COUNT_NATIVE]);
 }
@@ -336,6 +351,8 @@ static PyMethodDef methods[] = {
     {"interrupt", cpu_interrupt, METH_NOARGS, "Make run() return STOP_INTERRUPT soon."},
     {"syscall_args", cpu_syscall_args, METH_NOARGS, "(number, six arguments)."},
     {"set_result", cpu_set_result, METH_O, "set_result(value): RAX, modulo 2**64."},
+    {"set_jit", cpu_set_jit, METH_O,
+     "set_jit(on) -> bool: translate; False where the host or the memory mode cannot."},
     {"fxsave", cpu_fxsave, METH_NOARGS, "fxsave() -> 512 bytes in FXSAVE64 format."},
     {"fxrstor", cpu_fxrstor, METH_O, "fxrstor(bytes): the inverse of fxsave()."},
     {"cpuid", cpu_cpuid, METH_VARARGS, "cpuid(leaf, sub=0) -> (eax, ebx, ecx, edx) of the guest."},

@@ -6,27 +6,28 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include "fp.h"
 #include "hostcontext.h"
 #include "hostsig.h"
 #include "interp.h"
+#include "jit.h"
 #include "memory.h"
 #include "syscall_native.h"
 #include "x87.h"
 
-enum { ESCAPE_FAULT = 1, ESCAPE_CODE_WRITTEN };
+enum { ESCAPE_FAULT = 1, ESCAPE_CODE_WRITTEN, ESCAPE_POLL };
 
 /* --- life --- */
 
 Cpu *cpu_new(Memory *mem) {
-  Cpu *c = aligned_alloc(64, (sizeof(Cpu) + 63) & ~(size_t)63);
-  if (!c) return NULL;
-  memset(c, 0, sizeof *c);
+  Cpu *c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (c == MAP_FAILED) return NULL;
   c->cache = cache_new();
   if (!c->cache) {
-    free(c);
+    munmap(c, sizeof *c);
     return NULL;
   }
   memory_attach(mem, c);
@@ -38,8 +39,9 @@ Cpu *cpu_new(Memory *mem) {
 void cpu_free(Cpu *c) {
   memory_detach(c);
   cache_free(c->cache);
+  jit_free(c->jit);
   free(c->breakpoints);
-  free(c);
+  munmap(c, sizeof *c);
 }
 
 void cpu_reset(Cpu *c) {
@@ -176,20 +178,39 @@ void cpu_code_written(Cpu *c) {
 
 enum { SEGV_KERNEL = 0x80, ERR_WRITE = 2 };
 
+/* Which synchronous signals handlers can cause: #DE and #UD they raise by themselves. */
+static bool is_interpreted_fault(const siginfo_t *si) {
+  if (si->si_signo == SIGILL || si->si_signo == SIGTRAP) return false;
+  return si->si_signo != SIGFPE || si->si_code != FPE_INTDIV;
+}
+
+static void leave_translated(Cpu *c, const ucontext_t *uc) {
+  jit_recover(c, uc);
+  c->mxcsr = host_context_mxcsr(uc, c->mxcsr);
+}
+
 static u32 fault_vector(const siginfo_t *si) {
-  if (si->si_signo == SIGFPE) return EXC_XM;
+  if (si->si_signo == SIGILL) return EXC_UD;
+  if (si->si_signo == SIGFPE) return si->si_code == FPE_INTDIV ? EXC_DE : EXC_XM;
   return si->si_signo == SIGSEGV && si->si_code == SEGV_KERNEL ? EXC_GP : EXC_PF;
 }
 
 bool engine_host_fault(siginfo_t *si, ucontext_t *uc) {
   memory_guard_fault(si->si_addr, si->si_signo);
   Cpu *c = host_thread_cpu();
-  if (!c || !c->escape || si->si_signo == SIGILL || si->si_signo == SIGTRAP) return false;
-  if (si->si_signo == SIGFPE && si->si_code == FPE_INTDIV) return false; /* our own division */
+  if (!c || !c->escape) return false;
+  bool translated = jit_owns(c->jit, host_context_pc(uc));
+  if (translated && jit_is_poll(c, si->si_addr)) {
+    leave_translated(c, uc);
+    jit_resume(c);
+    escape(c, ESCAPE_POLL);
+  }
+  if (!translated && !is_interpreted_fault(si)) return false;
   u64 addr = (u64)si->si_addr - c->mem->skew, error = host_fault_error(uc);
   bool was_code = false;
   if (si->si_signo == SIGSEGV && memory_write_fault(c->mem, addr, &was_code) && !was_code)
     return true;
+  if (translated) leave_translated(c, uc);
   c->mxcsr = host_context_mxcsr(uc, c->mxcsr);
   if (was_code) escape(c, ESCAPE_CODE_WRITTEN);
   c->stop = STOP_FAULT;
@@ -211,10 +232,16 @@ static void enter(Cpu *c, const Rec *r) {
 #endif
 }
 
+/* Translated code counts no instructions and stops at no breakpoints. */
+static bool translates(const Cpu *c) {
+  return c->jit && c->deadline == ~(u64)0 && !c->breakpoint_count;
+}
+
 /* Sets the limit, then looks at what others may have raised meanwhile: in this order none is lost. */
 static Stop prepare(Cpu *c) {
   u64 left = c->deadline - c->icount;
   c->limit = left > BLOCK_MAX ? c->deadline - BLOCK_MAX : 0;
+  c->js.active = translates(c);
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
   memory_sync(c);
   cache_sync(c);
@@ -225,7 +252,23 @@ static Stop prepare(Cpu *c) {
   return left ? STOP_NONE : STOP_BUDGET;
 }
 
+static void run_translated(Cpu *c) {
+  u32 reason = jit_run(c);
+  if (reason == JIT_SYSCALL) {
+    c->gpr[RCX] = c->rip;
+    c->gpr[R11] = c->eflags;
+    c->stop = STOP_SYSCALL;
+  } else { /* one block, then back */
+    c->limit = 0;
+    enter(c, cache_block(c, c->rip));
+  }
+}
+
 static void run_some(Cpu *c) {
+  if (c->js.active) {
+    run_translated(c);
+    return;
+  }
   u64 left = c->deadline - c->icount;
   if (left > BLOCK_MAX) {
     enter(c, cache_block(c, c->rip));
@@ -279,6 +322,7 @@ Stop cpu_run(Cpu *c, u64 budget) {
   host_thread_set_cpu(c);
   Stop stop = loop(c);
   c->escape = NULL;
+  c->js.active = 0;
   c->mxcsr = mxcsr_leave();
   c->resume_at = stop == STOP_BREAKPOINT ? c->rip : ~(u64)0;
   host_thread_set_cpu(outer);

@@ -30,17 +30,19 @@ class Options:
 
     trace        log every system call (`-s`): 1, or 2 for long strings in full
     checked      paged memory, every access checked (`-m`)
+    translate    run translated code where the host can (off: `-j`)
     statistics   print counters at the end (`-Z`)
     log_path     file for messages (`-L`)
     log_stderr   messages go to stderr, too (`-e`)
     root         the guest's root directory (`-C`), or None
     """
 
-    __slots__ = ("checked", "log_path", "log_stderr", "root", "statistics", "trace")
+    __slots__ = ("checked", "log_path", "log_stderr", "root", "statistics", "trace", "translate")
 
     def __init__(self) -> None:
         self.trace = 0
         self.checked = False
+        self.translate = True
         self.statistics = False
         self.log_path: bytes | None = None
         self.log_stderr = False

@@ -1,0 +1,316 @@
+/* The translator's life, its way in and out, its blocks by address, and recovery from faults. */
+#define _GNU_SOURCE
+#include "jit.h"
+
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "_generated_flags.h"
+#include "jit_impl.h"
+#include "memory.h"
+#include "run.h"
+
+#if defined(__x86_64__)
+
+enum { HWCAP2_HAS_FSGSBASE = 2, TABLE_START = 1 << 14 };
+
+/* Where guests put code: non-PIE images at 4 MiB, PIE images at 0x1000_0000_0000, libraries below
+ * 0x1fff_0000_0000 (abi/layout.py). */
+static const u64 arena_address[ARENAS] = {0x60000000, 0x0fffe0000000, 0x1fff10000000};
+
+u32 jit_arena_of(u64 rip) {
+  if (rip < 0x80000000) return 0;
+  return rip - 0x0fff80000000 < 0x100000000 ? 1 : 2;
+}
+
+/* --- entry and exit, written once into each arena --- */
+
+static void move_all(Code *k, bool load) {
+  for (u8 n = 0; n < 16; n++) { /* movups */
+    if (n >= 8) put8(k, 0x44);
+    if (!load && n < 8) put8(k, 0x65);
+    if (load) {
+      put8(k, 0x0f), put8(k, 0x10), put8(k, modrm(2, n, RDI));
+      put32(k, CPU_FIELD(vec) + n * (u32)sizeof(V512));
+    } else {
+      if (n >= 8) k->at[-1] = 0x65, put8(k, 0x44);
+      put8(k, 0x0f), put8(k, 0x11);
+      put_gs(k, n, CPU_FIELD(vec) + n * (u32)sizeof(V512));
+    }
+  }
+}
+
+static const u8 callee_saved[] = {RBX, RBP, R12, R13, R14, R15};
+
+static void push_reg(Code *k, u8 reg) {
+  if (reg >= 8) put8(k, 0x41);
+  put8(k, (u8)(0x50 | (reg & 7)));
+}
+
+static void pop_reg(Code *k, u8 reg) {
+  if (reg >= 8) put8(k, 0x41);
+  put8(k, (u8)(0x58 | (reg & 7)));
+}
+
+/* enter(rdi = Cpu, rsi = code) */
+static void write_enter(Code *k) {
+  for (u32 i = 0; i < sizeof callee_saved; i++) push_reg(k, callee_saved[i]);
+  put8(k, 0x50); /* push rax: keeps the stack aligned */
+  store_gs(k, CPU_FIELD(js.host_rsp), RSP);
+  store_gs(k, CPU_FIELD(js.target), RSI);
+  move_all(k, true);
+  put8(k, 0x65), put8(k, 0xff); /* push gs:[flags]; popf */
+  put_gs(k, 6, CPU_FIELD(js.flags));
+  put8(k, 0x9d);
+  for (u8 n = 0; n < 16; n++) load_gs(k, n, CPU_FIELD(gpr) + n * 8u);
+  jump_gs(k, CPU_FIELD(js.target));
+}
+
+static void write_leave(Code *k) {
+  for (u8 n = 0; n < 16; n++) store_gs(k, CPU_FIELD(gpr) + n * 8u, n);
+  load_gs(k, RSP, CPU_FIELD(js.host_rsp));
+  put8(k, 0x9c); /* pushf; pop gs:[flags]; cld */
+  put8(k, 0x65), put8(k, 0x8f);
+  put_gs(k, 0, CPU_FIELD(js.flags));
+  put8(k, 0xfc);
+  move_all(k, false);
+  put8(k, 0x58);
+  for (u32 i = sizeof callee_saved; i-- > 0;) pop_reg(k, callee_saved[i]);
+  put8(k, 0xc3);
+}
+
+static void write_miss(Code *k, const u8 *leave) {
+  load_gs(k, RCX, CPU_FIELD(js.saved_rcx));
+  set_gs32(k, CPU_FIELD(js.exit_reason), JIT_MISS);
+  jump(k, leave);
+}
+
+static bool open_arena(JitArena *a, u64 address) {
+  for (int tries = 0; tries < 16; tries++, address += ARENA_SIZE) {
+    u8 *base = mmap((void *)address, ARENA_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (base == MAP_FAILED) continue;
+    a->base = base;
+    a->blocks = mmap(NULL, sizeof(JitBlock) * MAX_BLOCKS, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return a->blocks != MAP_FAILED;
+  }
+  return false;
+}
+
+static void start_arena(JitArena *a) {
+  Code k = {a->base};
+  a->enter = k.at;
+  write_enter(&k);
+  a->leave = k.at;
+  write_leave(&k);
+  a->miss = k.at;
+  write_miss(&k, a->leave);
+  a->at = k.at;
+  a->count = 0;
+}
+
+static void forget_targets(Cpu *c) {
+  u64 miss = (u64)c->jit->arenas[0].miss;
+  for (u32 i = 0; i < TARGET_SIZE; i++) c->targets[i] = miss;
+}
+
+Jit *jit_new(Cpu *c) {
+  if (c->mem->paged || !(getauxval(AT_HWCAP2) & HWCAP2_HAS_FSGSBASE)) return NULL;
+  Jit *j = calloc(1, sizeof *j);
+  if (!j) return NULL;
+  bool ok = true;
+  for (u32 i = 0; i < ARENAS && ok; i++) ok = open_arena(&j->arenas[i], arena_address[i]);
+  j->insns = mmap(NULL, sizeof(JitInsn) * MAX_INSNS, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  j->table_mask = TABLE_START - 1;
+  j->table = calloc(TABLE_START, sizeof *j->table);
+  if (ok && j->insns != MAP_FAILED && j->table) {
+    for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i]);
+    c->jit = j;
+    forget_targets(c);
+    return j;
+  }
+  jit_free(j);
+  return NULL;
+}
+
+void jit_free(Jit *j) {
+  if (!j) return;
+  for (u32 i = 0; i < ARENAS; i++) {
+    JitArena *a = &j->arenas[i];
+    if (a->base) munmap(a->base, ARENA_SIZE);
+    if (a->blocks && a->blocks != MAP_FAILED) munmap(a->blocks, sizeof(JitBlock) * MAX_BLOCKS);
+  }
+  if (j->insns && j->insns != MAP_FAILED) munmap(j->insns, sizeof(JitInsn) * MAX_INSNS);
+  free(j->table);
+  free(j);
+}
+
+void jit_flush(Cpu *c) {
+  Jit *j = c->jit;
+  if (!j) return;
+  for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i]);
+  memset(j->table, 0, sizeof *j->table * (j->table_mask + 1));
+  j->insn_count = j->block_count = 0;
+  forget_targets(c);
+}
+
+/* --- blocks by guest address --- */
+
+static u32 hash(u64 rip) { return (u32)((rip * 0x9e3779b97f4a7c15ull) >> 32); }
+
+static JitBlock *entry_block(const Jit *j, u32 entry) {
+  return &j->arenas[(entry - 1) >> 28].blocks[(entry - 1) & 0xfffffff];
+}
+
+static u32 *slot(const Jit *j, u64 rip) {
+  u32 i = hash(rip) & j->table_mask;
+  while (j->table[i] && entry_block(j, j->table[i])->rip != rip) i = (i + 1) & j->table_mask;
+  return &j->table[i];
+}
+
+JitBlock *jit_find(const Jit *j, u64 rip) {
+  u32 entry = *slot(j, rip);
+  return entry ? entry_block(j, entry) : NULL;
+}
+
+static void grow(Jit *j) {
+  u32 size = j->table_mask + 1;
+  u32 *old = j->table, *bigger = calloc((size_t)size * 2, sizeof *bigger);
+  if (!bigger) return;
+  j->table = bigger;
+  j->table_mask = size * 2 - 1;
+  for (u32 i = 0; i < size; i++)
+    if (old[i]) *slot(j, entry_block(j, old[i])->rip) = old[i];
+  free(old);
+}
+
+JitBlock *jit_add(Jit *j, u32 arena, u64 rip) {
+  JitArena *a = &j->arenas[arena];
+  if (++j->block_count > j->table_mask / 2) grow(j);
+  JitBlock *b = &a->blocks[a->count];
+  b->rip = rip;
+  *slot(j, rip) = 1 + (arena << 28 | a->count++);
+  return b;
+}
+
+/* --- running --- */
+
+static void set_gs_base(const Cpu *c) { __asm__ volatile("wrgsbase %0" ::"r"(c)); }
+
+static void enter(Cpu *c, const JitBlock *b) {
+  void (*go)(Cpu *, const u8 *);
+  u8 *thunk = c->jit->arenas[0].enter;
+  memcpy(&go, &thunk, sizeof go);
+  c->js.flags = ((c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c)) & ~(u64)FLAG_TF;
+  c->js.exit_site = 0;
+  set_gs_base(c);
+  go(c, b->entry);
+  c->eflags = (u32)c->js.flags | (c->eflags & FLAG_TF);
+  c->cc_op = CC_FLAGS;
+}
+
+static void link_exit(Cpu *c) {
+  u8 *site = (u8 *)c->js.exit_site;
+  u64 epoch = c->counters[COUNT_FLUSHES];
+  const JitBlock *to = jit_block(c, c->rip);
+  if (to && site && epoch == c->counters[COUNT_FLUSHES]) patch32(site, to->entry);
+}
+
+static void miss_exit(Cpu *c) {
+  c->rip = c->js.target;
+  const JitBlock *to = jit_block(c, c->rip);
+  if (to) c->targets[c->rip & (TARGET_SIZE - 1)] = (u64)to->check;
+}
+
+u32 jit_run(Cpu *c) {
+  for (;;) {
+    const JitBlock *b = jit_block(c, c->rip);
+    if (!b) return JIT_INTERPRET;
+    enter(c, b);
+    u32 reason = c->js.exit_reason;
+    if (reason == JIT_SYSCALL || reason == JIT_INTERPRET) return reason;
+    if (reason == JIT_LINK) link_exit(c);
+    else miss_exit(c);
+  }
+}
+
+/* --- signals and faults --- */
+
+bool jit_owns(const Jit *j, u64 pc) {
+  for (u32 i = 0; j && i < ARENAS; i++)
+    if (pc - (u64)j->arenas[i].base < ARENA_SIZE) return true;
+  return false;
+}
+
+void jit_interrupt(Cpu *c) {
+  if (c->jit && c->js.active) mprotect(c->poll, sizeof c->poll, PROT_READ);
+}
+
+void jit_resume(Cpu *c) { mprotect(c->poll, sizeof c->poll, PROT_READ | PROT_WRITE); }
+
+static const JitBlock *block_at(const Jit *j, u64 pc) {
+  for (u32 i = 0; i < ARENAS; i++) {
+    const JitArena *a = &j->arenas[i];
+    if (pc - (u64)a->base >= ARENA_SIZE) continue;
+    u32 low = 0, high = a->count;
+    while (high - low > 1) {
+      u32 middle = (low + high) / 2;
+      if ((u64)a->blocks[middle].check <= pc) low = middle;
+      else high = middle;
+    }
+    const JitBlock *b = &a->blocks[low];
+    if (a->count && pc >= (u64)b->check && pc - (u64)b->check < b->size) return b;
+  }
+  return NULL;
+}
+
+static void restore_lent(Cpu *c, const JitInsn *n, u64 offset) {
+  if (offset < n->lent_from) return;
+  if (n->lent) c->gpr[n->lent - 1] = c->js.saved;
+  if (n->lent_rcx) c->gpr[RCX] = c->js.saved_rcx;
+}
+
+void jit_recover(Cpu *c, const ucontext_t *uc) {
+  static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+                                REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                REG_R12, REG_R13, REG_R14, REG_R15};
+  const greg_t *g = uc->uc_mcontext.gregs;
+  for (u32 i = 0; i < 16; i++) c->gpr[i] = (u64)g[order[i]];
+  for (u32 i = 0; i < 16; i++) memcpy(&c->vec[i], &uc->uc_mcontext.fpregs->_xmm[i], 16);
+  c->eflags = ((u32)g[REG_EFL] & ~(u32)(FLAG_RF | FLAG_TF)) | (c->eflags & FLAG_TF);
+  c->cc_op = CC_FLAGS;
+  c->cur = NULL;
+  u64 pc = (u64)g[REG_RIP];
+  const JitBlock *b = block_at(c->jit, pc);
+  if (!b) __builtin_trap();
+  u64 offset = pc - (u64)b->check;
+  const JitInsn *n = &c->jit->insns[b->insns];
+  while (n[1].host <= offset && n[1].host) n++;
+  restore_lent(c, n, offset);
+  c->rip = b->rip + n->guest;
+}
+
+#else
+
+Jit *jit_new(Cpu *c) {
+  (void)c;
+  return NULL;
+}
+void jit_free(Jit *j) { (void)j; }
+void jit_flush(Cpu *c) { (void)c; }
+u32 jit_run(Cpu *c) {
+  (void)c;
+  return JIT_INTERPRET;
+}
+bool jit_owns(const Jit *j, u64 pc) {
+  (void)j, (void)pc;
+  return false;
+}
+void jit_recover(Cpu *c, const ucontext_t *uc) { (void)c, (void)uc; }
+void jit_interrupt(Cpu *c) { (void)c; }
+void jit_resume(Cpu *c) { (void)c; }
+
+#endif

@@ -1,0 +1,42 @@
+/* The x86-64 to x86-64 translator: guest registers live in the same host registers, most
+ * instructions are copied, and only control flow, far RIP-relative operands, segment overrides and
+ * what needs policy are rewritten or handed to the interpreter.  docs/internals/translator.md.
+ *
+ * Linear memory, 64-bit mode, x86-64 hosts.  It keeps no instruction counts: run() with a budget,
+ * breakpoints or hooks is the interpreter's.
+ */
+#ifndef BLINK_JIT_H
+#define BLINK_JIT_H
+#include <ucontext.h>
+
+#include "cpu.h"
+
+/* Why translated code came back; c->rip is where to go on. */
+enum {
+  JIT_LINK,    /* a direct branch that is not linked yet: js.exit_site */
+  JIT_MISS,    /* an indirect branch: js.target */
+  JIT_SYSCALL, /* c->rip is behind the instruction */
+  JIT_INTERPRET
+};
+
+/* NULL when the host cannot (no FSGSBASE, no executable memory, another architecture). */
+Jit *jit_new(Cpu *c);
+void jit_free(Jit *j);
+/* Forget all translations. */
+void jit_flush(Cpu *c);
+/* Runs translated code from c->rip until it leaves; the reason.  May leave by a fault. */
+u32 jit_run(Cpu *c);
+
+/* Whether a host address lies in translated code. */
+bool jit_owns(const Jit *j, u64 pc);
+/* In the fault handler: the guest's state, from the host's context, into the Cpu. */
+void jit_recover(Cpu *c, const ucontext_t *uc);
+/* In a signal handler: make translated code leave at its next poll. */
+void jit_interrupt(Cpu *c);
+/* Polls pass again. */
+void jit_resume(Cpu *c);
+static inline bool jit_is_poll(const Cpu *c, const void *addr) {
+  return (const u8 *)addr >= c->poll && (const u8 *)addr < c->poll + sizeof c->poll;
+}
+
+#endif

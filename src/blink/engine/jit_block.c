@@ -1,0 +1,398 @@
+/* One block of guest code to host code.
+ *
+ * A block goes on behind conditional branches that are not taken.  Flags and the red zone are the
+ * guest's: glue uses mov, lea, movzx and jrcxz only, and spills go to the Cpu.  Every branch that
+ * goes back, and every indirect entry, stores to the poll page, which is how an interrupt gets in.
+ */
+#include "jit.h"
+
+#if defined(__x86_64__)
+
+#include "decode.h"
+#include "forms.h"
+#include "jit_impl.h"
+#include "memory.h"
+#include "run.h"
+
+enum { MAX_STUBS = BLOCK_INSNS + 2, WINDOW = 64 };
+
+typedef struct {
+  Cpu *c;
+  Jit *j;
+  JitArena *a;
+  Code k;
+  u8 *check;
+  JitInsn *insn; /* of the instruction being translated */
+  u64 start, rip;
+  u32 count, stubs;
+  u8 *constant_site; /* of the return address that the block's call pushes */
+  u64 constant;
+  struct {
+    u8 *site;
+    u64 target;
+  } stub[MAX_STUBS];
+  u8 window[WINDOW + DECODE_MAX];
+  u64 window_rip;
+  u32 window_len;
+} Maker;
+
+static u32 fetch(Maker *m, const u8 **bytes) {
+  u64 offset = m->rip - m->window_rip;
+  if (offset + DECODE_MAX > m->window_len) {
+    memory_mark_code(m->c->mem, m->rip);
+    m->window_rip = m->rip;
+    m->window_len = memory_fetch(m->c->mem, m->rip, m->window, sizeof m->window);
+    if (m->window_len) memory_mark_code(m->c->mem, m->rip + m->window_len - 1);
+    offset = 0;
+  }
+  *bytes = m->window + offset;
+  return m->window_len - (u32)offset;
+}
+
+static u16 here(const Maker *m) { return (u16)(m->k.at - m->check); }
+
+static void poll(Code *k) {
+  put8(k, 0x65), put8(k, 0x88); /* mov gs:[poll], al */
+  put_gs(k, RAX, CPU_FIELD(poll));
+}
+
+static void leave(Maker *m, u32 reason, u64 rip) {
+  set_gs64(&m->k, CPU_FIELD(rip), rip);
+  set_gs32(&m->k, CPU_FIELD(js.exit_reason), reason);
+  jump(&m->k, m->a->leave);
+}
+
+/* --- direct branches --- */
+
+/* The rel32 that ends at k->at goes to `target`: to its code if there is any, else to a stub. */
+static void link_to(Maker *m, u64 target) {
+  u8 *site = m->k.at - 4;
+  const JitBlock *b = target == m->start ? NULL : jit_find(m->j, target);
+  if (target == m->start) patch32(site, m->check + m->j->insns[m->j->insn_count].host);
+  else if (b && jit_arena_of(target) == jit_arena_of(m->start)) patch32(site, b->entry);
+  else {
+    m->stub[m->stubs].site = site;
+    m->stub[m->stubs++].target = target;
+  }
+}
+
+static void jump_to(Maker *m, u64 target) {
+  put8(&m->k, 0xe9);
+  put32(&m->k, 0);
+  link_to(m, target);
+}
+
+static void branch(Maker *m, u64 target) {
+  if (target <= m->rip) poll(&m->k);
+  jump_to(m, target);
+}
+
+static void branch_if(Maker *m, u8 condition, u64 target) {
+  if (target <= m->rip) poll(&m->k);
+  put8(&m->k, 0x0f), put8(&m->k, (u8)(0x80 | condition));
+  put32(&m->k, 0);
+  link_to(m, target);
+}
+
+/* LOOPcc and JRCXZ have 8-bit displacements only: over a jump. */
+static void branch_count(Maker *m, const Insn *in, u64 target) {
+  if (target <= m->rip) poll(&m->k);
+  if (in->has_67) put8(&m->k, 0x67);
+  put8(&m->k, in->opcode), put8(&m->k, 2); /* taken: over the next instruction */
+  put8(&m->k, 0xeb), put8(&m->k, 5);
+  put8(&m->k, 0xe9);
+  put32(&m->k, 0);
+  link_to(m, target);
+}
+
+static void write_stubs(Maker *m) {
+  if (m->constant_site) {
+    patch32(m->constant_site, m->k.at);
+    put64(&m->k, m->constant);
+  }
+  for (u32 i = 0; i < m->stubs; i++) {
+    patch32(m->stub[i].site, m->k.at);
+    set_gs64(&m->k, CPU_FIELD(js.exit_site), (u64)m->stub[i].site);
+    leave(m, JIT_LINK, m->stub[i].target);
+  }
+}
+
+/* --- memory operands that cannot be copied as they stand --- */
+
+static u8 scratch(const Insn *in) {
+  static const u8 candidates[] = {RBP, RSI, RDI, RBX};
+  for (u32 i = 0; i < sizeof candidates; i++) {
+    u8 r = candidates[i];
+    if (r != in->reg && r != in->base && r != in->index && r + 4 != in->reg) return r;
+  }
+  return RBX;
+}
+
+static u32 modrm_at(const Insn *in) {
+  bool sib = in->mod != 3 && (in->modrm & 7) == 4;
+  return in->len - in->imm_size - in->disp_size - sib - 1u;
+}
+
+static bool is_segment(u8 byte) { return byte == 0x64 || byte == 0x65; }
+
+/* The instruction with [borrowed + disp32] as its operand. */
+static void rebuilt(Code *k, const u8 *bytes, const Insn *in, u8 borrowed, u32 disp) {
+  u32 at = 0, opcode = modrm_at(in);
+  while (bytes[at] == 0x66 || bytes[at] == 0xf2 || bytes[at] == 0xf3 || bytes[at] == 0xf0 ||
+         bytes[at] == 0x2e || bytes[at] == 0x36 || bytes[at] == 0x3e || bytes[at] == 0x26 ||
+         is_segment(bytes[at])) {
+    if (!is_segment(bytes[at])) put8(k, bytes[at]);
+    at++;
+  }
+  if (in->rex) put8(k, in->rex & 0xfc), at++;
+  put_bytes(k, bytes + at, opcode - at);
+  put8(k, modrm(2, in->modrm >> 3, borrowed));
+  put32(k, disp);
+  put_bytes(k, bytes + in->len - in->imm_size, in->imm_size);
+}
+
+/* lea borrowed, [borrowed + reg << scale] */
+static void add_register(Code *k, u8 borrowed, u8 reg, u8 scale) {
+  u8 base = borrowed, index = reg;
+  if (reg == RSP) base = RSP, index = borrowed;
+  put8(k, (u8)(0x48 | (index >> 3) << 1 | base >> 3));
+  put8(k, 0x8d);
+  put8(k, modrm(1, borrowed, 4));
+  put8(k, (u8)(scale << 6 | (index & 7) << 3 | (base & 7)));
+  put8(k, 0);
+}
+
+static void lend(Maker *m, u8 reg) {
+  store_gs(&m->k, CPU_FIELD(js.saved), reg);
+  m->insn->lent = 1 + reg;
+  if (!m->insn->lent_rcx) m->insn->lent_from = here(m);
+}
+
+static void with_segment(Maker *m, const u8 *bytes, const Insn *in) {
+  u8 r = scratch(in);
+  u64 next = m->rip + in->len;
+  lend(m, r);
+  load_gs(&m->k, r, in->seg == 1 + FS ? CPU_FIELD(fs_base) : CPU_FIELD(gs_base));
+  if (in->base >= 0) add_register(&m->k, r, (u8)in->base, 0);
+  if (in->index >= 0) add_register(&m->k, r, (u8)in->index, in->scale);
+  (void)next;
+  rebuilt(&m->k, bytes, in, r, (u32)in->disp);
+  load_gs(&m->k, r, CPU_FIELD(js.saved));
+}
+
+static void with_address(Maker *m, const u8 *bytes, const Insn *in, u64 address) {
+  u8 r = scratch(in);
+  lend(m, r);
+  set_reg(&m->k, r, address);
+  rebuilt(&m->k, bytes, in, r, 0);
+  load_gs(&m->k, r, CPU_FIELD(js.saved));
+}
+
+/* Copies an instruction, with its memory operand made to mean the same; false if it cannot. */
+static bool copy(Maker *m, const u8 *bytes, const Insn *in) {
+  bool plain = in->enc == ENC_LEGACY && in->disp_size != 8 && in->addr_size == 8;
+  if (in->has_mem && in->seg) {
+    if (!plain || in->rip_relative) return false;
+    with_segment(m, bytes, in);
+    return true;
+  }
+  if (in->rip_relative) {
+    u64 address = m->rip + in->len + (u64)in->disp;
+    s64 disp = (s64)(address - ((u64)m->k.at + in->len));
+    if (in->addr_size != 8) return false;
+    if (disp == (s32)disp) {
+      put_bytes(&m->k, bytes, in->len);
+      u32 value = (u32)disp;
+      memcpy(m->k.at - in->imm_size - 4, &value, 4);
+      return true;
+    }
+    if (!plain) return false;
+    with_address(m, bytes, in, address);
+    return true;
+  }
+  put_bytes(&m->k, bytes, in->len);
+  return true;
+}
+
+/* --- calls, returns, indirect branches --- */
+
+/* One 8-byte store, which the return's load can forward from; two halves cost fib a factor of 10.
+ * A high address comes from a constant behind the block. */
+static void push_return(Maker *m, u64 address) {
+  Code *k = &m->k;
+  if (address < 0x80000000) {
+    put8(k, 0x68);
+    put32(k, (u32)address);
+    return;
+  }
+  put8(k, 0xff), put8(k, 0x35); /* push qword [rip + disp32] */
+  put32(k, 0);
+  m->constant_site = k->at - 4;
+  m->constant = address;
+}
+
+static void lend_rcx(Maker *m) {
+  store_gs(&m->k, CPU_FIELD(js.saved_rcx), RCX);
+  m->insn->lent_rcx = 1;
+  m->insn->lent_from = here(m);
+}
+
+/* RCX holds the target. */
+static void through_table(Code *k) {
+  store_gs(k, CPU_FIELD(js.target), RCX);
+  put8(k, 0x0f), put8(k, 0xb7), put8(k, 0xc9); /* movzx ecx, cx */
+  put8(k, 0x65), put8(k, 0xff), put8(k, 0x24), put8(k, 0xcd);
+  put32(k, CPU_FIELD(targets));
+}
+
+static void translate_return(Maker *m, const Insn *in) {
+  lend_rcx(m);
+  put8(&m->k, 0x59); /* pop rcx */
+  if (in->opcode == 0xc2) {
+    put8(&m->k, 0x48), put8(&m->k, 0x8d), put8(&m->k, 0xa4), put8(&m->k, 0x24); /* lea rsp */
+    put32(&m->k, (u32)(u16)in->imm);
+  }
+  through_table(&m->k);
+}
+
+/* mov rcx, operand: the instruction's own ModRM operand with another opcode. */
+static bool load_target(Maker *m, const u8 *bytes, const Insn *in) {
+  u8 text[DECODE_MAX + 2];
+  u32 n = 0, from = modrm_at(in);
+  if (in->seg) text[n++] = in->seg == 1 + FS ? 0x64 : 0x65;
+  text[n++] = (u8)(0x48 | (in->rex & 3));
+  text[n++] = 0x8b;
+  text[n++] = modrm(in->mod, RCX, in->modrm);
+  memcpy(text + n, bytes + from + 1, in->len - from - 1);
+  n += in->len - from - 1;
+  Insn load;
+  if (decode(&load, text, n, 64) != DECODE_OK) return false;
+  load.disp += load.rip_relative ? (s64)in->len - load.len : 0; /* from the same next address */
+  return copy(m, text, &load);
+}
+
+/* JMP and CALL through a register or memory. */
+static bool translate_indirect(Maker *m, const u8 *bytes, const Insn *in) {
+  u8 *before = m->k.at;
+  lend_rcx(m);
+  if (in->addr_size != 8 || !load_target(m, bytes, in)) {
+    m->k.at = before;
+    return false;
+  }
+  if ((in->modrm >> 3 & 7) == 2) push_return(m, m->rip + in->len);
+  through_table(&m->k);
+  return true;
+}
+
+/* --- instructions --- */
+
+typedef enum { GO_ON, ENDED, REFUSED } Outcome;
+
+static Outcome translate_branch(Maker *m, const Insn *in) {
+  u64 next = m->rip + in->len, target = next + (u64)in->imm;
+  if (in->map == MAP_0F) {
+    branch_if(m, in->opcode & 15, target);
+    return GO_ON;
+  }
+  switch (in->opcode) {
+  case 0xe8:
+    if (target <= m->rip) poll(&m->k); /* first: a poll that faults runs the call again */
+    push_return(m, next);
+    jump_to(m, target);
+    return ENDED;
+  case 0xe9:
+  case 0xeb: branch(m, target); return ENDED;
+  case 0xe0:
+  case 0xe1:
+  case 0xe2:
+  case 0xe3: branch_count(m, in, target); return GO_ON;
+  default: branch_if(m, in->opcode & 15, target); return GO_ON;
+  }
+}
+
+static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
+  const FormDef *f = form_find(in);
+  if (!f || (in->has_66 && f->flags & FORM_END)) return REFUSED;
+  if (f->flags & FORM_SYSCALL) {
+    leave(m, JIT_SYSCALL, m->rip + in->len);
+    return ENDED;
+  }
+  if (f->flags & FORM_END && !(f->flags & FORM_AGAIN)) {
+    if (f->flags & (FORM_LINK | FORM_TWO_LINKS)) return translate_branch(m, in);
+    if (in->map == MAP_ONE_BYTE && (in->opcode == 0xc3 || in->opcode == 0xc2)) {
+      translate_return(m, in);
+      return ENDED;
+    }
+    if (in->map == MAP_ONE_BYTE && in->opcode == 0xff)
+      return translate_indirect(m, bytes, in) ? ENDED : REFUSED;
+    return REFUSED;
+  }
+  if (!(f->flags & FORM_COPY) || (f->flags & FORM_STRING && in->seg)) return REFUSED;
+  return copy(m, bytes, in) ? GO_ON : REFUSED;
+}
+
+static Outcome step(Maker *m) {
+  const u8 *bytes;
+  Insn in;
+  u32 got = fetch(m, &bytes);
+  if (decode(&in, bytes, got, 64) != DECODE_OK) return REFUSED;
+  *m->insn = (JitInsn){.host = here(m), .guest = (u16)(m->rip - m->start), .lent_from = 0xffff};
+  Outcome done = translate(m, bytes, &in);
+  if (done == REFUSED) return REFUSED;
+  m->insn++;
+  m->count++;
+  m->rip += in.len;
+  return done;
+}
+
+/* The indirect entry: is js.target this block's address?  Bits 0 to 15 are by the table's index. */
+static void write_check(Maker *m) {
+  Code *k = &m->k;
+  put8(k, 0x65), put8(k, 0x8b); /* mov ecx, gs:[target + 2] */
+  put_gs(k, RCX, CPU_FIELD(js.target) + 2);
+  put8(k, 0x8d), put8(k, 0x89); /* lea ecx, [rcx - bits 16 to 47] */
+  put32(k, -(u32)(m->start >> 16));
+  put8(k, 0xe3), put8(k, 5); /* jrcxz over the jump */
+  jump(k, m->a->miss);
+  load_gs(k, RCX, CPU_FIELD(js.saved_rcx));
+  poll(k);
+}
+
+static bool full(const Jit *j, const JitArena *a) {
+  return a->at + ARENA_MARGIN > a->base + ARENA_SIZE || a->count + 1 >= MAX_BLOCKS ||
+         j->insn_count + BLOCK_INSNS + 2 > MAX_INSNS;
+}
+
+static const JitBlock *make(Cpu *c, u64 rip) {
+  Jit *j = c->jit;
+  u32 arena = jit_arena_of(rip);
+  if (full(j, &j->arenas[arena])) cache_flush(c);
+  JitArena *a = &j->arenas[arena];
+  Maker m = {.c = c, .j = j, .a = a, .k = {a->at}, .check = a->at, .start = rip, .rip = rip};
+  m.insn = j->insns + j->insn_count;
+  write_check(&m);
+  u8 *entry = m.k.at;
+  Outcome done = GO_ON;
+  while (done == GO_ON && m.count < BLOCK_INSNS) done = step(&m);
+  if (!m.count) return NULL;
+  if (done == REFUSED) leave(&m, JIT_INTERPRET, m.rip);
+  else if (done == GO_ON) branch(&m, m.rip);
+  write_stubs(&m);
+  *m.insn++ = (JitInsn){0};
+  JitBlock *b = jit_add(j, arena, rip);
+  b->entry = entry;
+  b->check = m.check;
+  b->insns = j->insn_count;
+  b->size = (u32)(m.k.at - m.check);
+  j->insn_count = (u32)(m.insn - j->insns);
+  a->at = m.k.at;
+  c->counters[COUNT_TRANSLATED]++;
+  return b;
+}
+
+const JitBlock *jit_block(Cpu *c, u64 rip) {
+  const JitBlock *b = jit_find(c->jit, rip);
+  return b ? b : make(c, rip);
+}
+
+#endif
