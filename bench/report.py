@@ -8,7 +8,15 @@ from bench.ratios import number, ratio, spread
 from bench.records import Measurement, Results, Sample
 
 ABSENT = "-"
-ENGINES = ("native", "qemu", "blink", "blink -m")
+PAIRS = (
+    ("qemu", "native"),
+    ("blink", "native"),
+    ("blink", "qemu"),
+    ("blink -j", "qemu"),
+    ("blink -m", "blink"),
+)
+MEMORY = ("native", "qemu", "blink", "blink -j")
+RATES = ("blink", "blink -j")
 BUILD_AIM = "60 s on 2 cores with gcc"
 MEMORY_AIM = "30 MB"
 INTRODUCTION = """\
@@ -16,7 +24,7 @@ INTRODUCTION = """\
 
 Written by `./dev bench`; the raw samples are in `bench/results`. The engines ran in alternation,
 and a ratio is that of two neighbours in time: median (lowest..highest) of the rounds. 2.00 means
-twice the time. Aims are those of the issue that built the interpreter; they are no tests.
+twice the time. `blink -j` is the interpreter, to which the aims refer; they are no tests.
 """
 
 
@@ -50,19 +58,17 @@ def _conditions(results: Results, cpu: bool) -> str:
 
 
 def _times(results: Results, cpu: bool) -> str:
-    head = ["workload", "native ms", "qemu / native", "blink / native", "blink / qemu", "aim"]
-    paged = any("blink -m" in m.samples for m in results.measurements)
-    if paged:
-        head.insert(5, "blink -m / blink")
-    rows = [_time_row(m, cpu, paged) for m in results.measurements]
+    pairs = [pair for pair in PAIRS if _measured(results, pair)]
+    head = ["workload", "native ms", *(f"{ours} / {theirs}" for ours, theirs in pairs), "aim"]
+    rows = [
+        [m.title, _milliseconds(m, cpu), *(compared(m, *pair, cpu) for pair in pairs), m.aim]
+        for m in results.measurements
+    ]
     return "## Time\n\n" + table(head, rows) if rows else ""
 
 
-def _time_row(m: Measurement, cpu: bool, paged: bool) -> list[str]:
-    pairs = [("qemu", "native"), ("blink", "native"), ("blink", "qemu")]
-    pairs += [("blink -m", "blink")] if paged else []
-    cells = [compared(m, ours, theirs, cpu) for ours, theirs in pairs]
-    return [m.title, _milliseconds(m, cpu), *cells, m.aim]
+def _measured(results: Results, engines: tuple[str, str]) -> bool:
+    return any(set(engines) <= set(m.samples) for m in results.measurements)
 
 
 def _milliseconds(m: Measurement, cpu: bool) -> str:
@@ -104,23 +110,30 @@ def _outputs(samples: list[Sample]) -> set[str]:
 
 
 def _rates(results: Results, cpu: bool) -> str:
-    rows = []
-    for m in results.measurements:
-        if m.instructions and not fault(m, "blink"):
-            rates = [m.instructions / t / 1e6 for t in times(m.samples["blink"], cpu)]
-            rows.append([m.title, number(m.instructions / 1e6), str(spread(rates))])
-    head = ["workload", "million instructions", "million a second"]
+    counted = [m for m in results.measurements if m.instructions]
+    rows = [
+        [m.title, number((m.instructions or 0) / 1e6), *(rate(m, e, cpu) for e in RATES)]
+        for m in counted
+    ]
+    head = ["workload", "million instructions", *(f"{engine}, million / s" for engine in RATES)]
     note = "The time includes the start of `blink`.\n"
     return f"## Instructions a second\n\n{note}\n{table(head, rows)}" if rows else ""
+
+
+def rate(m: Measurement, engine: str, cpu: bool) -> str:
+    """Millions of instructions a second; nothing if the engine's runs went wrong."""
+    if not m.instructions or engine not in m.samples or fault(m, engine):
+        return ABSENT
+    return str(spread([m.instructions / t / 1e6 for t in times(m.samples[engine], cpu)]))
 
 
 def _memory(results: Results) -> str:
     rows = []
     for m in results.measurements:
         peaks = {e: [s.peak_kib / 1024 for s in kept] for e, kept in m.samples.items()}
-        cells = [number(median(peaks[e])) if peaks.get(e) else ABSENT for e in ENGINES[:3]]
+        cells = [number(median(peaks[e])) if peaks.get(e) else ABSENT for e in MEMORY]
         rows.append([m.title, *cells, MEMORY_AIM if m.name == "true" else ""])
-    head = ["workload", "native MiB", "qemu MiB", "blink MiB", "aim"]
+    head = ["workload", *(f"{engine}, MiB" for engine in MEMORY), "aim"]
     note = "Peak resident memory (ru_maxrss) of the largest process.\n"
     return f"## Memory\n\n{note}\n{table(head, rows)}" if rows else ""
 
