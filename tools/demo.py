@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -63,13 +64,26 @@ def show(title: str, command: tuple[str, ...]) -> bool:
     return agree
 
 
+def speed() -> str:
+    """One sentence about how fast instructions run, from `blink -Z`; empty if there is no `awk`."""
+    awk = shutil.which("awk")
+    if awk is None:
+        return ""
+    program = "BEGIN { for (i = 0; i < 1000000; i++) x += i % 7; print x }"
+    said = Outcome((str(BLINK), "-Z", awk, program)).output.decode(errors="replace")
+    numbers = dict(re.findall(r"(\w+) ([\d.]+)$", said, re.MULTILINE))
+    count = float(numbers["instructions"]) / 1e6
+    rate = float(numbers["million_instructions_per_second"])
+    return f"An awk loop of {count:.0f} million instructions ran at {rate:.0f} million a second."
+
+
 def main() -> int:
     """Runs the shows; returns 1 if one differs from the native run."""
     version = subprocess.run([str(BLINK), "-v"], capture_output=True, text=True, check=True).stdout
     print(f"\n{version.strip()}: x86-64 programs of this machine, natively and in the emulator\n")
     chosen = [(title, command) for title, command in SHOWS if shutil.which(command[0])]
     agree = [show(title, command) for title, command in chosen]
-    print(f"\n{sum(agree)} of {len(agree)} give the same output and status.", end=" ")
+    print(f"\n{sum(agree)} of {len(agree)} give the same output and status. {speed()}")
     print(f"Try: {BLINK} PROGRAM ARGS, or `man {BLINK.parent.parent}/share/man/man1/blink.1`")
     return int(not all(agree))
 
