@@ -22,18 +22,69 @@ static inline SoftNumber decode_source(F80Source a) {
   return x;
 }
 
+/* --- The host's x87 ---
+ *
+ * Its control word is X87_CW_INIT outside of these macros.  Its status flags are nobody's and only
+ * cleared when they tell too much: clearing them, and raising them again, costs 40 ns.  So first an
+ * operation runs on whatever flags there are; if it leaves some that the guest has not seen, it runs
+ * again, on the operands as they were, on clean flags.  Unmasked exceptions are left to integers. */
+
+#if defined(__x86_64__) && !defined(BLINK_PORTABLE_FP)
+
+static inline void host_control(u32 cw, u32 other) {
+  u16 word = (u16)cw;
+  if (unlikely(cw != other)) __asm__ volatile("fldcw %0" : : "m"(word));
+}
+
+#define HOST_ONCE(code, x, y) __asm__ volatile(code : "=a"(sw), "=m"(*r) : "m"(x), "m"(y))
+
+#define HOST(code, b_type, b_value)                      \
+  if (likely((cw & X87_EXCEPTIONS) == X87_EXCEPTIONS)) { \
+    F80 old_a = *a;                                      \
+    b_type old_b = b_value;                              \
+    u16 sw;                                              \
+    host_control(cw, X87_CW_INIT);                       \
+    HOST_ONCE(code, *a, b_value);                        \
+    if (unlikely(sw & X87_EXCEPTIONS & ~sticky)) {       \
+      __asm__ volatile("fnclex");                        \
+      HOST_ONCE(code, old_a, old_b);                     \
+    }                                                    \
+    host_control(X87_CW_INIT, cw);                       \
+    return sw & (X87_EXCEPTIONS | X87_C1);               \
+  }
+
+#define HOST_REGISTERS(insn)                    \
+  HOST("fldt %3\n\tfldt %2\n\t" insn            \
+       " %%st(1), %%st\n\t"                     \
+       "fnstsw %0\n\tfstpt %1\n\tfstp %%st(0)", \
+       F80, *b)
+#define HOST_MEMORY(insn, type) HOST("fldt %2\n\t" insn " %3\n\tfnstsw %0\n\tfstpt %1", type, b)
+#define HOST_UNARY(insn) HOST("fldt %2\n\t" insn "\n\tfnstsw %0\n\tfstpt %1", F80, *a)
+#define HOST_STORE(insn) HOST("fldt %2\n\t" insn " %1\n\tfnstsw %0", F80, *a)
+#else
+#define HOST_REGISTERS(insn)
+#define HOST_MEMORY(insn, type)
+#define HOST_UNARY(insn)
+#define HOST_STORE(insn)
+#endif
+
 /* --- Conversion --- */
 
 static F80Source widen(const SoftFormat *f, SoftFields a) {
+  if (likely(a.exp - 1 < f->exp_mask - 1)) { /* a normal number */
+    u64 m = soft_top(&soft_f80) | a.m << (64 - f->p);
+    u32 exponent = a.exp - (u32)f->bias + 16383;
+    return (F80Source){{m, (u16)(a.sign << 15 | exponent)}, false};
+  }
   SoftNumber x = soft_decode(f, a, false);
   u32 sign = x.sign << 15;
-  if (x.kind == ZERO) return f80_source((F80){0, (u16)sign});
+  if (x.kind == ZERO) return (F80Source){{0, (u16)sign}, false};
   if (x.kind >= INFINITE) {
     F80 v = {soft_top(&soft_f80) | x.m << (64 - f->p), (u16)(sign | 0x7fff)};
-    return f80_source(v);
+    return (F80Source){v, false};
   }
   SoftNumber n = soft_normalize(x);
-  return (F80Source){{n.m, (u16)(sign | (u32)(n.e + 63 + 16383))}, x.kind == DENORMAL};
+  return (F80Source){{n.m, (u16)(sign | (u32)(n.e + 63 + 16383))}, true};
 }
 
 F80Source f80_from_f32(u32 a) {
@@ -45,8 +96,10 @@ F80Source f80_from_f64(u64 a) {
 }
 
 F80 f80_from_int(s64 a) {
-  SoftEnv env = begin(X87_CW_INIT);
-  return pack(soft_from_int(&soft_f80, &env, a));
+  if (a == 0) return f80_zero;
+  u64 m = a < 0 ? -(u64)a : (u64)a;
+  s32 zeros = __builtin_clzll(m);
+  return (F80){m << zeros, (u16)((a < 0) << 15 | (16383 + 63 - zeros))};
 }
 
 u32 f80_load(F80 *r, F80Source a) {
@@ -65,16 +118,20 @@ static u32 store_status(const SoftEnv *env) {
   return trap ? env->flags & ~X87_PE : status(env);
 }
 
-u32 f80_to_f32(u32 *r, F80 a, u32 cw) {
+u32 f80_to_f32(u32 *r, const F80 *a, u32 cw, u32 sticky) {
+  HOST_STORE("fstps")
+  (void)sticky;
   SoftEnv env = begin(cw);
-  SoftFields x = soft_convert(&soft_f80, &soft_f32, &env, fields(a), false);
+  SoftFields x = soft_convert(&soft_f80, &soft_f32, &env, fields(*a), false);
   *r = x.sign << 31 | x.exp << 23 | (u32)x.m;
   return store_status(&env);
 }
 
-u32 f80_to_f64(u64 *r, F80 a, u32 cw) {
+u32 f80_to_f64(u64 *r, const F80 *a, u32 cw, u32 sticky) {
+  HOST_STORE("fstpl")
+  (void)sticky;
   SoftEnv env = begin(cw);
-  SoftFields x = soft_convert(&soft_f80, &soft_f64, &env, fields(a), false);
+  SoftFields x = soft_convert(&soft_f80, &soft_f64, &env, fields(*a), false);
   *r = (u64)x.sign << 63 | (u64)x.exp << 52 | x.m;
   return store_status(&env);
 }
@@ -118,67 +175,42 @@ u32 f80_rint(F80 *r, F80 a, u32 cw) {
 
 /* --- Arithmetic --- */
 
-#if defined(__x86_64__) && !defined(BLINK_PORTABLE_FP)
-
-/* The host's control word is X87_CW_INIT outside of these, and its flags are nobody's. */
-static inline void host_begin(u32 cw) {
-  u16 sw, guest = (u16)cw;
-  __asm__ volatile("fnstsw %0" : "=a"(sw));
-  if (sw & X87_EXCEPTIONS) __asm__ volatile("fnclex");
-  if (cw != X87_CW_INIT) __asm__ volatile("fldcw %0" : : "m"(guest));
-}
-
-static inline u32 host_end(u32 cw, u16 sw) {
-  static const u16 init = X87_CW_INIT;
-  if (cw != X87_CW_INIT) __asm__ volatile("fldcw %0" : : "m"(init));
-  return sw & (X87_EXCEPTIONS | X87_C1);
-}
-
-static inline bool host_can(F80Source a, F80Source b, u32 cw) {
-  return likely((cw & X87_EXCEPTIONS) == X87_EXCEPTIONS && !a.denormal && !b.denormal);
-}
-
-#define HOST(insn)                                           \
-  if (host_can(a, b, cw)) {                                  \
-    u16 sw;                                                  \
-    host_begin(cw);                                          \
-    __asm__ volatile("fldt %2\n\tfldt %3\n\t" insn           \
-                     "\n\t"                                  \
-                     "fnstsw %0\n\tfstpt %1\n\tfstp %%st(0)" \
-                     : "=a"(sw), "=m"(*r)                    \
-                     : "m"(b.v), "m"(a.v));                  \
-    return host_end(cw, sw);                                 \
-  }
-#else
-#define HOST(insn)
-#endif
-
-#define ARITHMETIC(name, insn, expression)                   \
-  u32 f80_##name(F80 *r, F80Source a, F80Source b, u32 cw) { \
-    HOST(insn)                                               \
-    SoftEnv env = begin(cw);                                 \
-    SoftNumber x = decode_source(a), y = decode_source(b);   \
-    *r = pack(expression);                                   \
-    return status(&env);                                     \
+#define ARITHMETIC(name, insn, expression)                                    \
+  static u32 name##_numbers(F80 *r, SoftNumber x, SoftNumber y, u32 cw) {     \
+    SoftEnv env = begin(cw);                                                  \
+    *r = pack(expression);                                                    \
+    return status(&env);                                                      \
+  }                                                                           \
+  u32 f80_##name(F80 *r, const F80 *a, const F80 *b, u32 cw, u32 sticky) {    \
+    HOST_REGISTERS(insn)                                                      \
+    (void)sticky;                                                             \
+    return name##_numbers(r, decode(*a), decode(*b), cw);                     \
+  }                                                                           \
+  u32 f80_##name##_f32(F80 *r, const F80 *a, u32 b, u32 cw, u32 sticky) {     \
+    HOST_MEMORY(insn "s", u32)                                                \
+    (void)sticky;                                                             \
+    return name##_numbers(r, decode(*a), decode_source(f80_from_f32(b)), cw); \
+  }                                                                           \
+  u32 f80_##name##_f64(F80 *r, const F80 *a, u64 b, u32 cw, u32 sticky) {     \
+    HOST_MEMORY(insn "l", u64)                                                \
+    (void)sticky;                                                             \
+    return name##_numbers(r, decode(*a), decode_source(f80_from_f64(b)), cw); \
   }
 
-ARITHMETIC(add, "fadd %%st(1), %%st", soft_add(&soft_f80, &env, x, y, 0))
-ARITHMETIC(sub, "fsub %%st(1), %%st", soft_add(&soft_f80, &env, x, y, 1))
-ARITHMETIC(mul, "fmul %%st(1), %%st", soft_mul(&soft_f80, &env, x, y))
-ARITHMETIC(div, "fdiv %%st(1), %%st", soft_div(&soft_f80, &env, x, y))
+ARITHMETIC(add, "fadd", soft_add(&soft_f80, &env, x, y, 0))
+ARITHMETIC(mul, "fmul", soft_mul(&soft_f80, &env, x, y))
+ARITHMETIC(sub, "fsub", soft_add(&soft_f80, &env, x, y, 1))
+ARITHMETIC(subr, "fsubr", soft_add(&soft_f80, &env, y, x, 1))
+ARITHMETIC(div, "fdiv", soft_div(&soft_f80, &env, x, y))
+ARITHMETIC(divr, "fdivr", soft_div(&soft_f80, &env, y, x))
 
-u32 f80_subr(F80 *r, F80Source a, F80Source b, u32 cw) { return f80_sub(r, b, a, cw); }
-u32 f80_divr(F80 *r, F80Source a, F80Source b, u32 cw) { return f80_div(r, b, a, cw); }
-
-static inline u32 square_root(F80 *r, F80Source a, F80Source b, u32 cw) {
-  HOST("fsqrt")
-  (void)b;
+u32 f80_sqrt(F80 *r, const F80 *a, u32 cw, u32 sticky) {
+  HOST_UNARY("fsqrt")
+  (void)sticky;
   SoftEnv env = begin(cw);
-  *r = pack(soft_sqrt(&soft_f80, &env, decode_source(a)));
+  *r = pack(soft_sqrt(&soft_f80, &env, decode(*a)));
   return status(&env);
 }
-
-u32 f80_sqrt(F80 *r, F80 a, u32 cw) { return square_root(r, f80_source(a), f80_source(a), cw); }
 
 /* |y| as an integer, where more than 2**20 is out of range anyhow. */
 static s32 scale_factor(SoftNumber y) {

@@ -87,13 +87,13 @@ static bool storable(Cpu *c) {
 
 u32 x87_fst_m32(Cpu *c) {
   u32 r = 0xffc00000;
-  if (storable(c)) status(c, f80_to_f32(&r, get(c, 0), c->x87.cw));
+  if (storable(c)) status(c, f80_to_f32(&r, at(c, 0), c->x87.cw, c->x87.sw));
   return r;
 }
 
 u64 x87_fst_m64(Cpu *c) {
   u64 r = (u64)0xfff8 << 48;
-  if (storable(c)) status(c, f80_to_f64(&r, get(c, 0), c->x87.cw));
+  if (storable(c)) status(c, f80_to_f64(&r, at(c, 0), c->x87.cw, c->x87.sw));
   return r;
 }
 
@@ -160,40 +160,46 @@ void x87_fstp_sti(Cpu *c, u32 i) { store_register(c, i, 1); }
 
 /* ST(dest) = ST(a) OP ST(b), then pop. */
 static inline void registers(Cpu *c, F80Binary *op, u32 dest, u32 a, u32 b, u32 pops) {
-  F80 v = f80_indefinite;
   wait(c);
   if (unlikely(empty(c, a) || empty(c, b))) {
     if (!stack_fault(c, 0)) return;
-    set(c, dest, v);
+    set(c, dest, f80_indefinite);
     pop_many(c, pops);
     return;
   }
-  u32 flags = op(&v, f80_source(get(c, a)), f80_source(get(c, b)), c->x87.cw);
-  deliver(c, dest, v, flags, pops);
+  F80 temporary, *v = destination(c, dest, &temporary);
+  u32 flags = op(v, at(c, a), at(c, b), c->x87.cw, c->x87.sw);
+  delivered(c, dest, v, flags, pops);
+}
+
+/* May ST(0) be computed with?  Else a masked fault makes it the indefinite. */
+static inline bool computable(Cpu *c) {
+  wait(c);
+  if (likely(!empty(c, 0))) return true;
+  if (stack_fault(c, 0)) set(c, 0, f80_indefinite);
+  return false;
 }
 
 /* ST(0) = ST(0) OP memory. */
-static inline void memory(Cpu *c, F80Binary *op, F80Source b) {
-  F80 v = f80_indefinite;
-  wait(c);
-  if (unlikely(empty(c, 0))) {
-    if (stack_fault(c, 0)) set(c, 0, v);
-    return;
-  }
-  u32 flags = op(&v, f80_source(get(c, 0)), b, c->x87.cw);
-  deliver(c, 0, v, flags, 0);
+#define MEMORY(op, b)                                   \
+  if (!computable(c)) return;                           \
+  F80 temporary, *v = destination(c, 0, &temporary);    \
+  u32 flags = op(v, at(c, 0), b, c->x87.cw, c->x87.sw); \
+  delivered(c, 0, v, flags, 0)
+
+static inline void integer(Cpu *c, F80Binary *op, s64 a) {
+  F80 b = f80_from_int(a);
+  MEMORY(op, &b);
 }
 
 #define ARITHMETIC(op)                                                             \
   void x87_f##op##_st0_sti(Cpu *c, u32 i) { registers(c, f80_##op, 0, 0, i, 0); }  \
   void x87_f##op##_sti_st0(Cpu *c, u32 i) { registers(c, f80_##op, i, i, 0, 0); }  \
   void x87_f##op##p_sti_st0(Cpu *c, u32 i) { registers(c, f80_##op, i, i, 0, 1); } \
-  void x87_f##op##_m32(Cpu *c, u32 a) { memory(c, f80_##op, f80_from_f32(a)); }    \
-  void x87_f##op##_m64(Cpu *c, u64 a) { memory(c, f80_##op, f80_from_f64(a)); }    \
-  void x87_fi##op##_m16(Cpu *c, u16 a) { memory(c, f80_##op, integer((s16)a)); }   \
-  void x87_fi##op##_m32(Cpu *c, u32 a) { memory(c, f80_##op, integer((s32)a)); }
-
-static inline F80Source integer(s64 a) { return f80_source(f80_from_int(a)); }
+  void x87_f##op##_m32(Cpu *c, u32 a) { MEMORY(f80_##op##_f32, a); }               \
+  void x87_f##op##_m64(Cpu *c, u64 a) { MEMORY(f80_##op##_f64, a); }               \
+  void x87_fi##op##_m16(Cpu *c, u16 a) { integer(c, f80_##op, (s16)a); }           \
+  void x87_fi##op##_m32(Cpu *c, u32 a) { integer(c, f80_##op, (s32)a); }
 
 ARITHMETIC(add)
 ARITHMETIC(mul)

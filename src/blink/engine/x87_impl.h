@@ -8,16 +8,14 @@
 static inline u32 physical(const Cpu *c, u32 i) { return (c->x87.top + i) & 7; }
 static inline bool empty(const Cpu *c, u32 i) { return !(c->x87.tags >> physical(c, i) & 1); }
 
-static inline F80 get(const Cpu *c, u32 i) {
-  const u8 *st = c->x87.st[physical(c, i)];
-  return (F80){*(const u64 *)st, *(const u16 *)(st + 8)};
-}
+static inline F80 *at(Cpu *c, u32 i) { return (F80 *)c->x87.st[physical(c, i)]; }
+static inline F80 get(const Cpu *c, u32 i) { return *(const F80 *)c->x87.st[physical(c, i)]; }
 
 static inline void set(Cpu *c, u32 i, F80 v) {
-  u32 n = physical(c, i);
-  *(u64 *)c->x87.st[n] = v.m;
-  *(u16 *)(c->x87.st[n] + 8) = v.se;
-  c->x87.tags |= 1 << n;
+  F80 *st = at(c, i);
+  st->m = v.m;
+  st->se = v.se;
+  c->x87.tags |= 1 << physical(c, i);
 }
 
 static inline void pop(Cpu *c) {
@@ -56,6 +54,22 @@ static inline void deliver(Cpu *c, u32 dest, F80 v, u32 flags, u32 pops) {
   if (unlikely(!delivers(c, flags))) return;
   set(c, dest, v);
   pop_many(c, pops);
+}
+
+/* Where an operation may put its result at once: ST(dest), or a temporary if it might not deliver. */
+static inline F80 *destination(Cpu *c, u32 dest, F80 *temporary) {
+  return likely((c->x87.cw & X87_BEFORE) == X87_BEFORE) ? at(c, dest) : temporary;
+}
+
+/* deliver() for a result at destination(). */
+static inline void delivered(Cpu *c, u32 dest, const F80 *v, u32 flags, u32 pops) {
+  if (likely(v == at(c, dest))) {
+    status(c, flags);
+    c->x87.tags |= 1 << physical(c, dest);
+    pop_many(c, pops);
+  } else {
+    deliver(c, dest, *v, flags, pops);
+  }
 }
 
 /* ST(0) when it is there; else a masked stack fault gives the indefinite. */

@@ -17,7 +17,7 @@ void x87_fabs(Cpu *c) {
 void x87_fsqrt(Cpu *c) {
   F80 a, r;
   if (!operand(c, &a)) return;
-  u32 flags = f80_sqrt(&r, a, c->x87.cw);
+  u32 flags = f80_sqrt(&r, at(c, 0), c->x87.cw, c->x87.sw);
   deliver(c, 0, r, flags, 0);
 }
 
