@@ -77,10 +77,16 @@ class FakeMemory:
         self.prepared.append((addr, length))
 
 
+class FakeHidden:
+    def with_room(self, function: Callable[..., Any], *args: Any) -> Any:
+        return function(*args)
+
+
 class FakeProcess:
     def __init__(self) -> None:
         self.trace = False
         self.files = None
+        self.hidden = FakeHidden()
         self.lines: list[str] = []
         self.once: set[str] = set()
 

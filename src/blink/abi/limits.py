@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from blink.abi.flags import enumeration
 
-RLIMIT_DATA, RLIMIT_STACK, RLIMIT_NOFILE, RLIMIT_AS, RLIM_NLIMITS = 2, 3, 7, 9, 16
+RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_NOFILE, RLIMIT_AS = 1, 2, 3, 7, 9
+RLIM_NLIMITS = 16
 RLIM_INFINITY = (1 << 64) - 1
 
 RLIMIT = enumeration(
     {
         "RLIMIT_CPU": 0,
-        "RLIMIT_FSIZE": 1,
+        "RLIMIT_FSIZE": RLIMIT_FSIZE,
         "RLIMIT_DATA": RLIMIT_DATA,
         "RLIMIT_STACK": RLIMIT_STACK,
         "RLIMIT_CORE": 4,

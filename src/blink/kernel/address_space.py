@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PAGE_MASK = PAGE - 1
 STACK_GUARD = 256 * PAGE  # pages kept free below a mapping that grows down
+MAX_STACK = 1 << 30
+RED_ZONE = 128
 
 
 def page_up(value: int) -> int:
@@ -276,6 +278,21 @@ class AddressSpace:
         except SysError:
             return False
         return True
+
+    def fit_stack(self, limit: int, rsp: int) -> None:
+        """Makes the initial stack as large as its limit allows, but keeps what is in use.
+
+        It is mapped in full, for the host kernel does not extend it when a call writes there.
+        """
+        pieces = [vma for vma in self._vmas if vma.label == b"[stack]"]
+        if not pieces:
+            return
+        low = pieces[0].start
+        want = max(pieces[-1].end - page_up(min(limit, MAX_STACK)), GUEST_MIN)
+        if want > low:
+            self.unmap(low, min(want, (rsp - RED_ZONE) & ~PAGE_MASK))
+        elif want < low and self.is_free(max(want - STACK_GUARD, 0), low):
+            self.map(pieces[0].piece(want, low), 0x22)
 
     def grow_down(self, address: int, limit: int) -> bool:
         """Extends a MAP_GROWSDOWN mapping to an address below it, at most `limit` bytes long."""

@@ -10,9 +10,17 @@ the guest's calls skip them by number.
 from __future__ import annotations
 
 import os
+from errno import EMFILE
 
 from blink.abi.errors import SysError
 from blink.kernel import host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 AF_UNIX, SOCK_STREAM = 1, 1
 SLOTS = 32
@@ -78,6 +86,30 @@ class HiddenFds:
                 self.fds[name] = _duplicate(fd, fd + 1)
                 host.now(host.NR_CLOSE, fd)
         host.hide(*self.fds.values())
+
+    def with_room(self, function: Callable[..., T], *args: Any) -> T:
+        """Calls a function that needs a descriptor for a moment, also when the guest has used up
+        its own (EMFILE)."""
+        try:
+            return function(*args)
+        except OSError as error:
+            if error.errno != EMFILE:
+                raise
+        limits = _raise_limit(self.low)
+        try:
+            return function(*args)
+        finally:
+            host.set_rlimit(host.RLIMIT_NOFILE, *limits)
+
+    def now(self, number: int, *args: int | bytes | bytearray) -> int:
+        """`host.now` for a call that makes a descriptor of ours for a moment."""
+        result = host.now(number, *args)
+        if result != -EMFILE:
+            return result
+        limits = _raise_limit(self.low)
+        result = host.now(number, *args)
+        host.set_rlimit(host.RLIMIT_NOFILE, *limits)
+        return result
 
 
 def _raise_limit(lowest: int) -> tuple[int, int]:

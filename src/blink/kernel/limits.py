@@ -10,7 +10,7 @@ from __future__ import annotations
 from errno import EINVAL, EPERM
 
 from blink.abi.errors import SysError
-from blink.abi.limits import RLIMIT_AS, RLIMIT_DATA, RLIMIT_NOFILE, RLIMIT_STACK
+from blink.abi.limits import RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_STACK
 from blink.kernel import host
 
 TYPE_CHECKING = False
@@ -24,11 +24,12 @@ OURS = frozenset((RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK))
 class Limits:
     """(soft, hard) by resource number; RLIM_INFINITY is 2**64 - 1."""
 
-    __slots__ = ("rows", "space")
+    __slots__ = ("file_size", "rows", "space")
 
     def __init__(self, space: AddressSpace) -> None:
         self.space = space
         self.rows: dict[int, tuple[int, int]] = {}
+        self.file_size: tuple[int, int] | None = None  # RLIMIT_FSIZE since the guest has set it
         space.size_limit, space.data_limit = self.get(RLIMIT_AS)[0], self.get(RLIMIT_DATA)[0]
 
     def get(self, resource: int) -> tuple[int, int]:
@@ -41,6 +42,8 @@ class Limits:
             result = host.set_rlimit(resource, soft, hard)
             if result < 0:
                 raise SysError(-result)
+            if resource == RLIMIT_FSIZE:
+                self.file_size = soft, hard
             return
         if soft > hard:
             raise SysError(EINVAL)
@@ -50,6 +53,10 @@ class Limits:
         self.space.size_limit = self.get(RLIMIT_AS)[0]
         self.space.data_limit = self.get(RLIMIT_DATA)[0]
 
+    def without_file_size(self) -> _FileSize:
+        """For what we write to the log: RLIMIT_FSIZE is about the guest's files."""
+        return _FileSize(self.file_size)
+
     def descriptors(self) -> int:
         """Where the numbers of the guest's descriptors end."""
         return self.get(RLIMIT_NOFILE)[0]
@@ -57,3 +64,20 @@ class Limits:
     def stack(self) -> int:
         """Bytes that the stack may grow to."""
         return self.get(RLIMIT_STACK)[0]
+
+
+class _FileSize:
+    """Lifts RLIMIT_FSIZE to its hard value for the time of a `with`."""
+
+    __slots__ = ("limits",)
+
+    def __init__(self, limits: tuple[int, int] | None) -> None:
+        self.limits = limits
+
+    def __enter__(self) -> None:
+        if self.limits is not None:
+            host.set_rlimit(RLIMIT_FSIZE, self.limits[1], self.limits[1])
+
+    def __exit__(self, *error: object) -> None:
+        if self.limits is not None:
+            host.set_rlimit(RLIMIT_FSIZE, *self.limits)

@@ -118,7 +118,8 @@ class Process:
 
     def log(self, text: str) -> None:
         """One line on the log, if there is one; never through the guest's descriptors."""
-        self.messages.line(text)
+        with self.limits.without_file_size():
+            self.messages.line(text)
 
     def log_once(self, text: str) -> None:
         """A line that is not repeated in this process."""

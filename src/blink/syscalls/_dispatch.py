@@ -9,9 +9,13 @@ from blink.abi.layout import GUEST_TOP, PAGE
 from blink.abi.signals import SYNCHRONOUS_MASK, UNBLOCKABLE
 from blink.abi.structs import IOVEC, SIGSET
 from blink.syscalls import _table
+from blink.syscalls._spec import CALLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
     from blink.kernel.task import Task
     from blink.syscalls._spec import Arg, Call
 
@@ -32,7 +36,7 @@ def dispatch(task: Task, number: int, registers: Registers) -> int:
     `number` is RAX as it was at the instruction; the kernel uses its low 32 bits.
     """
     number &= 0xFFFFFFFF
-    call = _table.find(number)
+    call = CALLS.get(number) or task.process.hidden.with_room(_table.find, number)
     if call is None:
         task.process.log_once(f"system call {number} is not implemented")
         return -ENOSYS
@@ -42,9 +46,14 @@ def dispatch(task: Task, number: int, registers: Registers) -> int:
 
 
 def _traced(task: Task, call: Call, registers: Registers) -> int:
+    traced: Callable[..., int] = task.process.hidden.with_room(_import_strace).traced
+    return traced(task, call, registers, invoke)
+
+
+def _import_strace() -> ModuleType:
     from blink.syscalls import _strace
 
-    return _strace.traced(task, call, registers, invoke)
+    return _strace
 
 
 def invoke(task: Task, call: Call, registers: Registers) -> int:

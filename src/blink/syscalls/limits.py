@@ -57,6 +57,8 @@ def _change(task: "Task", resource: int, new: int, old: int) -> int:
     was = process.limits.get(resource)
     if values is not None:
         process.limits.set(resource, *values)
+        if resource == limits.RLIMIT_STACK:
+            process.space.fit_stack(values[0], task.cpu.get("rsp"))
     if old:
         task.write_struct(old, RLIMIT, *was)
     return 0

@@ -9,7 +9,18 @@ link elsewhere that leads to /proc/self/exe or the like.
 from __future__ import annotations
 
 import os
-from errno import EACCES, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, ERANGE, EXDEV
+from errno import (
+    E2BIG,
+    EACCES,
+    EINVAL,
+    ELOOP,
+    ENAMETOOLONG,
+    ENOENT,
+    EPERM,
+    ERANGE,
+    ETXTBSY,
+    EXDEV,
+)
 
 from blink.abi import files as f
 from blink.abi import numbers as nr
@@ -21,7 +32,7 @@ from blink.vfs.resolve import UNREACHABLE, Root, check, fd_path, split, strict, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType, TracebackType
 
     from blink.kernel.process import Process
@@ -89,7 +100,9 @@ class Files:
         self._enter_root(fd)
         assert self.root is not None
         try:
-            self.root.open(self.host.call, f.AT_FDCWD, b"/", DIRECTORY)
+            os.close(self.root.open(self.host.call, f.AT_FDCWD, b"/", DIRECTORY))
+            if self.root.guest_path(where(f.AT_FDCWD)) is None:
+                os.fchdir(self.root.fd)
         except SysError as error:
             raise OSError(error.errno, os.strerror(error.errno), path) from None
 
@@ -102,7 +115,8 @@ class Files:
         """chroot(2)."""
         fd = self._open_directory(task.host, f.AT_FDCWD, path)
         try:
-            check(self.host.now(nr.NR_FACCESSAT, f.AT_FDCWD, fd_path(fd) + b"\0", os.X_OK))
+            name = fd_path(fd) + b"\0"
+            check(self.host.now(nr.NR_FACCESSAT2, f.AT_FDCWD, name, os.X_OK, f.AT_EACCESS))
             if not self.host.has_capability(CAP_SYS_CHROOT):
                 raise SysError(EPERM)
         except SysError:
@@ -136,7 +150,7 @@ class Files:
                 parent, name, slashes = split(path)
                 if not name:
                     return None
-                opened.append(self._open_directory(self.host.now, dirfd, parent))
+                opened.append(self._open_directory(self.process.hidden.now, dirfd, parent))
                 dirfd = opened[-1]
                 found = proc.own_name(where(dirfd), name)
                 if found is not None and proc.is_proc(self.host, fd_path(dirfd)):
@@ -167,7 +181,7 @@ class Files:
             return special
         if self.root is None:
             return None
-        return self.root.translate(self.host.now, dirfd, path, follow, opened)
+        return self.root.translate(self.process.hidden.now, dirfd, path, follow, opened)
 
     def _dirfd(self, registers: tuple[int, ...], arg: Arg) -> int:
         if arg.dirfd is None:
@@ -194,7 +208,7 @@ class Files:
         if int.from_bytes(data[:2], "little") != AF_UNIX or not data[2]:
             return task.guest(address), length
         path = data[2:].partition(b"\0")[0]
-        made = self.root.translate(self.host.now, f.AT_FDCWD, path, follow, opened)
+        made = self.root.translate(self.process.hidden.now, f.AT_FDCWD, path, follow, opened)
         if len(made) >= SUN_PATH_MAX:
             raise SysError(ENAMETOOLONG)
         return data[:2] + made + b"\0", len(made) + 3
@@ -206,46 +220,42 @@ class Files:
         exclusive = f.O_CREAT | f.O_EXCL
         follow = not flags & f.O_NOFOLLOW and flags & exclusive != exclusive
         name = self.own_name(dirfd, path, follow)
-        made = None if name is None else self._open_own(task, name, flags, follow)
-        if made is not None:
-            return made
-        if self.root is None:
-            fd = task.host(nr.NR_OPENAT, dirfd, path + b"\0", flags, mode)
-            if self._concerns_proc(path):
-                self._note_directory(fd)
-            return fd
+
+        def plain() -> int:
+            if self.root is None:
+                fd = task.host(nr.NR_OPENAT, dirfd, path + b"\0", flags, mode)
+                return self._noted(fd, path)
+            return self._noted(self.root.open(task.host, dirfd, path, flags, mode), path)
+
+        if name is not None:
+            return self._open_own(task, name, flags, follow, plain)
         try:
-            return self.root.open(task.host, dirfd, path, flags, mode)
-        except SysError as error:
-            if error.errno not in (ELOOP, EXDEV):
+            return plain()
+        except SysError as error:  # a link such as /dev/stdin, which leads to a magic link of /proc
+            linked = self.root is not None and error.errno in (ELOOP, EXDEV)
+            name = self._locate(dirfd, path, follow) if linked else None
+            if name is None:
                 raise
-            return self._open_linked(task, dirfd, path, flags, follow, error)
+            return self._open_own(task, name, flags, follow, plain)
 
-    def _open_linked(
-        self, task: Task, dirfd: int, path: bytes, flags: int, follow: bool, error: SysError
+    def _open_own(
+        self, task: Task, name: bytes, flags: int, follow: bool, plain: Callable[[], int]
     ) -> int:
-        """A link such as /dev/stdin, which leads to a magic link of /proc."""
-        name = self._locate(dirfd, path, follow)
-        made = None if name is None else self._open_own(task, name, flags, follow)
-        if made is None:
-            raise error
-        return made
-
-    def _open_own(self, task: Task, name: bytes, flags: int, follow: bool) -> int | None:
-        """An own entry of /proc; None where the host's will do."""
+        """Opens an own entry of /proc; `plain` opens the host's."""
+        writes = flags & f.O_ACCMODE
+        if name == proc.EXE and follow and writes:
+            raise SysError(ETXTBSY)
+        if name == proc.MEM and (writes or task.memory.skew):
+            task.process.log_once("/proc/self/mem can only be read, and not in checked memory")
+            raise SysError(EACCES)
         path = self._own_path(name, follow)
         if path is not None:
             return task.host(nr.NR_OPENAT, f.AT_FDCWD, path + b"\0", flags, 0)
-        if name == proc.MEM and (flags & f.O_ACCMODE or task.memory.skew):
-            task.process.log_once("/proc/self/mem can only be read, and not in checked memory")
-            raise SysError(EACCES)
         text = None if flags & f.O_PATH else proc.text(task, name)
+        fd = plain()
         if text is None:
-            return None
-        if flags & f.O_DIRECTORY:
-            raise SysError(ENOTDIR)
-        if flags & f.O_ACCMODE:
-            raise SysError(EACCES)
+            return fd
+        self.host.now(nr.NR_CLOSE, fd)  # it has told that the file may be opened
         return self._open_text(name, text, flags)
 
     def _open_text(self, name: bytes, text: bytes, flags: int) -> int:
@@ -264,10 +274,11 @@ class Files:
         now(nr.NR_CLOSE, reader)
         return lowest
 
-    def _note_directory(self, fd: int) -> None:
-        """From an open directory of /proc, relative paths lead there."""
-        if os.fstat(fd).st_mode & f.S_IFMT == f.S_IFDIR:
+    def _noted(self, fd: int, path: bytes) -> int:
+        """The descriptor; from an open directory of /proc, relative paths lead there."""
+        if self._concerns_proc(path) and os.fstat(fd).st_mode & f.S_IFMT == f.S_IFDIR:
             self._note_proc(fd_path(fd))
+        return fd
 
     def _note_proc(self, path: bytes) -> None:
         if not self.in_proc and proc.is_proc(self.host, path):
@@ -278,21 +289,24 @@ class Files:
         """openat2(2)."""
         if size < OPEN_HOW.size:
             raise SysError(EINVAL)
-        data = task.memory.read(how, min(size, MAX_OPEN_HOW + 1))
+        if size > MAX_OPEN_HOW:
+            raise SysError(E2BIG)
+        data = task.memory.read(how, size)
         flags, mode, resolve = OPEN_HOW.unpack(data[: OPEN_HOW.size])
         links = not resolve & (f.RESOLVE_NO_MAGICLINKS | f.RESOLVE_NO_SYMLINKS)
         follow = links and not flags & f.O_NOFOLLOW
         name = self.own_name(dirfd, path, follow)
-        made = None if name is None else self._open_own(task, name, flags, follow)
-        if made is not None:
-            return made
         scoped = resolve & (f.RESOLVE_BENEATH | f.RESOLVE_IN_ROOT)
-        if self.root is None or scoped or strict(flags, mode) != (flags, mode):
-            fd = task.host(nr.NR_OPENAT2, dirfd, path + b"\0", data, size)
-            if self._concerns_proc(path):
-                self._note_directory(fd)
-            return fd
-        return self.root.open(task.host, dirfd, path, flags, mode, resolve)
+        wrong = strict(flags, mode) != (flags, mode) or resolve & ~f.RESOLVE_KNOWN
+
+        def plain() -> int:
+            if self.root is None or scoped or wrong:
+                fd = task.host(nr.NR_OPENAT2, dirfd, path + b"\0", data, size)
+                return self._noted(fd, path)
+            fd = self.root.open(task.host, dirfd, path, flags, mode, resolve)
+            return self._noted(fd, path)
+
+        return plain() if name is None else self._open_own(task, name, flags, follow, plain)
 
     def open_executable(self, path: bytes, dirfd: int = f.AT_FDCWD, flags: int = 0) -> int:
         """Opens a program for execve(2), or for execveat(2) with O_NOFOLLOW.  Raises OSError."""
@@ -325,7 +339,7 @@ class Files:
             return min(len(target), size)
         with self.temporary() as opened:
             if self.root is not None and path:
-                path = self.root.translate(self.host.now, dirfd, path, False, opened)
+                path = self.root.translate(self.process.hidden.now, dirfd, path, False, opened)
             pointer = task.guest(buf, size, True)
             return task.host(nr.NR_READLINKAT, dirfd, path + b"\0", pointer, size)
 
@@ -337,13 +351,17 @@ class Files:
         if number is not None:
             if self.process.hides(number):
                 raise SysError(ENOENT)
-            return self._shown_target(where(number)) if name.startswith(b"fd/") else None
+            return self._shown_target(number) if name.startswith(b"fd/") else None
         if self.root is not None and name in (b"cwd", b"root"):
             return self._working_directory() if name == b"cwd" else b"/"
         return None
 
-    def _shown_target(self, target: bytes) -> bytes:
+    def _shown_target(self, fd: int) -> bytes | None:
         """Files in memory that stand for files of /proc have the name of those."""
+        try:
+            target = os.readlink(fd_path(fd))
+        except OSError:
+            return None
         start, _, rest = target.partition(proc.MEMFD_PREFIX)
         if start == b"/memfd:":
             name = rest.removesuffix(b" (deleted)")
@@ -380,12 +398,13 @@ class Files:
         """chdir(2)."""
         if self.root is None:
             task.host(nr.NR_CHDIR, path + b"\0")
-            if proc.may_name_proc(path):
-                self._note_proc(b".")
-            return 0
-        with self.temporary() as opened:
-            opened.append(self.root.open(task.host, f.AT_FDCWD, path, DIRECTORY))
-            return check(self.host.now(nr.NR_FCHDIR, opened[0]))
+        else:
+            with self.temporary() as opened:
+                opened.append(self.root.open(task.host, f.AT_FDCWD, path, DIRECTORY))
+                check(self.host.now(nr.NR_FCHDIR, opened[0]))
+        if self._concerns_proc(path):
+            self._note_proc(b".")
+        return 0
 
     def getcwd(self, task: Task, buf: int, size: int) -> int:
         """getcwd(2)."""

@@ -8,6 +8,7 @@ guest: comm, io, mounts, children.
 from __future__ import annotations
 
 import os
+import sys
 
 from blink.abi import numbers as nr
 
@@ -85,11 +86,10 @@ def text(task: Task, name: bytes) -> bytes | None:
     if module is None or task.process.image is None:
         return None
     full = f"blink.vfs._{module}"
-    __import__(full)
-    import sys
-
+    hidden = task.process.hidden
+    hidden.with_room(__import__, full)
     write: Text = getattr(sys.modules[full], name.lstrip(b"/").decode())
-    return write(task)
+    return hidden.with_room(write, task)
 
 
 class HostMapping:

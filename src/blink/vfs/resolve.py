@@ -11,7 +11,7 @@ Rejected: a textual prefix (links escape from it), and walking the parts ourselv
 from __future__ import annotations
 
 import os
-from errno import EAGAIN, ENOENT
+from errno import EAGAIN, EBADF, ENOENT, EXDEV
 
 from blink.abi import files as f
 from blink.abi import numbers as nr
@@ -48,8 +48,8 @@ def where(fd: int) -> bytes:
     link = b"/proc/self/cwd" if fd == f.AT_FDCWD else fd_path(fd)
     try:
         return os.readlink(link)
-    except OSError as error:
-        raise SysError(error.errno or ENOENT) from None
+    except OSError:
+        raise SysError(EBADF) from None
 
 
 def split(path: bytes) -> tuple[bytes, bytes, bytes]:
@@ -86,24 +86,18 @@ class Root:
         """openat(2) below the root.  `call` makes host calls: `task.host` where one may block."""
         if not path:
             raise SysError(ENOENT)
-        dirfd, path, scope = self._start(dirfd, path)
-        how = OPEN_HOW.pack(*strict(flags, mode), resolve & ~f.RESOLVE_BENEATH | scope)
-        for _ in range(RETRIES):
+        how = strict(flags, mode)
+        if not path.startswith(b"/"):
             try:
-                return check(call(nr.NR_OPENAT2, dirfd, path + b"\0", how, len(how)))
+                return _openat2(call, dirfd, path, *how, resolve | f.RESOLVE_BENEATH)
             except SysError as error:
-                if error.errno != EAGAIN or flags & f.O_NONBLOCK:
+                if error.errno != EXDEV:
                     raise
-        raise SysError(EAGAIN)
-
-    def _start(self, dirfd: int, path: bytes) -> tuple[int, bytes, int]:
-        """Where a lookup begins.  Directories outside lead only downwards."""
-        if path.startswith(b"/"):
-            return self.fd, path, f.RESOLVE_IN_ROOT
-        base = self.guest_path(where(dirfd))
-        if base is None:
-            return dirfd, path, f.RESOLVE_BENEATH
-        return self.fd, base + b"/" + path, f.RESOLVE_IN_ROOT
+            base = self.guest_path(where(dirfd))
+            if base is None:  # a directory outside leads only downwards
+                raise SysError(EXDEV)
+            path = base + b"/" + path
+        return _openat2(call, self.fd, path, *how, resolve | f.RESOLVE_IN_ROOT)
 
     def translate(
         self, call: Call, dirfd: int, path: bytes, follow: bool, opened: list[int]
@@ -115,13 +109,25 @@ class Root:
         parent, name, slashes = split(path)
         if follow or not name:
             opened.append(self.open(call, dirfd, path, f.O_PATH | f.O_CLOEXEC))
-            return fd_path(opened[-1])
+            return fd_path(opened[-1]) + (b"" if follow else b"/.")
         flags = f.O_PATH | f.O_DIRECTORY | f.O_CLOEXEC
         opened.append(self.open(call, dirfd, parent, flags))
         made = fd_path(opened[-1]) + b"/" + name
         if slashes and os.path.islink(made):  # with a slash behind it a link is always followed
-            return self.translate(call, dirfd, path, True, opened)
+            return self.translate(call, dirfd, path + b".", False, opened)
         return made + slashes
+
+
+def _openat2(call: Call, dirfd: int, path: bytes, flags: int, mode: int, resolve: int) -> int:
+    """Tries again when something on the way was moved meanwhile."""
+    how = OPEN_HOW.pack(flags, mode, resolve)
+    for _ in range(RETRIES):
+        try:
+            return check(call(nr.NR_OPENAT2, dirfd, path + b"\0", how, len(how)))
+        except SysError as error:
+            if error.errno != EAGAIN or flags & f.O_NONBLOCK:
+                raise
+    raise SysError(EAGAIN)
 
 
 def strict(flags: int, mode: int) -> tuple[int, int]:
