@@ -5,7 +5,6 @@ from __future__ import annotations
 from struct import pack
 
 from blink.abi import signals as sig
-from blink.kernel import host
 from blink.kernel.frame import Trap
 
 TYPE_CHECKING = False
