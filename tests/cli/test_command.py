@@ -184,7 +184,7 @@ def test_strings_in_full(show: Path) -> None:
 
 @pytest.mark.parametrize("mode", [(), ("-m",)])
 def test_statistics(show: Path, mode: tuple[str, ...]) -> None:
-    said = run("-Z", *mode, show)
+    said = run("-Zj", *mode, show)
     numbers = dict(line.split() for line in lines_of(said.stderr.partition("complaint")[2]))
     assert said.returncode == 1
     assert 1000 < int(numbers["instructions"]) < 1_000_000
