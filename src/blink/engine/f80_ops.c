@@ -31,9 +31,10 @@ static inline SoftNumber decode_source(F80Source a) {
 
 #if defined(__x86_64__) && !defined(BLINK_PORTABLE_FP)
 
-static inline void host_control(u32 cw, u32 other) {
+/* Load a control word where the other one is. */
+static inline void host_control(u32 cw, u32 current) {
   u16 word = (u16)cw;
-  if (unlikely(cw != other)) __asm__ volatile("fldcw %0" : : "m"(word));
+  if (unlikely(cw != current)) __asm__ volatile("fldcw %0" : : "m"(word));
 }
 
 #define HOST_ONCE(code, x, y) __asm__ volatile(code : "=a"(sw), "=m"(*r) : "m"(x), "m"(y))
