@@ -190,6 +190,9 @@ class TraceState(Operands):
     def immediate(self, w: int) -> Bits:
         return self.leaf(f"(u{w})r->imm", w)
 
+    def second_immediate(self) -> Bits:
+        return self.leaf("r->v", 8)
+
     def target(self) -> Bits:
         return self.leaf("TARGET", 64)
 

@@ -217,6 +217,7 @@ static bool add(Builder *b, const Insn *in) {
     r.a = r.b;
     r.b = a;
   }
+  if (in->nimm == 2) r.v = (u8)in->imm2;
   if (f->flags & FORM_ST) r.b = in->modrm & 7;
   r.len = in->len;
   *b->at++ = r;

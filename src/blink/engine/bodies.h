@@ -42,11 +42,16 @@ u32 crc32c(Cpu *c, u32 crc, u64 data, u32 bits); /* the low `bits` bits of data 
 void fxsave_body(Cpu *c, u64 address, u32 wide);
 void fxrstor_body(Cpu *c, u64 address, u32 wide);
 
+/* ENTER with operands of `bytes` bytes. */
+void enter_frame_linear(Cpu *c, u16 size, u8 level, u32 bytes);
+void enter_frame_paged(Cpu *c, u16 size, u8 level, u32 bytes);
+
 /* x87 images: FLDENV, FNSTENV, FRSTOR, FNSAVE; `bits` is 16 or 32.  store80: FSTP m80, FBSTP. */
 #define fldenv_image BODY(fldenv_image)
 #define fnstenv_image BODY(fnstenv_image)
 #define frstor_image BODY(frstor_image)
 #define fnsave_image BODY(fnsave_image)
+#define enter_frame BODY(enter_frame)
 #define store80 BODY(store80)
 #define check_store BODY(check_store)
 void fldenv_image(Cpu *c, u64 address, u32 bits);

@@ -59,6 +59,33 @@ void store80(Cpu *c, u64 address, u64 low, u16 high) {
   WR16(p + 8, high);
 }
 
+static u64 load_sized(Cpu *c, u64 address, u32 bytes) {
+  return bytes == 2 ? LOAD16(c, address) : LOAD64(c, address);
+}
+
+static void store_sized(Cpu *c, u64 address, u64 value, u32 bytes) {
+  if (bytes == 2) STORE16(c, address, (u16)value);
+  else STORE64(c, address, value);
+}
+
+void enter_frame(Cpu *c, u16 size, u8 level, u32 bytes) {
+  u64 rsp = c->gpr[RSP] - bytes, frame = rsp, outer = c->gpr[RBP];
+  store_sized(c, rsp, outer, bytes);
+  for (u32 i = 1; i < (level & 31u); i++) {
+    outer -= bytes;
+    rsp -= bytes;
+    store_sized(c, rsp, load_sized(c, outer, bytes), bytes);
+  }
+  if (level & 31) {
+    rsp -= bytes;
+    store_sized(c, rsp, frame, bytes);
+  }
+  rsp -= size;
+  touch(mem_wr(c, rsp, 1), true); /* the new top must be writable */
+  memcpy(&c->gpr[RBP], &frame, bytes);
+  c->gpr[RSP] = rsp;
+}
+
 #define BIT_STRING(w)                                                                    \
   u8 bit_string##w(Cpu *c, u64 address, u##w bit, u32 operation) {                       \
     raw_u##w *p = mem_wr(c, address, w / 8);                                             \

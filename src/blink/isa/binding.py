@@ -32,6 +32,10 @@ class Operands(State):
         """The immediate, sign-extended to 64 bits, cut to `w`."""
         raise NotImplementedError
 
+    def second_immediate(self) -> Bits:
+        """ENTER's nesting level, 8 bits."""
+        raise NotImplementedError
+
     def target(self) -> Bits:
         """Where a relative branch goes."""
         raise NotImplementedError
@@ -79,7 +83,7 @@ class Binder:
             return self._memory(operand, w)
         if k.where == "fixed":
             return self.s.read_fixed(k.fixed, w)
-        if k.where in ("one", "imm", "rel", "st"):
+        if k.where in ("one", "imm", "imm2", "rel", "st"):
             return self._constant(k, w)
         if not operand.reads:
             return Bits.const(0, w)
@@ -101,6 +105,8 @@ class Binder:
             return Bits.const(1, w)
         if k.where == "st":
             return self.s.stack_index()
+        if k.where == "imm2":
+            return self.s.second_immediate()
         return self.s.target() if k.where == "rel" else self.s.immediate(w)
 
     def write(self, operand: Operand, value: Bits) -> None:

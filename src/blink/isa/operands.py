@@ -66,6 +66,7 @@ def _kinds() -> dict[str, Kind]:
         Kind("dx", "fixed", "gpr", 16, fixed=2),
         Kind("imm8", "imm", "", 8),
         Kind("imm16", "imm", "", 16),
+        Kind("level", "imm2", "", 8),  # the second immediate of ENTER
         Kind("immz", "imm", "", "v"),  # at most 32 bits encoded, sign-extended to the operand size
         Kind("simm8", "imm", "", "v"),  # one byte, sign-extended to the operand size
         Kind("immv", "imm", "", "v"),  # as wide as the operand size

@@ -200,6 +200,9 @@ class Reference(Operands):
     def immediate(self, w: int) -> Bits:
         return Bits.const(self.insn["imm"], w)
 
+    def second_immediate(self) -> Bits:
+        return Bits.const(self.insn["imm2"], 8)
+
     def target(self) -> Bits:
         return Bits.const(self._next + self.insn["imm"], 64)
 

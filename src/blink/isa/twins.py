@@ -10,7 +10,7 @@ import time
 
 from blink.isa import cpuid, sse42_twins
 from blink.isa.bits import Bits
-from blink.isa.state import FS, GS, RAX, RBX, RCX, RDI, RDX, RSI, SS
+from blink.isa.state import FS, GS, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, SS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,6 +114,23 @@ def _bit_string(w: int) -> Twin:
     return body
 
 
+def enter_frame(s: Reference, size: int, level: int, count: int) -> None:
+    """ENTER with operands of `count` bytes."""
+    outer, w = int(s.gpr(RBP)), count * 8
+    frame = rsp = int(s.gpr(RSP)) - count
+    s.store(Bits.const(rsp, 64), Bits.const(outer, w))
+    for _ in range(1, level & 31):
+        outer, rsp = outer - count, rsp - count
+        s.store(Bits.const(rsp, 64), s.load(Bits.const(outer, 64), w))
+    if level & 31:
+        rsp -= count
+        s.store(Bits.const(rsp, 64), Bits.const(frame, w))
+    rsp = (rsp - size) & MASK64
+    s.memory.check_write(rsp, 1)
+    s.set_gpr(RBP, Bits.const(frame, w))
+    s.set_gpr(RSP, Bits.const(rsp, 64))
+
+
 def check_store(s: Reference, address: int, size: int) -> None:
     """#PF as a store of `size` bytes would raise it."""
     s.memory.check_write(address, size)
@@ -177,7 +194,7 @@ def _strings() -> dict[str, Twin]:
 
 PLAIN: tuple[Twin, ...] = (
     udiv128, urem128, idiv128_overflows, idiv128, irem128, cpuid_body, read_tsc, read_tsc_aux,
-    memory_fence, load_segment, mxcsr_load, mxcsr_store, check_store, store80,
+    memory_fence, load_segment, mxcsr_load, mxcsr_store, check_store, enter_frame, store80,
 )  # fmt: skip
 TWINS: dict[str, Twin] = {
     **{f.__name__: f for f in PLAIN},

@@ -93,12 +93,6 @@ def ud2(s: State) -> None:
     s.fault(6)
 
 
-@insn("HLT", Form("F4"))
-def hlt(s: State) -> None:
-    """Privileged: #GP(0) in user mode."""
-    s.fault(13)
-
-
 @insn("NOP", Form("90", no_rex_b=True), Form("0F 1F /0", "mem"), Form("0F 1F /0", "Rv"))
 def nop(s: State, *operand: Bits) -> None:
     """The operand of the long form is never accessed."""

@@ -76,6 +76,12 @@ def leave(s: State) -> None:
     s.set_gpr(RBP, value)
 
 
+@insn("ENTER", Form("C8 iw ib", "imm16 level", d64=True), sized=True)
+def enter(s: State, size: Bits, level: Bits) -> None:
+    """A C body does nested levels: it copies the enclosing frames' pointers."""
+    s.call("enter_frame", size, level, s.size // 8)
+
+
 @insn_cc("CMOV", lambda cc: [Form(f"0F {0x40 + cc:02X} /r", "rv:rw rmv")])
 def cmov(s: State, dst: Bits, src: Bits) -> Bits:
     """The source is read in any case, and a 32-bit destination's upper half cleared."""

@@ -9,93 +9,132 @@ from __future__ import annotations
 
 from blink.isa.bits import Bits, ite
 from blink.isa.spec import Form, insn
-from blink.isa.state import RAX, RDI, RSI, State
+from blink.isa.state import RAX, RCX, RDI, RSI, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Element = Callable[[State, int, int], "Bits | None"]
+
 LETTER = {8: "b", 16: "w", 32: "d", 64: "q"}
 
 
-def _step(s: State, w: int) -> Bits:
-    return ite(s.flag("DF"), Bits.const(-(w // 8), 64), Bits.const(w // 8, 64))
+def _step(s: State, w: int, a: int) -> Bits:
+    return ite(s.flag("DF"), Bits.const(-(w // 8), a), Bits.const(w // 8, a))
 
 
-def _advance(s: State, w: int, *registers: int) -> None:
+def _advance(s: State, w: int, a: int, *registers: int) -> None:
     for n in registers:
-        s.set_gpr(n, s.gpr(n) + _step(s, w))
+        s.set_gpr(n, s.gpr(n, a) + _step(s, w, a))
 
 
-def _source(s: State) -> Bits:
-    return s.string_base + s.gpr(RSI)
+def _source(s: State, a: int) -> Bits:
+    return s.string_base + s.gpr(RSI, a).zext(64)
 
 
-def _movs(s: State, w: int) -> None:
-    s.store(s.gpr(RDI), s.load(_source(s), w))
-    _advance(s, w, RSI, RDI)
+def _target(s: State, a: int) -> Bits:
+    return s.gpr(RDI, a).zext(64)
 
 
-def _stos(s: State, w: int) -> None:
-    s.store(s.gpr(RDI), s.gpr(RAX, w))
-    _advance(s, w, RDI)
+# One element of `w` bits with addresses of `a` bits.  Comparisons tell whether they found equality.
 
 
-def _lods(s: State, w: int) -> None:
-    s.set_gpr(RAX, s.load(_source(s), w))
-    _advance(s, w, RSI)
+def _movs(s: State, w: int, a: int) -> Bits | None:
+    s.store(_target(s, a), s.load(_source(s, a), w))
+    _advance(s, w, a, RSI, RDI)
+    return None
 
 
-def _scas(s: State, w: int) -> None:
-    s.flags_sub(s.gpr(RAX, w), s.load(s.gpr(RDI), w))
-    _advance(s, w, RDI)
+def _stos(s: State, w: int, a: int) -> Bits | None:
+    s.store(_target(s, a), s.gpr(RAX, w))
+    _advance(s, w, a, RDI)
+    return None
 
 
-def _cmps(s: State, w: int) -> None:
-    first = s.load(_source(s), w)
-    s.flags_sub(first, s.load(s.gpr(RDI), w))
-    _advance(s, w, RSI, RDI)
+def _lods(s: State, w: int, a: int) -> Bits | None:
+    s.set_gpr(RAX, s.load(_source(s, a), w))
+    _advance(s, w, a, RSI)
+    return None
 
 
-def _element(
-    name: str, byte: int, body: Callable[[State, int], None], prefixes: tuple[str, ...]
+def _scas(s: State, w: int, a: int) -> Bits | None:
+    first, second = s.gpr(RAX, w), s.load(_target(s, a), w)
+    s.flags_sub(first, second)
+    _advance(s, w, a, RDI)
+    return first == second
+
+
+def _cmps(s: State, w: int, a: int) -> Bits | None:
+    first = s.load(_source(s, a), w)
+    second = s.load(_target(s, a), w)
+    s.flags_sub(first, second)
+    _advance(s, w, a, RSI, RDI)
+    return first == second
+
+
+def _define(
+    name: str, encoding: int, prefix: str, a: int, body: Callable[[State, int], None]
 ) -> None:
-    """Define the plain byte and word forms, and the REP forms."""
+    """Define the byte form and the sized form of one string instruction."""
 
-    def one8(s: State) -> None:
+    def body8(s: State) -> None:
         body(s, 8)
 
-    def one(s: State) -> None:
+    def body_sized(s: State) -> None:
         body(s, s.size)
 
-    insn(f"{name}B", Form(f"{byte:02X}", asize=64))(one8)
-    insn(name, Form(f"{byte + 1:02X}", asize=64), sized=True)(one)
-    for prefix in prefixes:
-        _repeated(name, byte, prefix)
+    insn(f"{name}B", Form(f"{prefix}{encoding:02X}", asize=a))(body8)
+    insn(name, Form(f"{prefix}{encoding + 1:02X}", asize=a), sized=True)(body_sized)
 
 
-def _repeated(name: str, byte: int, prefix: str) -> None:
-    kind = "rep" if name in ("MOVS", "STOS", "LODS") else {"F3": "repe", "F2": "repne"}[prefix]
+def _bulk(kind: str, name: str) -> Callable[[State, int], None]:
+    """REP with 64-bit addresses: the C body returns 1 while elements remain."""
 
-    def many(s: State, w: int) -> None:
-        """The body returns 1 while elements remain."""
-        left = s.call(f"{kind}_{name.lower()}{w}", s.string_base, w=8)
+    def body(s: State, w: int) -> None:
+        left = s.call(f"{kind}_{name}{w}", s.string_base, w=8)
         s.again(left != 0)
 
-    def many8(s: State) -> None:
-        many(s, 8)
-
-    def many_sized(s: State) -> None:
-        many(s, s.size)
-
-    title = {"rep": "REP", "repe": "REPE", "repne": "REPNE"}[kind]
-    insn(f"{title} {name}B", Form(f"{prefix} {byte:02X}", asize=64))(many8)
-    insn(f"{title} {name}", Form(f"{prefix} {byte + 1:02X}", asize=64), sized=True)(many_sized)
+    return body
 
 
-# Before an instruction that does not compare, F2 repeats like F3.
-_element("MOVS", 0xA4, _movs, ("F3", "F2"))
-_element("STOS", 0xAA, _stos, ("F3", "F2"))
-_element("LODS", 0xAC, _lods, ("F3", "F2"))
-_element("SCAS", 0xAE, _scas, ("F3", "F2"))
-_element("CMPS", 0xA6, _cmps, ("F3", "F2"))
+def _repeated32(kind: str, element: Element) -> Callable[[State, int], None]:
+    """REP with 32-bit addresses (rare): one element at a time."""
+
+    def body(s: State, w: int) -> None:
+        count = s.gpr(RCX, 32)
+        more = count.ugt(1)
+        for _ in s.when(count != 0):
+            equal = element(s, w, 32)
+            s.set_gpr(RCX, count - 1)
+            if equal is not None:
+                more = more & (equal if kind == "repe" else ~equal)
+        s.again(more)
+
+    return body
+
+
+def _once(element: Element, a: int) -> Callable[[State, int], None]:
+    def body(s: State, w: int) -> None:
+        element(s, w, a)
+
+    return body
+
+
+def _family(name: str, opcode: int, element: Element) -> None:
+    """Define plain and REP forms.  Where nothing is compared, F2 repeats like F3."""
+    compares = name in ("SCAS", "CMPS")
+    for a in (64, 32):
+        _define(name, opcode, "", a, _once(element, a))
+    for prefix, kind in (("F3", "repe"), ("F2", "repne")):
+        kind = kind if compares else "rep"
+        title = f"{kind.upper()} {name}"
+        _define(title, opcode, f"{prefix} ", 64, _bulk(kind, name.lower()))
+        _define(title, opcode, f"{prefix} ", 32, _repeated32(kind, element))
+
+
+_family("MOVS", 0xA4, _movs)
+_family("STOS", 0xAA, _stos)
+_family("LODS", 0xAC, _lods)
+_family("SCAS", 0xAE, _scas)
+_family("CMPS", 0xA6, _cmps)
