@@ -34,7 +34,8 @@ COMPARES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 # Compares of registers that may be the end of three in one
 TAILS = {"CMP": EQUAL + UNSIGNED + SIGNED, "TEST": EQUAL + SIGN + SIGNED[2:]}
-# What may stand before such a compare and its branch: mnemonic -> with a memory operand or not
+# What may stand before such a compare and its branch: mnemonic -> with a memory operand, which is
+# loaded, or not
 LEADERS: dict[str, tuple[bool, ...]] = {
     "ADD": (False,),
     "SUB": (False,),
@@ -42,7 +43,6 @@ LEADERS: dict[str, tuple[bool, ...]] = {
     "MOV": (False, True),
     "MOVZX": (True,),
 }
-_STORES = ("88", "89", "C6", "C7", "A2", "A3")  # MOV to memory leads nothing
 _RECORD = re.compile(r"\br\b")
 
 
@@ -73,7 +73,7 @@ class Fusion:
         if v.lock:
             return
         sizes, _ = COMPARES.get(form.insn.name, ((), ()))
-        if v.size in sizes and number not in self.pairs:
+        if _width(form, v) in sizes and number not in self.pairs:
             self.pairs[number] = self._pair(add, name, form, v)
         if _leads(form, v):
             self.leaders.setdefault(number, (form, v))
@@ -88,7 +88,7 @@ class Fusion:
             lines = HandlerPrinter(s.finish(), "(r + 1)").body()
             full = f"{name}_j{CONDITIONS[cc].lower()}"
             row[cc] = add(full, lines)
-            if cc in TAILS.get(mnemonic, ()) and v.size >= 32 and not v.mem:
+            if cc in TAILS.get(mnemonic, ()) and _width(form, v) != 16 and not v.mem:
                 self.tails.setdefault(row[cc], Tail(full, lines))
         return row
 
@@ -104,7 +104,14 @@ class Fusion:
             }
 
 
+def _width(form: Form, v: Variant) -> int:
+    """Bits of the first operand, if there is one."""
+    return next((o.width(v.size) for o in form.operands), 0)
+
+
 def _leads(form: Form, v: Variant) -> bool:
-    if v.size < 32 or v.mem not in LEADERS.get(form.insn.name, ()):
+    if v.mem not in LEADERS.get(form.insn.name, ()) or _width(form, v) < 32:
         return False
-    return not (v.mem and form.encoding[:2] in _STORES) and "moffs" not in form.operands_text
+    if any(o.kind.bank not in ("gpr", "") or o.kind.where == "moffs" for o in form.operands):
+        return False
+    return all(effect.op == "load" for effect in trace(form, v).effects)
