@@ -203,8 +203,7 @@ def run_twin(op: Op, i: int, fields: State) -> State:
             operand = operand & ~mask | value
             x.pop(int(op.kind == STORE_POP))
     elif op.kind == EFLAGS_RESULT:
-        value = function(x, i) or 0
-        eflags = value if FUNCTIONS["x87_ok"](x) else eflags
+        eflags = function(x, i) or 0
     elif op.kind == WORD_RESULT:
         operand = operand & ~mask | (function(x) or 0)
     else:

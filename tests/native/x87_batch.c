@@ -70,7 +70,7 @@ void run_engine(Function *f, Function *high, u32 kind, u32 size, u64 argument, S
       }
     }
     if (kind == WORD_RESULT) store(s, r, 0, size);
-    if (kind == EFLAGS_RESULT && x87_ok(&cpu)) s->eflags = (u32)r;
+    if (kind == EFLAGS_RESULT) s->eflags = (u32)r;
     leave(s);
   }
 }

@@ -12,14 +12,14 @@ void x87_pop(Cpu *c) { pop(c); }
 
 /* --- Loads --- */
 
-/* Push what was loaded with `flags`. */
+/* Push what was loaded with `flags`.  A denormal is pushed even if DE is unmasked, as AMD does. */
 static void push(Cpu *c, F80 v, u32 flags) {
   if (unlikely(!empty(c, 7))) {
     if (!stack_fault(c, X87_C1)) return;
     v = f80_indefinite;
   } else {
     status(c, flags);
-    if (!delivers(c, flags)) return;
+    if (!delivers(c, flags & ~X87_DE)) return;
   }
   c->x87.top = physical(c, 7);
   set(c, 0, v);

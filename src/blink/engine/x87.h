@@ -14,8 +14,8 @@
  *         }
  *
  *     For m80 and BCD the first call returns the low 64 bits, the ..._hi one after it the high 16.
- *   - FCOMI and its kin return ZF, PF, CF at their EFLAGS positions (OF, SF, AF are to be cleared);
- *     as with stores, only x87_ok() says that EFLAGS may change.  They pop by themselves.
+ *   - FCOMI and its kin return ZF, PF, CF at their EFLAGS positions (OF, SF, AF are to be cleared),
+ *     and pop by themselves.
  *   - Memory images are passed as host pointers, as mem_rd and mem_wr give them, and are copied whole
  *     before or after anything changes, so a host fault inside is precise.
  * A function for a waiting instruction leaves by #MF (fault_here of run.h) when an unmasked
@@ -25,6 +25,10 @@
  * State: X87 of cpu.h.  sw holds neither TOP nor the derived bits ES (7) and B (15); fnstsw adds
  * them.  tags has a bit for each physical register that is not empty.  fop, fip and fdp are what
  * x87_note() or an image put there.  An MMX register is the significand of a physical register.
+ *
+ * Where the manuals say "undefined" or AMD's and Intel's processors differ, this is AMD's way: the
+ * step of FPREM, FLD of a denormal and FCOMI of a NaN with the exception unmasked (pushed; EFLAGS
+ * written), C1 after FCOMI and FFREE.
  *
  * blink.isa.x87_reference has a Python twin of each function under the same name.
  */
@@ -56,7 +60,7 @@ enum {
 /* An unmasked exception is pending. */
 static inline bool x87_pending(const Cpu *c) { return c->x87.sw & ~c->x87.cw & X87_EXCEPTIONS; }
 
-/* The instruction that just ran may write its memory operand or EFLAGS, and pop.  A pending
+/* The instruction that just ran may write its memory operand and pop.  A pending
  * precision exception does not keep it from that.  No wait. */
 static inline bool x87_ok(const Cpu *c) {
   return !(c->x87.sw & ~c->x87.cw & (X87_EXCEPTIONS & ~X87_PE));

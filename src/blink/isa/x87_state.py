@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blink.isa._f80 import BEFORE, C1, CONDITION, INDEFINITE
-from blink.isa._softfloat import IE
+from blink.isa._softfloat import DE, IE
 
 SF, ES, B = 1 << 6, 1 << 7, 1 << 15
 EXCEPTIONS = 0x3F
@@ -109,13 +109,14 @@ class X87State:
             self.pop(pops)
 
     def push(self, value: int, flags: int = 0) -> None:
+        """A denormal from memory is pushed even if DE is unmasked, as AMD's processors do."""
         if not self.empty(7):
             if not self.stack_fault(C1):
                 return
             value = INDEFINITE
         else:
             self.status(flags)
-            if not self.delivers(flags):
+            if not self.delivers(flags & ~DE):
                 return
         self.top = self.physical(7)
         self.set(0, value)

@@ -162,9 +162,7 @@ def compare_flags(name: str, encoding: str, function: str) -> None:
     """Define FCOMI and its kin: ZF, PF, CF in EFLAGS, the rest cleared."""
 
     def body(s: State, i: Bits) -> None:
-        status = s.call(function, i, w=32)
-        if s.call("x87_ok", w=8) != 0:
-            s.set_status(status, STATUS_MASK)
+        s.set_status(s.call(function, i, w=32), STATUS_MASK)
 
     insn(name, Form(encoding, "sti"), feature="FPU")(body)
 
