@@ -28,6 +28,10 @@ void load_segment(Cpu *c, u16 selector);
 void mxcsr_load(Cpu *c, u32 value);
 u32 mxcsr_store(Cpu *c);
 
+/* --- bmi.c --- */
+u64 deposit_bits(Cpu *c, u64 source, u64 mask);
+u64 extract_bits(Cpu *c, u64 source, u64 mask);
+
 /* --- sse42.c; `control`: the immediate, la and lb: elements of a and b --- */
 u16 compare_strings(Cpu *c, V128 a, V128 b, u8 la, u8 lb, u8 control);
 u8 string_length(Cpu *c, V128 v, u8 control);

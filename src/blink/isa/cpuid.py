@@ -24,19 +24,23 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "CX16": (1, 0, "ecx", 13),
     "SSE4.1": (1, 0, "ecx", 19),
     "SSE4.2": (1, 0, "ecx", 20),
+    "MOVBE": (1, 0, "ecx", 22),
     "POPCNT": (1, 0, "ecx", 23),
     "XSAVE": (1, 0, "ecx", 26),
     "OSXSAVE": (1, 0, "ecx", 27),
+    "BMI1": (7, 0, "ebx", 3),
+    "BMI2": (7, 0, "ebx", 8),
     "SYSCALL": (0x8000_0001, 0, "edx", 11),
     "NX": (0x8000_0001, 0, "edx", 20),
     "RDTSCP": (0x8000_0001, 0, "edx", 27),
     "LM": (0x8000_0001, 0, "edx", 29),
     "LAHF_LM": (0x8000_0001, 0, "ecx", 0),
+    "LZCNT": (0x8000_0001, 0, "ecx", 5),
     "PREFETCHW": (0x8000_0001, 0, "ecx", 8),
 }
 ADVERTISED = (
-    "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SSE3 SSSE3 SSE4.1 SSE4.2 CX16 POPCNT "
-    "SYSCALL NX RDTSCP LM LAHF_LM PREFETCHW"
+    "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SSE3 SSSE3 SSE4.1 SSE4.2 CX16 MOVBE POPCNT "
+    "BMI1 BMI2 SYSCALL NX RDTSCP LM LAHF_LM LZCNT PREFETCHW"
 ).split()
 VENDOR = "GenuineIntel"
 BRAND = "Blinkenlights virtual CPU"

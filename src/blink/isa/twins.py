@@ -131,6 +131,18 @@ def enter_frame(s: Reference, size: int, level: int, count: int) -> None:
     s.set_gpr(RSP, Bits.const(rsp, 64))
 
 
+def deposit_bits(s: Reference, source: int, mask: int) -> int:
+    """The low bits of `source`, spread to the ones of the mask."""
+    places = [i for i in range(64) if mask >> i & 1]
+    return sum((source >> n & 1) << place for n, place in enumerate(places))
+
+
+def extract_bits(s: Reference, source: int, mask: int) -> int:
+    """The bits of `source` at the ones of the mask, gathered."""
+    places = [i for i in range(64) if mask >> i & 1]
+    return sum((source >> place & 1) << n for n, place in enumerate(places))
+
+
 def check_store(s: Reference, address: int, size: int) -> None:
     """#PF as a store of `size` bytes would raise it."""
     s.memory.check_write(address, size)
@@ -195,6 +207,7 @@ def _strings() -> dict[str, Twin]:
 PLAIN: tuple[Twin, ...] = (
     udiv128, urem128, idiv128_overflows, idiv128, irem128, cpuid_body, read_tsc, read_tsc_aux,
     memory_fence, load_segment, mxcsr_load, mxcsr_store, check_store, enter_frame, store80,
+    deposit_bits, extract_bits,
 )  # fmt: skip
 TWINS: dict[str, Twin] = {
     **{f.__name__: f for f in PLAIN},
