@@ -24,6 +24,7 @@ ROWS = f"""\
   [51] = {{1, 3, {{{FD}, {{ARG_OUT, LENGTH_REF, 2, 0}}, {{ARG_OUT, LENGTH_CONST, 0, 4}}}}}}, /* getsockname */
   [72] = {{1, 3, {{{FD}, {V}, {{ARG_BY, LENGTH_CONST, 1, 0}}}}, 2, variants_72}}, /* fcntl */
   [79] = {{2, 2, {{{{ARG_OUT, LENGTH_ARG, 1, 1}}, {V}}}}}, /* getcwd */
+  [270] = {{1, 6, {{{V}, {{ARG_OUT, LENGTH_BITS, 0, 0}}, {{ARG_OUT, LENGTH_BITS, 0, 0}}, {{ARG_OUT, LENGTH_BITS, 0, 0}}, {{ARG_OUT, LENGTH_CONST, 0, 16}}, {{ARG_NULL, LENGTH_CONST, 0, 16}}}}}}, /* pselect6 */
   [271] = {{1, 5, {{{{ARG_OUT, LENGTH_ARG32, 1, 1}}, {V}, {{ARG_OUT, LENGTH_CONST, 0, 16}}, {{ARG_SIGSET, LENGTH_CONST, 0, 8}}, {V}}}}}, /* ppoll */
 """  # noqa: E501
 

@@ -22,6 +22,7 @@ from blink.syscalls._spec import (
     Iov,
     Long,
     NewFd,
+    Opaque,
     Out,
     Path,
     Sigset,
@@ -108,6 +109,13 @@ with _own_table() as made:
     @syscall(79, native=UNLESS_POLICY)
     def getcwd(task: object, buf: Out[Buffer, "size"], size: Size) -> int:
         """Python's while paths are under policy."""
+
+    @syscall(270, native=ALWAYS)
+    def pselect6(
+        task: object, nfds: Int, readfds: InOut[Bits, "nfds"], writefds: InOut[Bits, "nfds"],
+        exceptfds: InOut[Bits, "nfds"], timeout: InOut[Struct, IOVEC], mask: Opaque[Struct, IOVEC],
+    ) -> int:  # fmt: skip
+        """Python's when there is a mask."""
 
     @syscall(271, passthrough=True)
     def ppoll(

@@ -23,7 +23,7 @@ from engine.native_help import Native
 
 READ, WRITE, CLOSE, POLL, READV, WRITEV, ACCESS, PIPE = 0, 1, 3, 7, 19, 20, 21, 22
 SELECT, GETPID, GETSOCKNAME = 23, 39, 51
-DUP2, FCNTL, GETCWD, PPOLL = 33, 72, 79, 271
+DUP2, FCNTL, GETCWD, PSELECT, PPOLL, ENOENT = 33, 72, 79, 270, 271, 2
 BASE = 0x1900_0000_0000
 PAGE = 4096
 UNMAPPED = BASE + 8 * PAGE
@@ -109,6 +109,19 @@ def test_paths_into_proc_are_pythons(native: Native, path: bytes, done: bool) ->
     native.hide(0, 0, paths=True)
     native.write(DATA, path + b"\0")
     assert native.call(ACCESS, DATA, os.R_OK).done == done
+
+
+def test_an_empty_path_names_no_file(native: Native) -> None:
+    native.write(DATA, b"\0")
+    assert rax(native, ACCESS, DATA, os.R_OK) == -ENOENT
+    native.write(DATA, b"/\0")
+    assert not native.call(ACCESS, DATA, os.R_OK).done
+
+
+def test_only_null_in_place_of_a_structure_with_pointers(native: Native) -> None:
+    native.write(DATA, struct.pack("<qq", 0, 1000))
+    assert rax(native, PSELECT, 0, 0, 0, 0, DATA, 0) == 0
+    assert not native.call(PSELECT, 0, 0, 0, 0, DATA, DATA + 64).done
 
 
 def test_calls_under_policy(native: Native) -> None:

@@ -104,6 +104,8 @@ def _kind(call: Call, arg: Arg) -> str:
         return _VALUES.get(arg.type.show, "ARG_VALUE")
     if arg.type.kind == "by":
         return "ARG_BY"
+    if arg.type.opaque:
+        return "ARG_NULL"
     if arg.type.direction not in _DIRECTIONS:
         raise ValueError(f"{call.name}: {arg.name} has no direction")
     way = "IN" if arg.type.direction == "in" else "OUT"

@@ -142,12 +142,13 @@ static bool names_proc(const char *path, u64 length) {
   return false;
 }
 
+/* A bad pointer is the host's to refuse, and an empty path names no file but a descriptor's. */
 static NOINLINE bool is_plain_path(Memory *mem, u64 addr) {
   char path[PATH_LIMIT];
   u64 unread;
   if (addr == 0) return true;
-  s64 length = memory_read_cstr(mem, addr, path, sizeof path, &unread);
-  return length < 0 || !names_proc(path, (u64)length); /* a bad pointer is the host's to refuse */
+  s64 length = memory_read_cstr(mem, addr, path, native_paths ? sizeof path : 1, &unread);
+  return length <= 0 || (native_paths && !names_proc(path, (u64)length));
 }
 
 static const NativeArg *find_variant(const NativeCall *call, u32 value) {
@@ -158,8 +159,9 @@ static const NativeArg *find_variant(const NativeCall *call, u32 value) {
 
 /* What an argument is in this call; NULL when Python must look at it. */
 static const NativeArg *settle(const Translation *t, const NativeArg *arg, u64 value) {
-  if (arg->kind == ARG_PATH) return native_paths && is_plain_path(t->cpu->mem, value) ? arg : NULL;
+  if (arg->kind == ARG_PATH) return is_plain_path(t->cpu->mem, value) ? arg : NULL;
   if (arg->kind == ARG_NEW_FD) return is_hidden(value) ? NULL : arg;
+  if (arg->kind == ARG_NULL) return value == 0 ? arg : NULL;
   if (arg->kind == ARG_BY) return find_variant(t->call, (u32)t->guest[arg->from]);
   return arg;
 }

@@ -15,9 +15,10 @@ typedef enum {
   ARG_OUT,     /* the host writes there; in-and-out too */
   ARG_IOV_IN,  /* an array of iovecs whose buffers the host reads */
   ARG_IOV_OUT, /* ... writes */
-  ARG_PATH,    /* Python's unless native_paths is set and it cannot concern /proc */
+  ARG_PATH,    /* Python's unless it is empty, or native_paths is set and it cannot concern /proc */
   ARG_NEW_FD,  /* a number that the guest claims; Python's when it is ours */
   ARG_SIGSET,  /* a signal mask for the time of the call */
+  ARG_NULL,    /* a structure that Python must look at, unless there is none */
   ARG_BY,      /* what the variant of argument `from`'s value says; Python's when there is none */
 } NativeKind;
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Annotated as If
     from typing import Annotated as In
     from typing import Annotated as InOut
+    from typing import Annotated as Opaque
     from typing import Annotated as Out
     from typing import Annotated as Unless
     from typing import Any, TypeAlias, TypeVar
@@ -83,6 +84,7 @@ __all__ = [
     "Mode",
     "NewFd",
     "Off",
+    "Opaque",
     "OptionalPath",
     "Out",
     "Path",
@@ -130,11 +132,12 @@ class Type:
     optional   a path that may be NULL
     follow     whether a path's last symbolic link is followed; or (argument, bit, the bit's sense)
     choices    value of the argument that `length` names -> Type
+    opaque     the engine cannot pass it, so that a call with it (not NULL) is Python's
     """
 
     __slots__ = (
-        "bits", "choices", "direction", "flags", "follow", "kind", "layout", "length", "optional",
-        "show", "signed",
+        "bits", "choices", "direction", "flags", "follow", "kind", "layout", "length", "opaque",
+        "optional", "show", "signed",
     )  # fmt: skip
 
     def __init__(self, kind: str, bits: int = 64, signed: bool = False, show: str = "dec") -> None:
@@ -149,25 +152,31 @@ class Type:
         self.optional = False
         self.follow: bool | tuple[str, int, bool] = True
         self.choices: dict[int, Type] | None = None
+        self.opaque = False
 
     def copy(self) -> Type:
         twin = Type(self.kind, self.bits, self.signed, self.show)
-        for name in ("direction", "length", "layout", "flags", "optional", "follow", "choices"):
+        for name in self.__slots__:
             setattr(twin, name, getattr(self, name))
         return twin
 
 
 class _Directed:
-    """`In[...]`, `Out[...]`, `InOut[...]`: a pointer kind, then its layout and its length rule."""
+    """`In[...]`, `Out[...]`, `InOut[...]`: a pointer kind, then its layout and its length rule.
 
-    __slots__ = ("direction",)
+    `Opaque[...]` is an In whose structure holds pointers.
+    """
 
-    def __init__(self, direction: str) -> None:
+    __slots__ = ("direction", "opaque")
+
+    def __init__(self, direction: str, opaque: bool = False) -> None:
         self.direction = direction
+        self.opaque = opaque
 
     def __getitem__(self, items: tuple[Type, *tuple[Layout | int | str, ...]]) -> Type:
         made = items[0].copy()
         made.direction = self.direction
+        made.opaque = self.opaque
         for item in items[1:]:
             if isinstance(item, Layout):
                 made.layout = item
@@ -251,6 +260,7 @@ if not TYPE_CHECKING:
     InOut = _Directed("inout")
     Flags = _Flags()
     By = _By()
+    Opaque = _Directed("in", opaque=True)
     If = _Follow(True)
     Unless = _Follow(False)
 

@@ -9,6 +9,7 @@ from blink.abi.file_structs import EPOLL_EVENT, POLLFD, SIGSET_ARGUMENT
 from blink.abi.signals import SYNCHRONOUS_MASK, UNBLOCKABLE
 from blink.abi.structs import ITIMERSPEC, S32, SIGSET, TIMESPEC, TIMEVAL
 from blink.syscalls._spec import (
+    ALWAYS,
     Array,
     Bits,
     Fd,
@@ -16,6 +17,7 @@ from blink.syscalls._spec import (
     In,
     InOut,
     Int,
+    Opaque,
     Out,
     Path,
     Sigset,
@@ -77,7 +79,7 @@ def select(
     """Implements select(2)."""
 
 
-@syscall(270)
+@syscall(270, native=ALWAYS)
 def pselect6(
     task: "Task",
     nfds: Int,
@@ -85,7 +87,7 @@ def pselect6(
     writing: InOut[Bits, "nfds"],
     exceptional: InOut[Bits, "nfds"],
     timeout: InOut[Struct, TIMESPEC],
-    mask: In[Struct, SIGSET_ARGUMENT],
+    mask: Opaque[Struct, SIGSET_ARGUMENT],
 ) -> int:
     """Implements pselect6(2)."""
     length = (min(max(nfds, 0), MAX_DESCRIPTORS) + 63) // 64 * 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from blink.vfs.proc import HostMapping, host_mappings, read, shown_path
+from blink.vfs.proc import HostMapping, guest_mappings, read, shown_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def maps(task: Task) -> bytes:
 
 def _lines(task: Task) -> Iterator[tuple[Vma, bytes]]:
     skew = task.memory.skew
-    mappings = host_mappings()
+    mappings = guest_mappings(task.memory)
     starts = [mapping.start for mapping in mappings]
     for vma in task.process.space:
         at = bisect_right(starts, vma.start + skew) - 1

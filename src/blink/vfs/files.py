@@ -139,6 +139,9 @@ class Files:
         """The entry of this process in /proc that a path names, see `proc.own_name`."""
         if not self._concerns_proc(path):
             return None
+        name = proc.plain_name(path)
+        if name is not None and self.root is None:
+            return name
         try:
             return self._locate(dirfd, path, follow)
         except SysError:

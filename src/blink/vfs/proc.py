@@ -11,20 +11,25 @@ import os
 import sys
 
 from blink.abi import numbers as nr
+from blink.abi.layout import GUEST_TOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from blink._engine import Memory
     from blink.kernel.process import Process
     from blink.kernel.task import Task
+    from blink.loader import Image
 
     Text = Callable[[Task], bytes]
 
 PROC_SUPER_MAGIC = 0x9FA0
 STATFS_SIZE = 120
 MEMFD_PREFIX = b"blink:"
+CHUNK = 1 << 16
+SELF = b"/proc/self/"
 
 EXE, MEM, CPUINFO = b"exe", b"mem", b"/cpuinfo"
 # Name -> module that writes it; the modules are imported when a guest asks.
@@ -74,6 +79,14 @@ def own_name(directory: bytes, name: bytes) -> bytes | None:
     return None
 
 
+def plain_name(path: bytes) -> bytes | None:
+    """The name in a path of the form /proc/self/NAME: most that programs ask for."""
+    name = path[len(SELF) :]
+    if not path.startswith(SELF) or b"/" in name or name in (b"", b".", b".."):
+        return None
+    return name
+
+
 def descriptor(name: bytes) -> int | None:
     """N of `fd/N` or `fdinfo/N`."""
     folder, _, number = name.partition(b"/")
@@ -114,21 +127,53 @@ def read(path: str) -> bytes:
         return file.readall()
 
 
-def host_mappings() -> list[HostMapping]:
-    """In order of their addresses."""
-    return [HostMapping(line) for line in read("/proc/self/maps").splitlines()]
+def guest_mappings(memory: Memory) -> list[HostMapping]:
+    """The host's mappings where guests live, in order.  Our own lie behind; they are not read."""
+    end = GUEST_TOP + memory.skew
+    text = b""
+    fd = os.open("/proc/self/maps", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while chunk := os.read(fd, CHUNK):
+            text += chunk
+            if int(text[text.rfind(b"\n", 0, -1) + 1 :].partition(b"-")[0], 16) >= end:
+                break
+    finally:
+        os.close(fd)
+    mappings = [HostMapping(line) for line in text.splitlines()]
+    return [mapping for mapping in mappings if mapping.start < end]
 
 
 def exe_path(process: Process) -> bytes:
-    """The host's path of the guest's program: the file that its first segment maps."""
+    """The host's path of the guest's program, without links."""
     image = process.image
     if image is None or not image.segments:
         return b""
-    address = image.segments[0].start + process.memory.skew
-    for mapping in host_mappings():
+    return _named(image) or _mapped(image.segments[0].start, process) or image.path
+
+
+def _named(image: Image) -> bytes | None:
+    """The path that the program was started by, if that still leads to it."""
+    try:
+        fd = os.open(image.path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(fd)
+        same = (status.st_dev, status.st_ino) == (image.dev, image.ino)
+        return os.readlink(b"/proc/self/fd/%d" % fd) if same else None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _mapped(address: int, process: Process) -> bytes | None:
+    """The file that an address maps."""
+    address += process.memory.skew
+    for mapping in guest_mappings(process.memory):
         if mapping.start <= address < mapping.end and mapping.fields[3] != b"0":
             return mapping.path
-    return os.path.abspath(image.path)
+    return None
 
 
 def shown_path(process: Process, path: bytes) -> bytes:
