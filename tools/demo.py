@@ -74,7 +74,10 @@ def speed() -> str:
     numbers = dict(re.findall(r"(\w+) ([\d.]+)$", said, re.MULTILINE))
     count = float(numbers["instructions"]) / 1e6
     rate = float(numbers["million_instructions_per_second"])
-    return f"Interpreted (-j), an awk loop of {count:.0f} million instructions ran at {rate:.0f} million a second."
+    return (
+        f"Interpreted (-j), an awk loop of {count:.0f} million instructions"
+        f" ran at {rate:.0f} million a second."
+    )
 
 
 def main() -> int:
