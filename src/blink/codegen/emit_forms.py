@@ -27,7 +27,8 @@ def _class(operands: tuple[Operand, ...], *where: str) -> str:
 
 # C bodies that stand for what the host's own instruction does, on registers and memory alone.
 _NATIVE_CALLS = tuple(
-    "udiv128 urem128 idiv128 irem128 bit_string rep read_tsc memory_fence mxcsr_".split()
+    "udiv128 urem128 idiv128 irem128 bit_string rep read_tsc memory_fence mxcsr_ "
+    "compare_strings string_ crc32c deposit_bits extract_bits".split()
 )
 _INTERPRETED = ("POPF", "XGETBV")  # may set TF; the guest has its own XCR0
 

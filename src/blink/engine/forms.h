@@ -49,6 +49,8 @@ u16 led_handler(u32 lead, u32 tail);
 /* The form of a decoded instruction, or NULL. */
 struct Insn;
 const FormDef *form_find(const struct Insn *in);
+/* Whether its prefixes fit the form; else it is an invalid encoding. */
+bool form_allows(const FormDef *f, const struct Insn *in);
 
 extern const char *const form_names[];
 extern const u32 form_count;

@@ -312,7 +312,7 @@ static Outcome translate_branch(Maker *m, const Insn *in) {
 
 static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
   const FormDef *f = form_find(in);
-  if (!f || (in->has_66 && f->flags & FORM_END)) return REFUSED;
+  if (!f || !form_allows(f, in) || (in->has_66 && f->flags & FORM_END)) return REFUSED;
   if (f->flags & FORM_SYSCALL) {
     leave(m, JIT_SYSCALL, m->rip + in->len);
     return ENDED;
