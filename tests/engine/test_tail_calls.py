@@ -23,6 +23,7 @@ from blink.isa.spec import REGISTRY, Form
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="reads x86-64 machine code")
 
+# They may also return NULL to run(), which ends it
 HAND_WRITTEN = {"stub_handler", "jump_handler", "ea_handler", "breakpoint_handler"}
 NO_RETURN = {"fault_here", "cpu_fault", "abort"}
 # Out of line by intent: faults, TLB misses, flags that are no comparison, libgcc's POPCNT
@@ -30,6 +31,8 @@ SUPPORT = {"fault_here", "mem_slow", "flags_cond", "flags_status", "__popcountdi
 BLOCK_ENTRIES = {"cache_block", "cache_link"}  # a stub's first execution
 DEEPEST = 256  # bytes of stack that one handler may use, and gives back
 
+PREFIXES = ("addr32", "bnd", "cs", "data16", "lock", "rep", "repz")
+PADDING = ("nop", "nopw", "nopl", "xchg")
 LINE = re.compile(r"^ *([0-9a-f]+):\t(.*)$")
 HEAD = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 TARGET = re.compile(r"^([0-9a-f]+) <([^+>]+)(?:\+0x[0-9a-f]+)?>")
@@ -70,7 +73,7 @@ def parse(text: str) -> tuple[dict[str, int], Code]:
 
 def instruction(text: str, after: int) -> Instruction:
     words = text.partition("#")[0].split(None, 1)
-    while len(words) > 1 and words[0] in ("addr32", "bnd", "lock", "rep", "repz", "data16"):
+    while len(words) > 1 and words[0] in PREFIXES:
         words = words[1].split(None, 1)
     mnemonic, operands = words[0], words[1].strip() if len(words) > 1 else ""
     found = TARGET.match(operands) if mnemonic[0] == "j" or mnemonic == "call" else None
@@ -97,15 +100,35 @@ def growth(i: Instruction) -> int:
 class Handler:
     """What one handler does: whom it calls, and how it leaves."""
 
-    def __init__(self, name: str, entry: int, code: Code) -> None:
-        self.name, self.code = name, code
+    def __init__(self, name: str, entry: int, end: int, code: Code) -> None:
+        self.name, self.entry, self.code = name, entry, code
         self.calls: set[str] = set()
         self.exits = 0
         self.faults: list[str] = []
         self._depths = {entry: 0}
+        self._tables: set[int] = set()
         self._todo = [entry]
+        self._walk()
+        self._switch(end)
+
+    def _walk(self) -> None:
         while self._todo:
             self._step(self._todo.pop())
+
+    def _switch(self, end: int) -> None:
+        """Behind a jump table: the blocks that no branch reached."""
+        tables, at = sorted(self._tables), self.entry
+        while tables and at < end:
+            i = self.code[at]
+            jumped = i.mnemonic in ("jmp", "ud2") or i.name in NO_RETURN
+            at = i.next
+            while at < end and self.code[at].mnemonic in PADDING:
+                at = self.code[at].next
+            if jumped and at < end and at not in self._depths:
+                self._go(at, tables[0])
+                self._walk()
+        if len(self._tables) > 1:
+            self.faults.append("jump tables with different stacks")
 
     def _go(self, address: int, depth: int) -> None:
         if address not in self._depths:
@@ -121,15 +144,30 @@ class Handler:
             self.faults.append(f"{address:x}: {depth} bytes of stack")
         elif i.mnemonic == "call":
             self._call(i, depth)
+        elif i.mnemonic == "jmp" and i.operands[0] == "*" and self._indexed(address, i.operands):
+            self._tables.add(depth)
         elif i.mnemonic[0] == "j":
             self._jump(i, depth)
-        elif i.mnemonic in ("ret", "leave", "iretq"):
-            self.faults.append(f"{address:x}: {i.mnemonic}")
+        elif i.mnemonic == "ret":
+            self._return(depth)
         elif i.mnemonic not in ("ud2", "hlt"):
             self._go(i.next, depth)
 
+    def _indexed(self, address: int, target: str) -> bool:
+        """Whether the jump at this address goes through a table of offsets."""
+        before = next((self.code[a] for a in range(address - 1, 0, -1) if a in self.code), None)
+        return (
+            before is not None
+            and before.mnemonic == "add"
+            and before.operands.endswith("," + target[1:])
+        )
+
+    def _return(self, depth: int) -> None:
+        if self.name not in HAND_WRITTEN or depth:
+            self.faults.append(f"returns with {depth} bytes on the stack")
+
     def _call(self, i: Instruction, depth: int) -> None:
-        self.calls.add(i.name or f"*{i.operands}")
+        self.calls.add(i.name or i.operands)
         if i.name not in NO_RETURN:
             self._go(i.next, depth)
 
@@ -168,8 +206,13 @@ def handlers(need: Callable[[str], str]) -> list[Handler]:
     command = [need("objdump"), "-d", "--no-show-raw-insn", str(module)]
     text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
     entries, code = parse(text)
-    names = [n for n in entries if n in HAND_WRITTEN or (n[:2] == "h_" and ".cold" not in n)]
-    return [Handler(name, entries[name], code) for name in names]
+    found = sorted((address, name) for name, address in entries.items())
+    ends = [address for address, _ in found[1:]] + [max(code)]
+    return [
+        Handler(name, entry, end, code)
+        for (entry, name), end in zip(found, ends, strict=True)
+        if name in HAND_WRITTEN or (name[:2] == "h_" and ".cold" not in name)
+    ]
 
 
 def test_all_handlers_are_there(handlers: list[Handler]) -> None:
@@ -197,3 +240,36 @@ def test_only_known_functions_are_called(handlers: list[Handler]) -> None:
             callers[name].append(handler.name)
     known = bodies()
     assert {name: users[:3] for name, users in callers.items() if name not in known} == {}
+
+
+# --- The inspection itself ---------------------------------------------------------------------
+
+
+def inspected(text: str) -> Handler:
+    """A handler at 0x10 from its instructions, one byte each."""
+    lines = [f"  {0x10 + n:x}:\t{line}" for n, line in enumerate(text.split("; "))]
+    entries, code = parse("\n".join(["0010 <h_toy_linear>:", *lines, "  ff:\thlt"]))
+    assert entries == {"h_toy_linear": 0x10}
+    return Handler("h_toy_linear", 0x10, 0xFF, code)
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("mov 0x20(%rsi),%rax; jmp *%rax", []),
+        ("push %rbx; call 900 <f>; pop %rbx; jmp *0x20(%rsi)", []),
+        ("sub $0x18,%rsp; je 14 <h_toy_linear+0x4>; nop; ud2; add $0x18,%rsp; jmp *%rax", []),
+        ("add $0xffffffffffffff80,%rsp; sub $0xffffffffffffff80,%rsp; jmp *(%rsi)", []),
+        ("sub $0x8,%rsp; addr32 call 900 <fault_here>", []),
+        ("push %rbx; jmp *0x20(%rsi)", ["leaves with 8 bytes on the stack"]),
+        ("sub $0x8,%rsp; call *0x20(%rsi); pop %rdx; ret", ["returns with 0 bytes on the stack"]),
+        ("jmp 40 <h_other_linear>", ["leaves to h_other_linear, not to the record's handler"]),
+        ("je 12 <h_toy_linear+0x2>; push %rax; jmp *%rax", ["12: reached with different stacks"]),
+        ("push %rax; movslq (%rdx,%rax,4),%rax; add %rdx,%rax; jmp *%rax; pop %rax; jmp *%rcx", []),
+        ("push %rax; add %rdx,%rax; jmp *%rax; jmp *%rcx", ["leaves with 8 bytes on the stack"]),
+    ],
+)  # fmt: skip
+def test_inspection(text: str, faults: list[str]) -> None:
+    handler = inspected(text)
+    assert handler.faults[: len(faults)] == faults and bool(handler.faults) == bool(faults)
+    assert ("*0x20(%rsi)" in handler.calls) == ("call *" in text)
