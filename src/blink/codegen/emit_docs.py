@@ -82,8 +82,8 @@ def system_calls(calls: list[Call]) -> str:
     text = (
         f"{NOTICE}# System calls\n\n{len(calls)} system calls. The `native` ones run in the engine "
     )
-    text += "and the host's kernel, the\nothers in Python; `both`: in Python when the engine cannot know"
-    text += " what an argument means.\nCalls with a path go to Python under a root and for /proc. "
+    text += "and the host's kernel, the\nothers in Python; `both`: in Python when the engine cannot "
+    text += "know what an argument means.\nCalls with a path go to Python under a root and for /proc. "
     text += "All else answers ENOSYS.\n"
     ordered = sorted(calls, key=lambda call: (call.family, call.number))
     for family, members in groupby(ordered, key=lambda call: call.family):
