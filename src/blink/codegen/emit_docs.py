@@ -70,6 +70,13 @@ def _remarks(call: Call) -> str:
     return f"{note} {deviations}"
 
 
+INTRODUCTION = """\
+The `native` ones run in the engine and the host's kernel, the
+others in Python; `both`: in Python when the engine cannot know what an argument means. Calls with a
+path go to Python under a root and for /proc. All else answers ENOSYS.
+"""
+
+
 def _place(call: Call) -> str:
     """Where a call runs."""
     if not call.native:
@@ -79,12 +86,7 @@ def _place(call: Call) -> str:
 
 def system_calls(calls: list[Call]) -> str:
     """A page with all system calls: number, support level, where it runs, what differs."""
-    text = (
-        f"{NOTICE}# System calls\n\n{len(calls)} system calls. The `native` ones run in the engine "
-    )
-    text += "and the host's kernel, the\nothers in Python; `both`: in Python when the engine cannot "
-    text += "know what an argument means.\nCalls with a path go to Python under a root and for /proc. "
-    text += "All else answers ENOSYS.\n"
+    text = f"{NOTICE}# System calls\n\n{len(calls)} system calls. {INTRODUCTION}"
     ordered = sorted(calls, key=lambda call: (call.family, call.number))
     for family, members in groupby(ordered, key=lambda call: call.family):
         text += f"\n## {family}\n\n| call | number | support | runs | remarks |\n"
