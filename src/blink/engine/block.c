@@ -75,7 +75,7 @@ static void append_stub(Builder *b, u64 target, const Rec **field) {
 static u32 fetch(Builder *b, const u8 **bytes) {
   u64 offset = b->rip - b->window_rip;
   if (offset + DECODE_MAX > b->window_len) {
-    if (b->mark) memory_mark_code(b->c->mem, b->rip);
+    if (b->mark && memory_flags(b->c->mem, b->rip) & PAGE_X) memory_mark_code(b->c->mem, b->rip);
     b->window_rip = b->rip;
     b->window_len = memory_fetch(b->c->mem, b->rip, b->window, sizeof b->window);
     if (b->mark && b->window_len) memory_mark_code(b->c->mem, b->rip + b->window_len - 1);

@@ -86,9 +86,9 @@ static void write_miss(Code *k, const u8 *leave) {
   jump(k, leave);
 }
 
-static bool open_arena(JitArena *a, u64 address) {
-  for (int tries = 0; tries < 16; tries++, address += ARENA_SIZE) {
-    u8 *base = mmap((void *)address, ARENA_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+static bool open_arena(JitArena *a, u64 address, u64 size) {
+  for (int tries = 0; tries < 16; tries++, address += size) {
+    u8 *base = mmap((void *)address, size, PROT_READ | PROT_WRITE | PROT_EXEC,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (base == MAP_FAILED) continue;
     a->base = base;
@@ -116,12 +116,21 @@ static void forget_targets(Cpu *c) {
   for (u32 i = 0; i < TARGET_SIZE; i++) c->targets[i] = miss;
 }
 
-Jit *jit_new(Cpu *c) {
+static bool open_arenas(Jit *j, JitPlan plan) {
+  j->arena_size = plan.size ? plan.size : ARENA_SIZE;
+  bool ok = j->arena_size >= 2 * ARENA_MARGIN && j->arena_size <= ARENA_SIZE;
+  for (u32 i = 0; i < ARENAS && ok; i++) {
+    bool placed = plan.place && i == ARENAS - 1;
+    ok = open_arena(&j->arenas[i], placed ? plan.place : arena_address[i], j->arena_size);
+  }
+  return ok;
+}
+
+Jit *jit_new(Cpu *c, JitPlan plan) {
   if (c->mem->paged || !(getauxval(AT_HWCAP2) & HWCAP2_HAS_FSGSBASE)) return NULL;
   Jit *j = calloc(1, sizeof *j);
   if (!j) return NULL;
-  bool ok = true;
-  for (u32 i = 0; i < ARENAS && ok; i++) ok = open_arena(&j->arenas[i], arena_address[i]);
+  bool ok = open_arenas(j, plan);
   j->insns = mmap(NULL, sizeof(JitInsn) * MAX_INSNS, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   j->table_mask = TABLE_START - 1;
@@ -140,7 +149,7 @@ void jit_free(Jit *j) {
   if (!j) return;
   for (u32 i = 0; i < ARENAS; i++) {
     JitArena *a = &j->arenas[i];
-    if (a->base) munmap(a->base, ARENA_SIZE);
+    if (a->base) munmap(a->base, j->arena_size);
     if (a->blocks && a->blocks != MAP_FAILED) munmap(a->blocks, sizeof(JitBlock) * MAX_BLOCKS);
   }
   if (j->insns && j->insns != MAP_FAILED) munmap(j->insns, sizeof(JitInsn) * MAX_INSNS);
@@ -204,11 +213,11 @@ static void enter(Cpu *c, const JitBlock *b) {
   void (*go)(Cpu *, const u8 *);
   u8 *thunk = c->jit->arenas[0].enter;
   memcpy(&go, &thunk, sizeof go);
-  c->js.flags = ((c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c)) & ~(u64)FLAG_TF;
+  c->js.flags = (c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c);
   c->js.exit_site = 0;
   set_gs_base(c);
   go(c, b->entry);
-  c->eflags = (u32)c->js.flags | (c->eflags & FLAG_TF);
+  c->eflags = (u32)c->js.flags;
   c->cc_op = CC_FLAGS;
 }
 
@@ -216,7 +225,9 @@ static void link_exit(Cpu *c) {
   u8 *site = (u8 *)c->js.exit_site;
   u64 epoch = c->counters[COUNT_FLUSHES];
   const JitBlock *to = jit_block(c, c->rip);
-  if (to && site && epoch == c->counters[COUNT_FLUSHES]) patch32(site, to->entry);
+  if (!to || !site || epoch != c->counters[COUNT_FLUSHES]) return;
+  s64 distance = to->entry - (site + 4);
+  if (distance == (s32)distance) patch32(site, to->entry);
 }
 
 static void miss_exit(Cpu *c) {
@@ -241,7 +252,7 @@ u32 jit_run(Cpu *c) {
 
 bool jit_owns(const Jit *j, u64 pc) {
   for (u32 i = 0; j && i < ARENAS; i++)
-    if (pc - (u64)j->arenas[i].base < ARENA_SIZE) return true;
+    if (pc - (u64)j->arenas[i].base < j->arena_size) return true;
   return false;
 }
 
@@ -254,7 +265,7 @@ void jit_resume(Cpu *c) { mprotect(c->poll, sizeof c->poll, PROT_READ | PROT_WRI
 static const JitBlock *block_at(const Jit *j, u64 pc) {
   for (u32 i = 0; i < ARENAS; i++) {
     const JitArena *a = &j->arenas[i];
-    if (pc - (u64)a->base >= ARENA_SIZE) continue;
+    if (pc - (u64)a->base >= j->arena_size) continue;
     u32 low = 0, high = a->count;
     while (high - low > 1) {
       u32 middle = (low + high) / 2;
@@ -280,7 +291,7 @@ void jit_recover(Cpu *c, const ucontext_t *uc) {
   const greg_t *g = uc->uc_mcontext.gregs;
   for (u32 i = 0; i < 16; i++) c->gpr[i] = (u64)g[order[i]];
   for (u32 i = 0; i < 16; i++) memcpy(&c->vec[i], &uc->uc_mcontext.fpregs->_xmm[i], 16);
-  c->eflags = ((u32)g[REG_EFL] & ~(u32)(FLAG_RF | FLAG_TF)) | (c->eflags & FLAG_TF);
+  c->eflags = (u32)g[REG_EFL] & ~(u32)FLAG_RF;
   c->cc_op = CC_FLAGS;
   c->cur = NULL;
   u64 pc = (u64)g[REG_RIP];
@@ -295,8 +306,8 @@ void jit_recover(Cpu *c, const ucontext_t *uc) {
 
 #else
 
-Jit *jit_new(Cpu *c) {
-  (void)c;
+Jit *jit_new(Cpu *c, JitPlan plan) {
+  (void)c, (void)plan;
   return NULL;
 }
 void jit_free(Jit *j) { (void)j; }
