@@ -1,4 +1,4 @@
-"""Test suites of other projects, run by an interpreter under blink: the longest programs we have."""
+"""Test suites of other projects, run by an interpreter under blink: our longest programs."""
 
 from __future__ import annotations
 
