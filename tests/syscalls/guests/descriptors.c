@@ -61,6 +61,11 @@ static void every_number(void) {
   T(fcntl(0, F_DUPFD, 80));
   int p[2];
   T(pipe(p));
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) execl("/proc/self/exe", "full", "full", NULL), _exit(1);
+  int status;
+  waitpid(child, &status, 0), V(status);
   T(setrlimit(RLIMIT_NOFILE, &old));
   T(S(close_range, 3, ~0U, 0));
 }
@@ -210,8 +215,9 @@ static void owners(void) {
   close(p[0]), close(p[1]);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   start();
+  if (argc > 1) return 5; /* a program starts although no descriptor is free */
   duplicates();
   every_number();
   claim_all();
