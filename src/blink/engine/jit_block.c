@@ -316,7 +316,7 @@ static bool segment_elsewhere(const Insn *in, const FormDef *f) {
 
 static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
   const FormDef *f = form_find(in);
-  if (!f || !form_allows(f, in)) return REFUSED;
+  if (!f || !form_allows(f, in) || !host_has(f->feature)) return REFUSED;
   if (f->flags & FORM_SYSCALL) {
     leave(m, JIT_SYSCALL, m->rip + in->len);
     return ENDED;
