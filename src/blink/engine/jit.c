@@ -16,8 +16,14 @@
 enum { HWCAP2_HAS_FSGSBASE = 2, TABLE_START = 1 << 14 };
 
 /* Where guests put code: non-PIE images at 4 MiB, PIE images at 0x1000_0000_0000, libraries below
- * 0x1fff_0000_0000 (abi/layout.py). */
-static const u64 arena_address[ARENAS] = {0x60000000, 0x0fffe0000000, 0x1fff10000000};
+ * 0x1fff_0000_0000 (abi/layout.py).  Each thread takes the next place; when those in reach are all
+ * taken, any will do: operands out of reach are then rewritten. */
+static const struct {
+  u64 first, step;
+  int count;
+} arena_places[ARENAS] = {{0x60000000, ARENA_SIZE, 8},
+                          {0x0fffe0000000, -(u64)ARENA_SIZE, 24},
+                          {0x1fff10000000, ARENA_SIZE, 24}};
 
 u32 jit_arena_of(u64 rip) {
   if (rip < 0x80000000) return 0;
@@ -86,17 +92,24 @@ static void write_miss(Code *k, const u8 *leave) {
   jump(k, leave);
 }
 
-static bool open_arena(JitArena *a, u64 address) {
-  for (int tries = 0; tries < 16; tries++, address += ARENA_SIZE) {
-    u8 *base = mmap((void *)address, ARENA_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-    if (base == MAP_FAILED) continue;
-    a->base = base;
-    a->blocks = mmap(NULL, sizeof(JitBlock) * MAX_BLOCKS, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return a->blocks != MAP_FAILED;
+static u8 *map_arena(u64 address, int flags) {
+  return mmap((void *)address, ARENA_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+static bool open_arena(JitArena *a, u32 number) {
+  u64 address = arena_places[number].first;
+  u8 *base = MAP_FAILED;
+  for (int i = 0; i < arena_places[number].count && base == MAP_FAILED; i++) {
+    base = map_arena(address, MAP_FIXED_NOREPLACE);
+    address += arena_places[number].step;
   }
-  return false;
+  if (base == MAP_FAILED) base = map_arena(0, 0);
+  if (base == MAP_FAILED) return false;
+  a->base = base;
+  a->blocks = mmap(NULL, sizeof(JitBlock) * MAX_BLOCKS, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return a->blocks != MAP_FAILED;
 }
 
 static void start_arena(JitArena *a) {
@@ -121,7 +134,7 @@ Jit *jit_new(Cpu *c) {
   Jit *j = calloc(1, sizeof *j);
   if (!j) return NULL;
   bool ok = true;
-  for (u32 i = 0; i < ARENAS && ok; i++) ok = open_arena(&j->arenas[i], arena_address[i]);
+  for (u32 i = 0; i < ARENAS && ok; i++) ok = open_arena(&j->arenas[i], i);
   j->insns = mmap(NULL, sizeof(JitInsn) * MAX_INSNS, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   j->table_mask = TABLE_START - 1;

@@ -1,5 +1,7 @@
 /* Memory: life, attached Cpus, decoded code, and the slow path of paged mode. */
 #include "memory_impl.h"
+#include "hostsig.h"
+#include "jit.h"
 #include "run.h"
 
 #include <errno.h>
@@ -79,9 +81,14 @@ void memory_detach(Cpu *c) {
   c->next_attached = NULL;
 }
 
+/* When this returns, no Cpu of another thread passes a poll or a branch of the interpreter without
+ * seeing the new epoch (run.c: prepare).  The Cpu that runs in this thread looks before it goes on. */
 static void kick(Memory *mem, volatile u64 *epoch) {
   __atomic_add_fetch(epoch, 1, __ATOMIC_SEQ_CST);
-  for (Cpu *c = mem->cpus; c != NULL; c = c->next_attached) c->limit = 0;
+  for (Cpu *c = mem->cpus; c != NULL; c = c->next_attached) {
+    c->limit = 0;
+    if (c != host_thread_cpu()) jit_interrupt(c);
+  }
 }
 
 void memory_code_changed(Memory *mem) { kick(mem, &mem->code_epoch); }
