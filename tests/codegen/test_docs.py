@@ -22,7 +22,7 @@ def insn(name: str, family: str, feature: str, *encodings: str, undefined: str =
 
 
 def call(number: int, name: str, **properties: Any) -> Any:
-    defaults = {"family": "files", "level": "full", "note": "", "passthrough": True}
+    defaults = {"family": "files", "level": "full", "note": "", "passthrough": True, "native": 1}
     return SimpleNamespace(number=number, name=name, **{**defaults, "doc": "", **properties})
 
 
@@ -42,13 +42,15 @@ def test_instructions_of_one_name_share_a_row() -> None:
 def test_a_system_call_shows_what_differs() -> None:
     page = emit_docs.system_calls(
         [
-            call(2, "b", passthrough=False, level="partial", note="no x",
+            call(3, "c", passthrough=False),
+            call(2, "b", passthrough=False, native=0, level="partial", note="no x",
                  doc="Implements b(2).\n\n    Never | blocks.\n"),
             call(1, "a", doc="Implements a(2)."),
         ]
     )  # fmt: skip
     assert page.endswith(
         "| a | 1 | full | native |  |\n| b | 2 | partial | Python | No x. Never \\| blocks. |\n"
+        "| c | 3 | full | both |  |\n"
     )
 
 

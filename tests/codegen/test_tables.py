@@ -179,7 +179,7 @@ def rows(*registry: Insn) -> list[str]:
 def test_a_row() -> None:
     assert rows(toy(lambda s, a, b: b, Form("66 0F 6F /r", "xmm:w xm128")))[0] == (
         "  {1, 255, 255, 0, 0, MOD_ANY, 7, 0, FIELD_INDEX, FIELD_INDEX, FIELD_NONE, 255,"
-        " FORM_COPY, {{1, 2}, {1, 2}, {1, 2}}, {0, 0, 0}}, /* TOY: 66 0F 6F /r */"
+        " 0, FORM_COPY, {{1, 2}, {1, 2}, {1, 2}}, {0, 0, 0}}, /* TOY: 66 0F 6F /r */"
     )
 
 

@@ -1,11 +1,13 @@
-"""The C engine as a CPU under test, in linear or paged memory."""
+"""The C engine as a CPU under test: in linear or paged memory, and translating."""
 
 from __future__ import annotations
 
 import ctypes
 import mmap
 import signal
+import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from blink import _engine
 from blink.abi.layout import PAGED_SKEW
@@ -29,10 +31,13 @@ from .cpustate import (
 )
 
 READ, WRITE, EXECUTE = 1, 2, 4
+INT3 = b"\xcc"
 _ANONYMOUS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 _SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
 _REP_STEPS = 64
+_ARENA = 1 << 20  # bytes of host code
 _RUN_LIMIT = 10000  # instructions; far above the block size, so that cached blocks are linked
+_FETCH = 16  # of a page fault's error code
 UNIMPLEMENTED = -4  # Outcome.vector: the engine knows no definition for the bytes
 
 
@@ -79,12 +84,11 @@ class Layout:
         self.template = cpu.state()
 
 
-class EngineCpu:
-    """`run` gives each case to a fresh state of one engine CPU."""
+class Area:
+    """The memory of all cases; CPUs of one kind share it.  Code is followed by INT3 everywhere."""
 
     def __init__(self, paged: bool) -> None:
         install_handlers()
-        self.name = "paged" if paged else "linear"
         self.memory = _engine.Memory(paged)
         for base, size, prot in (
             (CODE_BASE, CODE_SIZE, READ | EXECUTE),
@@ -94,37 +98,58 @@ class EngineCpu:
         ):
             self.memory.map(base, size, prot, _ANONYMOUS)
         skew = PAGED_SKEW if paged else 0
-        self._high = _window(HIGH_BASE + skew, HIGH_SIZE)
-        self._low = _window(LOW_BASE + skew, LOW_SIZE)
+        self.high = _window(HIGH_BASE + skew, HIGH_SIZE)
+        self.low = _window(LOW_BASE + skew, LOW_SIZE)
+        self.memory.write(CODE_BASE, INT3 * CODE_SIZE, force=True)
+        self._code = (CODE_BASE, b"")
+
+    def write_code(self, rip: int, code: bytes) -> None:
+        if self._code == (rip, code):
+            return
+        old_rip, old = self._code
+        self.memory.write(old_rip, INT3 * len(old), force=True)
+        self._code = (rip, code[: CODE_BASE + CODE_SIZE - rip])
+        self.memory.write(*self._code, force=True)
+
+
+@cache
+def area(paged: bool) -> Area:
+    """One of each, for they map the same addresses."""
+    return Area(paged)
+
+
+class EngineCpu:
+    """`run` gives each case to a fresh state of one engine CPU."""
+
+    def __init__(self, paged: bool) -> None:
+        self.name = "paged" if paged else "linear"
+        self.area = area(paged)
+        self.memory, self._high, self._low = self.area.memory, self.area.high, self.area.low
         self.cpu = _engine.Cpu(self.memory)
         self.layout = Layout(self.cpu)
-        self._code = (0, b"")
 
     def run(self, cases: Sequence[Case]) -> list[Outcome]:
         one: Callable[[Case], Outcome] = self._one
         return [one(case) for case in cases]
 
     def _one(self, case: Case) -> Outcome:
-        self._write_code(case)
+        self.area.write_code(case.rip, case.code)
         for address, data in case.memory:
             self._write(address, data)
         before = self._image()
-        cpu = self.cpu
-        cpu.load(self._packed(case))
-        cpu.fxrstor(case.fx)
-        stop = cpu.run(_RUN_LIMIT if case.run else 1)
-        if stop == _engine.STOP_BUDGET and not case.run and cpu.rip == case.rip:
-            stop = self._finish_repeat(case, stop)
+        self.cpu.load(self._packed(case))
+        self.cpu.fxrstor(case.fx)
+        stop = self._go(case)
         offset, dirty = dirty_range(before, self._image())
         outcome = self._outcome(case, stop, offset, dirty)
         self._clear(case, offset, len(dirty))
         return outcome
 
-    def _write_code(self, case: Case) -> None:
-        if self._code != (case.rip, case.code):
-            room = CODE_BASE + CODE_SIZE - case.rip
-            self.memory.write(case.rip, (case.code + b"\xcc" * 16)[:room], force=True)
-            self._code = (case.rip, case.code)
+    def _go(self, case: Case) -> int:
+        stop = self.cpu.run(_RUN_LIMIT if case.run else 1)
+        if stop == _engine.STOP_BUDGET and not case.run and self.cpu.rip == case.rip:
+            stop = self._finish_repeat(case, stop)
+        return stop
 
     def _write(self, address: int, data: bytes) -> None:
         if address >= HIGH_BASE and address + len(data) <= HIGH_BASE + HIGH_RW_SIZE:
@@ -154,8 +179,8 @@ class EngineCpu:
 
     def _outcome(self, case: Case, stop: int, offset: int, dirty: bytes) -> Outcome:
         cpu, at = self.cpu, self.layout
+        vector, error, address = self._why(case, stop)
         state, fx = cpu.state(), cpu.fxsave()
-        vector, error, address = self._why(stop)
         gpr = state[at.gpr : at.gpr + 128]
         rip, flags, fs_base, gs_base = (
             int.from_bytes(state[i : i + n], "little")
@@ -167,7 +192,7 @@ class EngineCpu:
             dirty,
         )  # fmt: skip
 
-    def _why(self, stop: int) -> tuple[int, int, int]:
+    def _why(self, case: Case, stop: int) -> tuple[int, int, int]:
         cpu = self.cpu
         if stop == _engine.STOP_BUDGET:
             return NO_FAULT, 0, 0
@@ -194,21 +219,81 @@ class EngineCpu:
             self._low[flat - HIGH_SIZE] = 0
 
 
+class TranslatedCpu(EngineCpu):
+    """The translator: an instruction alone runs on into the INT3 behind it or where it jumps to.
+
+    `place` is where host code goes: within reach of the data's RIP-relative addresses, or far away.
+    """
+
+    def __init__(self, name: str, place: int) -> None:
+        super().__init__(paged=False)
+        self.name = name
+        self.supported = self.cpu.set_jit(True, _ARENA, place)
+        self._stepper = EngineCpu(paged=False)
+        self._turn = 0  # odd while a case runs
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _one(self, case: Case) -> Outcome:
+        if not case.run and may_branch(case.code):
+            stepped = self._stepper._one(case)
+            if case.rip <= stepped.rip < case.rip + len(case.code):
+                return stepped  # a jump into itself could run for ever
+        return super()._one(case)
+
+    def _go(self, case: Case) -> int:
+        self._turn += 1
+        stop = self.cpu.run(None)
+        self._turn += 1
+        return stop
+
+    def _watch(self) -> None:
+        """Ends cases that run for seconds: programs that a shrinker made endless."""
+        wait, turn = threading.Event(), -1
+        while not wait.wait(1.0):
+            if turn == self._turn and turn % 2:
+                self.cpu.interrupt()
+            turn = self._turn
+
+    def _why(self, case: Case, stop: int) -> tuple[int, int, int]:
+        cpu = self.cpu
+        if not case.run:
+            end = case.rip + len(case.code)
+            if stop == _engine.STOP_INT and cpu.stop_vector == VECTORS["bp"] and cpu.rip != end:
+                cpu.rip -= 1
+                return NO_FAULT, 0, 0
+            if stop == _engine.STOP_FAULT and cpu.stop_error & _FETCH and cpu.rip == cpu.stop_addr:
+                return NO_FAULT, 0, 0
+        return super()._why(case, stop)
+
+
 def _window(address: int, size: int) -> memoryview:
     """Host memory as writable bytes."""
     return memoryview((ctypes.c_char * size).from_address(address)).cast("B")
 
 
 _PREFIXES = frozenset(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
+_STRINGS = frozenset((*range(0xA4, 0xA8), *range(0xAA, 0xB0)))
+_BRANCHES = frozenset((*range(0x70, 0x80), 0xC2, 0xC3, *range(0xE0, 0xE4), 0xE8, 0xE9, 0xEB, 0xFF))
+
+
+def _split(code: bytes) -> tuple[bytes, bytes]:
+    """Prefixes with REX, and the rest."""
+    i = 0
+    while i < len(code) and (code[i] in _PREFIXES or code[i] & 0xF0 == 0x40):
+        i += 1
+    return code[:i], code[i:] + b"\0\0"
 
 
 def is_repeat(code: bytes) -> bool:
     """Whether the bytes are a string instruction with F2 or F3."""
-    i = 0
-    while i < len(code) and (code[i] in _PREFIXES or code[i] & 0xF0 == 0x40):
-        i += 1
-    repeats = b"\xf2" in code[:i] or b"\xf3" in code[:i]
-    return repeats and i < len(code) and code[i] in (*range(0xA4, 0xA8), *range(0xAA, 0xB0))
+    prefixes, rest = _split(code)
+    return (b"\xf2" in prefixes or b"\xf3" in prefixes) and rest[0] in _STRINGS
+
+
+def may_branch(code: bytes) -> bool:
+    """Whether the bytes are a near branch."""
+    rest = _split(code)[1]
+    return rest[0] in _BRANCHES or (rest[0] == 0x0F and rest[1] & 0xF0 == 0x80)
 
 
 assert flat_offset(LOW_BASE) == HIGH_SIZE and FLAT_SIZE == HIGH_SIZE + LOW_SIZE

@@ -24,6 +24,8 @@ _BY_OPCODE: dict[tuple[int, int], str] = {
     (0, 0xC9): "frame",
     (0, 0xD7): "xlat",
     (1, 0xF7): "rdi",
+    (3, 0x60): "lengths",
+    (3, 0x61): "lengths",
 }
 # (map, opcode, ModRM.reg) -> fix-ups
 _BY_GROUP: dict[tuple[int, int, int], str] = {
@@ -159,6 +161,8 @@ def _skip(form: Form) -> str:
 def _pool(name: str) -> str:
     """The pool that suits a mnemonic's element type."""
     stem = name.upper().removesuffix("MOV")
+    if stem.startswith(("PCMPES", "PCMPIS")):
+        return "text"
     if stem.startswith(("P", "MOVDQ", "LDDQU")):
         return "int"
     if stem.endswith(("PS", "SS")) or "PS2" in stem or "SS2" in stem:

@@ -270,6 +270,13 @@ def _x87_control_word(d: Draft) -> None:
     d.operand = q(x87_control(d.rng)[0])
 
 
+def _lengths(d: Draft) -> None:
+    """PCMPESTR*: strings that end within the registers, mostly."""
+    for n in (RAX, RDX):
+        if d.rng.randrange(4):
+            d.gpr[n] = q(d.rng.randrange(-18, 19))
+
+
 FIXUPS: dict[str, Callable[[Draft], None]] = {
     "stack": _stack,
     "frame": _frame,
@@ -281,6 +288,7 @@ FIXUPS: dict[str, Callable[[Draft], None]] = {
     "double_shift": _double_shift,
     "rdi": _rdi_target,
     "xlat": _xlat,
+    "lengths": _lengths,
     "count": _count,
     "exchange": _exchange,
     "mxcsr": _mxcsr,

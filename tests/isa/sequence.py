@@ -20,8 +20,8 @@ REGISTERS = Registers(data=(0, 1, 2, 8, 9, 10, 11), base=ADDRESS)  # RAX RCX RDX
 RSP, COUNTER = 4, 15
 LONGEST = 62
 _LOOP = bytes.fromhex("41ffcf0f85")  # dec r15d; jnz
-_CMP = bytes.fromhex("4439c9")  # cmp ecx, r9d
-_AF = 0x10
+COMPARE = bytes.fromhex("4439c9")  # cmp ecx, r9d
+AF = 0x10
 # A sequence may use these fix-ups' instructions: they need nothing but a valid stack.
 _HARMLESS = {"stack"}
 # (map, opcode) that read all flags at once, undefined ones too, or leave the sequence
@@ -58,7 +58,7 @@ class Sequences:
         parts, plans = self._parts(rip)
         code = b"".join(parts) + INT3
         state = self._state(code, plans, rip)
-        return state._replace(undefined=_AF, label="sequence", slack=RMW, run=True)
+        return state._replace(undefined=AF, label="sequence", slack=RMW, run=True)
 
     def _parts(self, rip: int) -> tuple[list[bytes], list[Plan]]:
         rng = self.rng
@@ -69,8 +69,8 @@ class Sequences:
         for _ in range(rng.randrange(2, 7)):
             plan = rng.choice(self.integer if rng.randrange(4) else self.plain)
             part = self._instruction(plan, rip).data
-            if plan.undefined & ~_AF:
-                part += _CMP  # so that nothing sees undefined flags
+            if plan.undefined & ~AF:
+                part += COMPARE  # so that nothing sees undefined flags
             if self.jumps and rng.randrange(3) == 0:
                 part = self._jump_over(part) + part
             if len(part) > room:

@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 from .asm import disassemble
 from .compare import agree, differences
-from .cpustate import TOO_LONG, Case, Outcome, Subject
+from .cpustate import CODE_BASE, TOO_LONG, Case, Outcome, Subject
 from .hostcpu import HostCpu
 from .regression import format_line
 from .shrink import shrink
 
 BATCH = 512
-SUBJECTS = ("linear", "paged", "reference")
+SUBJECTS = ("linear", "paged", "translated", "far", "reference")
+# Where host code reaches the data of all cases, and mutated displacements hardly reach host code;
+# and where it does not.
+_NEAR, _FAR = CODE_BASE + 0x37700000, CODE_BASE + (16 << 30)
 
 
 class Finding(NamedTuple):
@@ -36,13 +39,15 @@ class Finding(NamedTuple):
 
 @cache
 def make_subject(name: str) -> Subject:
-    """A CPU under test by its name in SUBJECTS; one of each, for they map the same addresses."""
+    """A CPU under test by its name in SUBJECTS, one of each."""
     if name == "reference":
         from .refcpu import ReferenceCpu
 
         return ReferenceCpu()
-    from .enginecpu import EngineCpu
+    from .enginecpu import EngineCpu, TranslatedCpu
 
+    if name in ("translated", "far"):
+        return TranslatedCpu(name, _NEAR if name == "translated" else _FAR)
     return EngineCpu(paged=name == "paged")
 
 

@@ -1,4 +1,4 @@
-"""A while of fuzzing beyond single well-formed instructions: mutated encodings, sequences."""
+"""A while of fuzzing beyond single well-formed instructions: mutated encodings, programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 10
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("mode", ["mutations", "sequences"])
+@pytest.mark.parametrize("mode", ["mutations", "sequences", "flows"])
 def test_as_the_host(
     mode: str,
     session: Session,

@@ -17,7 +17,7 @@ from .fpvalues import INTEGERS, pairs, values
 BINARY = ("add", "sub", "mul", "div", "min", "max", "comi", "ucomi", "cmp")
 PRECISE = sorted(name for name in PRIMITIVES if "rcp" not in name and "rsqrt" not in name
                  and "v_f32_fma" not in name and "v_f64_fma" not in name)  # fmt: skip
-CASES = {"unit": 20_000, "ci": 200_000, "all": 5_000_000}
+CASES = {"unit": 20_000, "ci": 100_000, "all": 1_000_000}
 CHUNK = 10_000
 
 

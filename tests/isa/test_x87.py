@@ -21,8 +21,8 @@ from .x87batch import EFLAGS_RESULT, SIZE, STORE_POP, Op, State
 from .x87ops import CMOV_B, CMOV_NB, FUNCTIONS, NO_WAIT, OPS
 
 IE, DE, UE, PE, C1, C2 = 1, 2, 0x10, 0x20, 0x200, 0x400
-STATES = {"unit": 20_000, "ci": 100_000, "all": 1_000_000}
-TWIN_STATES = {"unit": 2_000, "ci": 20_000, "all": 200_000}
+STATES = {"unit": 20_000, "ci": 60_000, "all": 200_000}
+TWIN_STATES = {"unit": 2_000, "ci": 10_000, "all": 50_000}
 
 needs_host = pytest.mark.skipif(not fpbatch.host_is_x86(), reason="the oracle is an x86-64 host")
 

@@ -116,4 +116,10 @@ class Pools:
             "f32": _vectors(rng, f32),
             "f64": _vectors(rng, f64),
             "f80": self.f80,
+            "text": _vectors(rng, _letters(rng)),
         }
+
+
+def _letters(rng: Random) -> list[bytes]:
+    """Words of few different bytes: strings that match here and there, and end."""
+    return [bytes(rng.choices(b"\x00aaab\x80\xff", k=4)) for _ in range(170)]

@@ -1,4 +1,4 @@
-"""Endless cases for the fuzzer: single forms, mutated encodings, sequences."""
+"""Endless cases for the fuzzer: single forms, mutated encodings, sequences, control flow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .encode import encode
 from .forms import Plan
 from .generate import Generator
 
-MODES = ("forms", "mutations", "sequences")
+MODES = ("forms", "mutations", "sequences", "flows")
 _BATCH = 500
 _EACH, _FORMS = 60, 8
 _SLOT = 16
@@ -55,9 +55,20 @@ def sequences(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case
         yield [maker.case(place(generator)) for _ in range(_BATCH)]
 
 
+def flows(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case]]:
+    """Programs that call, return, jump and loop; forms alone if none of them may stand in one."""
+    from .flow import Flows
+
+    maker = Flows(plans, generator)
+    if not maker.bodies:
+        yield from forms(plans, generator)
+    while True:
+        yield [maker.case(place(generator)) for _ in range(_BATCH)]
+
+
 def work(modes: Sequence[str], plans: Sequence[Plan], seed: int) -> Iterator[list[Case]]:
     """Batches of the named modes in turn, without end."""
-    makers = {"forms": forms, "mutations": mutations, "sequences": sequences}
+    makers = {"forms": forms, "mutations": mutations, "sequences": sequences, "flows": flows}
     streams = [makers[mode](plans, Generator(seed, mode)) for mode in modes]
     for stream in cycle(streams):
         yield next(stream)

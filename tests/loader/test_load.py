@@ -44,7 +44,7 @@ BUILDS = {
     "musl-static": "musl-gcc -static",
     "musl": "musl-gcc",
 }
-INSTALLED = ["true", "bash", "perl", "busybox", "ls", "python3"]
+INSTALLED = ["true", "bash", "perl", "busybox", "ls", "/usr/bin/python3"]
 # AT_SYSINFO_EHDR (we have no vDSO) and AT_RSEQ_FEATURE_SIZE, AT_RSEQ_ALIGN.
 HOST_ONLY = {33, 27, 28}
 ENV = {b"PATH": b"/bin", b"EMPTY": b"", b"LANG": b"C.UTF-8", b"LONG": b"x" * 5000}

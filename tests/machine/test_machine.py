@@ -1,5 +1,7 @@
 """The typed face of the engine."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from blink.machine import Machine
@@ -9,12 +11,13 @@ LOOP = bytes.fromhex("b864000000 ffc8 75fc 0f05")  # mov eax, 100; dec eax; jnz 
 
 
 @pytest.fixture(params=[False, True], ids=["linear", "paged"])
-def machine(request: pytest.FixtureRequest) -> Machine:
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     m = Machine(paged=request.param)
     m.memory.map(CODE, 0x1000, 7, 0x22)
     m.memory.write(CODE, LOOP)
     m.cpu.rip = CODE
-    return m
+    yield m
+    m.memory.reset()  # guest addresses are this process's: leave them free for the next test
 
 
 def test_registers_have_parts(machine: Machine) -> None:

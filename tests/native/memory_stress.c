@@ -113,7 +113,7 @@ static NOINLINE int guest_access(Cpu *c, bool store, u64 addr, u32 size, Value *
 }
 
 static Cpu *new_cpu(void) {
-  Cpu *c = aligned_alloc(64, (sizeof(Cpu) + 63) / 64 * 64);
+  Cpu *c = aligned_alloc(4096, (sizeof(Cpu) + 4095) / 4096 * 4096);
   memset(c, 0, sizeof *c);
   memory_attach(mem, c);
   return c;

@@ -27,7 +27,7 @@ void cpu_code_written(Cpu *c)
 
 API Cpu *test_new(bool paged)
 {
-  Cpu *c = aligned_alloc(64, (sizeof(Cpu) + 63) & ~(size_t)63);
+  Cpu *c = aligned_alloc(4096, (sizeof(Cpu) + 4095) & ~(size_t)4095);
   memset(c, 0, sizeof *c);
   memory_attach(memory_new(paged), c);
   return c;

@@ -52,27 +52,40 @@ static void store(State *s, u64 low, u64 high, u32 size) {
 
 typedef u64 Function(Cpu *, u64, u64);
 
+typedef struct {
+  Function *f, *high;
+  u32 kind, size;
+  u64 argument;
+} Call;
+
+static void execute(const Call *call, State *s) {
+  u64 memory[2];
+  memcpy(memory, s->memory, sizeof memory);
+  bool loads = call->kind == VOID && call->size;
+  u64 r = call->f(&cpu, loads ? memory[0] : call->argument, memory[1]);
+  if (call->kind == STORE || call->kind == STORE_POP) {
+    u64 r_high = call->high ? call->high(&cpu, 0, 0) : 0;
+    if (x87_ok(&cpu)) {
+      store(s, r, r_high, call->size);
+      if (call->kind == STORE_POP) x87_pop(&cpu);
+    }
+  }
+  if (call->kind == WORD_RESULT) store(s, r, 0, call->size);
+  if (call->kind == EFLAGS_RESULT) s->eflags = (u32)r;
+}
+
+static NOINLINE void guarded(const Call *call, State *s) {
+  enter(s);
+  s->fault = (u8)setjmp(escape);
+  if (s->fault) return;
+  execute(call, s);
+  leave(s);
+}
+
 void run_engine(Function *f, Function *high, u32 kind, u32 size, u64 argument, State *s,
                 u32 count) {
-  for (; count--; s++) {
-    u64 memory[2];
-    memcpy(memory, s->memory, sizeof memory);
-    bool loads = kind == VOID && size;
-    enter(s);
-    s->fault = (u8)setjmp(escape);
-    if (s->fault) continue;
-    u64 r = f(&cpu, loads ? memory[0] : argument, memory[1]);
-    if (kind == STORE || kind == STORE_POP) {
-      u64 r_high = high ? high(&cpu, 0, 0) : 0;
-      if (x87_ok(&cpu)) {
-        store(s, r, r_high, size);
-        if (kind == STORE_POP) x87_pop(&cpu);
-      }
-    }
-    if (kind == WORD_RESULT) store(s, r, 0, size);
-    if (kind == EFLAGS_RESULT) s->eflags = (u32)r;
-    leave(s);
-  }
+  Call call = {f, high, kind, size, argument};
+  for (u32 i = 0; i < count; i++) guarded(&call, s + i);
 }
 
 /* One instruction that writes or reads a memory image. */

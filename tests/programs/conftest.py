@@ -1,6 +1,7 @@
-"""`same`: every test that uses it runs in linear memory, and with -m.
+"""`same`: every test that uses it runs plain, with -j and with -m.
 
-With -m in the unit tier only where the test is marked `both`; from the ci tier on everywhere.
+With -j and -m in the unit tier only where the test is marked `all_modes`; from the ci tier on
+everywhere.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ import pytest
 
 from programs.harness import GUESTS, Same
 
-MODES = {"linear": (), "checked": ("-m",)}
+MODES = {"plain": (), "interpreted": ("-j",), "checked": ("-m",)}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "both: runs with and without -m in every tier")
+    config.addinivalue_line("markers", "all_modes: runs with -j and -m, too, in every tier")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "same" in metafunc.fixturenames:
-        always = metafunc.definition.get_closest_marker("both")
-        checked = pytest.param("checked", marks=() if always else pytest.mark.ci)
-        metafunc.parametrize("same", ["linear", checked], indirect=True)
+        always = metafunc.definition.get_closest_marker("all_modes")
+        marks = () if always else pytest.mark.ci
+        others = [pytest.param(mode, marks=marks) for mode in list(MODES)[1:]]
+        metafunc.parametrize("same", ["plain", *others], indirect=True)
 
 
 @pytest.fixture

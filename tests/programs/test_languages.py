@@ -30,7 +30,7 @@ def test_python_script(same: Same) -> None:
     same("./script.py", "a", files={"script.py": SCRIPT}, env={"PYTHONHASHSEED": "0"}, status=5)
 
 
-@pytest.mark.both
+@pytest.mark.all_modes
 def test_python_hello(same: Same) -> None:
     same(PYTHON, "-S", "-c", "print(sum(i * i for i in range(10000)))")
 

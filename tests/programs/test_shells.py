@@ -14,7 +14,7 @@ def test_bash(same: Same, name: str) -> None:
     same.bash(BASH[name], files={"data": "not a program\n"}, status=None)
 
 
-@pytest.mark.both
+@pytest.mark.all_modes
 def test_bash_script(same: Same) -> None:
     script = '#!/bin/bash\nset -eu\necho "$0 $*" | tr a-z A-Z\n(exit 4) || echo "got $?"\nexit 9\n'
     same("./script", "x", "y", files={"script": script}, status=9)

@@ -20,7 +20,7 @@ KINDS = {
 }
 
 
-@pytest.mark.both
+@pytest.mark.all_modes
 @pytest.mark.parametrize("kind", KINDS)
 def test_c_program(same: Same, compile_c: Compile, kind: str) -> None:
     compiler, flags = KINDS[kind]
@@ -38,7 +38,7 @@ def test_busybox(same: Same, command: str) -> None:
     same(*"busybox sh -c".split(), f"busybox {command}", files=files, status=None)
 
 
-@pytest.mark.both
+@pytest.mark.all_modes
 def test_busybox_alone(same: Same) -> None:
     same("busybox", "echo", "a", "b")
     same("busybox", "factor", "600851475143")

@@ -87,7 +87,9 @@ def say_on(command: Sequence[str], folder: Path, talk: Talk) -> tuple[int, bytes
         terminal.close()
 
 
-@pytest.fixture(params=[(), pytest.param(("-m",), marks=pytest.mark.ci)], ids=["linear", "checked"])
+@pytest.fixture(
+    params=[(), *(pytest.param((m,), marks=pytest.mark.ci) for m in ("-j", "-m"))], ids=str
+)
 def same_on_terminal(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[..., tuple[int, bytes]]]:
@@ -162,6 +164,13 @@ def test_window_size_changes(same_on_terminal: Compare) -> None:
         terminal.send("\x04")
 
     same_on_terminal(["/usr/bin/python3", "-S", "-c", script], talk)
+
+
+def test_nohup(same_on_terminal: Compare, tmp_path: Path) -> None:
+    """On a terminal, nohup sends the output to a file and makes SIGHUP harmless."""
+    said = same_on_terminal(["nohup", "sh", "-c", "kill -HUP $$; echo survived"])
+    assert said[0] == 0 and b"nohup.out" in said[1]
+    assert (tmp_path / "nohup.out").read_bytes() == b"survived\n" * 2
 
 
 def test_job_control(same_on_terminal: Compare) -> None:

@@ -25,7 +25,7 @@ def test_tool(same: Same, command: str) -> None:
     same.sh(command, files=TREE)
 
 
-@pytest.mark.both
+@pytest.mark.all_modes
 @pytest.mark.parametrize(
     "command",
     [

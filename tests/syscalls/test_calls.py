@@ -3,18 +3,11 @@ and with every path resolved under a root (`-C /`)."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent / "guests"
-SOURCE = Path(__file__).parents[2] / "src"
-FLAGS = ["-std=gnu11", "-static", "-O1", "-w", "-fno-optimize-sibling-calls"]
+from syscalls.guest import Compile, blink, lines
 
 FAMILIES = "files descriptors metadata directories polling sockets terminal limits proc".split()
 MODES = {"linear": [], "checked": ["-m"], "traced": ["-s", "-L", "log"], "rooted": ["-C", "/"]}
@@ -25,44 +18,6 @@ DIFFERENT = {
     ("proc", "rooted"): {'open("../exe/x", O_RDONLY) = -1 ENOTDIR'},
 }
 LEFT_OUT = {("sockets", "rooted")}  # names of sockets get another form
-
-Compile = Callable[[str], Path]
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]) -> Compile:
-    """Compiles a guest once a session; its path."""
-    folder = tmp_path_factory.mktemp("calls")
-
-    def build(name: str) -> Path:
-        program = folder / name
-        if not program.exists():
-            command = [need("gcc"), *FLAGS, "-o", str(program), str(HERE / f"{name}.c")]
-            subprocess.run(command, check=True, timeout=60)
-        return program
-
-    return build
-
-
-def blink(*options: str) -> list[str]:
-    code = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from blink.cli.main import main; "
-    return [sys.executable, "-I", "-S", "-c", code + "sys.exit(main())", *options]
-
-
-def lines(command: list[str], folder: Path) -> tuple[int, list[str], str]:
-    """Status, lines of stdout, and stderr of a command in a fresh folder that nobody may write."""
-    folder.mkdir()
-    said = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-        preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL),
-    )
-    return said.returncode, said.stdout.decode(errors="replace").splitlines(), said.stderr.decode()
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -4,24 +4,46 @@ from __future__ import annotations
 
 from blink.abi.structs import Struct
 
-STAT = Struct(
+
+class Brief(Struct):
+    """A structure of which the log shows some fields; a name that ends in `_mode` is octal."""
+
+    __slots__ = ("shown",)
+
+    def __init__(self, name: str, fmt: str, fields: str, shown: str) -> None:
+        super().__init__(name, fmt, fields)
+        self.shown = [(field, self.fields.index(field)) for field in shown.split()]
+
+    def format(self, data: bytes) -> str:
+        values = self.unpack(data)
+        texts = [
+            f"{field}={values[i]:#o}" if field.endswith("_mode") else f"{field}={values[i]}"
+            for field, i in self.shown
+        ]
+        return "{" + ", ".join(texts) + ", ...}"
+
+
+STAT = Brief(
     "stat",
     "QQQIIII" + "QqqqQQQQQQ" + "24x",
     "st_dev st_ino st_nlink st_mode st_uid st_gid pad st_rdev st_size st_blksize st_blocks "
     "st_atime atime_nsec st_mtime mtime_nsec st_ctime ctime_nsec",
+    "st_mode st_size",
 )
-STATX = Struct(
+STATX = Brief(
     "statx",
     "IIQIIIH2xQQQQ" + "qI4x" * 4 + "IIIIQ" + "104x",
     "stx_mask stx_blksize stx_attributes stx_nlink stx_uid stx_gid stx_mode stx_ino stx_size "
     "stx_blocks stx_attributes_mask stx_atime atime_nsec stx_btime btime_nsec stx_ctime ctime_nsec "
     "stx_mtime mtime_nsec rdev_major rdev_minor dev_major dev_minor stx_mnt_id",
+    "stx_mask stx_mode stx_size",
 )
-STATFS = Struct(
+STATFS = Brief(
     "statfs",
     "qqQQQQQiiqqq32x",
     "f_type f_bsize f_blocks f_bfree f_bavail f_files f_ffree fsid0 fsid1 f_namelen f_frsize "
     "f_flags",
+    "f_type f_bsize f_blocks f_bfree",
 )
 FLOCK = Struct("flock", "hh4xqqi4x", "l_type l_whence l_start l_len l_pid")
 F_OWNER_EX = Struct("f_owner_ex", "ii", "type pid")

@@ -1,4 +1,4 @@
-"""Where things live in a guest's address space.  Every number here is part of a recording's meaning."""
+"""Where things live in a guest's address space: every number is part of a recording's meaning."""
 
 PAGE = 0x1000
 GUEST_MIN = 0x1_0000

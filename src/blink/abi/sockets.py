@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from blink.abi.flags import FlagSet, enumeration
 
-AF_UNIX = 1
+AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 SOL_SOCKET, SCM_RIGHTS = 1, 1
 MSG_CMSG_CLOEXEC, MSG_WAITFORONE = 0x4000_0000, 0x10000
 SOCK_CLOEXEC, SOCK_NONBLOCK = 0o2000000, 0o4000
@@ -13,8 +13,8 @@ FAMILY = enumeration(
     {
         "AF_UNSPEC": 0,
         "AF_UNIX": AF_UNIX,
-        "AF_INET": 2,
-        "AF_INET6": 10,
+        "AF_INET": AF_INET,
+        "AF_INET6": AF_INET6,
         "AF_NETLINK": 16,
         "AF_PACKET": 17,
         "AF_ALG": 38,
@@ -54,6 +54,29 @@ MSG = FlagSet(
         "MSG_CMSG_CLOEXEC": MSG_CMSG_CLOEXEC,
     }
 )
+
+
+def show_address(data: bytes) -> str:
+    """A socket address: `{AF_INET, 127.0.0.1:80}`, `{AF_UNIX, "/run/x"}`, `{AF_INET6, ...}`."""
+    family = int.from_bytes(data[:2], "little")
+    name = FAMILY.format(family)
+    port = int.from_bytes(data[2:4], "big")
+    if family == AF_UNIX:
+        path = data[2:]
+        text = "@" + _text(path[1:]) if path[:1] == b"\0" else _text(path.split(b"\0")[0])
+        return f'{{{name}, "{text}"}}' if path else f"{{{name}}}"
+    if family == AF_INET and len(data) >= 8:
+        return f"{{{name}, {'.'.join(map(str, data[4:8]))}:{port}}}"
+    if family == AF_INET6 and len(data) >= 24:
+        groups = [f"{int.from_bytes(data[i : i + 2], 'big'):x}" for i in range(8, 24, 2)]
+        return f"{{{name}, [{':'.join(groups)}]:{port}}}"
+    return f"{{{name}, {_text(data[2:])}}}"
+
+
+def _text(data: bytes) -> str:
+    return ascii(data)[2:-1]
+
+
 SHUT = enumeration({"SHUT_RD": 0, "SHUT_WR": 1, "SHUT_RDWR": 2})
 LEVEL = enumeration(
     {

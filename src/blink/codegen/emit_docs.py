@@ -70,19 +70,29 @@ def _remarks(call: Call) -> str:
     return f"{note} {deviations}"
 
 
+INTRODUCTION = """\
+The `native` ones run in the engine and the host's kernel, the
+others in Python; `both`: in Python when the engine cannot know what an argument means. Calls with a
+path go to Python under a root and for /proc. All else answers ENOSYS.
+"""
+
+
+def _place(call: Call) -> str:
+    """Where a call runs."""
+    if not call.native:
+        return "Python"
+    return "native" if call.passthrough else "both"
+
+
 def system_calls(calls: list[Call]) -> str:
     """A page with all system calls: number, support level, where it runs, what differs."""
-    text = (
-        f"{NOTICE}# System calls\n\n{len(calls)} system calls. The `native` ones run in the engine "
-    )
-    text += "and the host's kernel, the\nothers in Python. All else answers ENOSYS.\n"
+    text = f"{NOTICE}# System calls\n\n{len(calls)} system calls. {INTRODUCTION}"
     ordered = sorted(calls, key=lambda call: (call.family, call.number))
     for family, members in groupby(ordered, key=lambda call: call.family):
         text += f"\n## {family}\n\n| call | number | support | runs | remarks |\n"
         text += "|---|---|---|---|---|\n"
         for call in members:
-            runs = "native" if call.passthrough else "Python"
-            text += _row(call.name, str(call.number), call.level, runs, _remarks(call))
+            text += _row(call.name, str(call.number), call.level, _place(call), _remarks(call))
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from blink.codegen.emit_handlers import FormHandlers, Handlers
 from blink.codegen.trace import swaps
 from blink.isa import matching
+from blink.isa.cpuid import BASELINE, BITS
 from blink.isa.operands import Operand
 
 TYPE_CHECKING = False
@@ -27,7 +28,8 @@ def _class(operands: tuple[Operand, ...], *where: str) -> str:
 
 # C bodies that stand for what the host's own instruction does, on registers and memory alone.
 _NATIVE_CALLS = tuple(
-    "udiv128 urem128 idiv128 irem128 bit_string rep read_tsc memory_fence mxcsr_".split()
+    "udiv128 urem128 idiv128 irem128 bit_string rep read_tsc memory_fence mxcsr_ "
+    "compare_strings string_ crc32c deposit_bits extract_bits".split()
 )
 _INTERPRETED = ("POPF", "XGETBV")  # may set TF; the guest has its own XCR0
 
@@ -82,7 +84,23 @@ def _flags(f: FormHandlers) -> str:
     return " | ".join(flags) or "0"
 
 
-def _row(f: FormHandlers) -> str:
+def features() -> list[str]:
+    """The features that some x86-64 CPUs lack; number 0 is none."""
+    return ["", *(name for name in BITS if name not in BASELINE)]
+
+
+def feature_table() -> str:
+    """Where CPUID shows each feature: the table that FormDef.feature indexes."""
+    registers = ("eax", "ebx", "ecx", "edx")
+    rows = ["{0, 0, 0, 0}"]
+    for name in features()[1:]:
+        leaf, sub, register, bit = BITS[name]
+        rows.append(f"{{0x{leaf:x}u, {sub}, {registers.index(register)}, {bit}}}")
+    return f"const CpuFeature cpu_features[] = {{{', '.join(rows)}}};\n"
+
+
+def row(f: FormHandlers) -> str:
+    """The FormDef of a form."""
     form, e = f.form, f.form.enc
     modes = sum(MODE_BIT[m] for m in form.modes)
     fields = [
@@ -103,7 +121,9 @@ def _row(f: FormHandlers) -> str:
     cc = 255 if form.insn.cond is None or not form.insn.name.startswith("J") else form.insn.cond
     plain = ", ".join(f"{{{r}, {m}}}" for r, m in f.plain)
     locked = ", ".join(map(str, f.locked))
-    head = ", ".join(map(str, [*fields, cc, _flags(f)]))
+    names, feature = features(), form.insn.feature
+    number = names.index(feature) if feature in names else 0
+    head = ", ".join(map(str, [*fields, cc, number, _flags(f)]))
     return f"  {{{head}, {{{plain}}}, {{{locked}}}}}, /* {form.insn.name}: {form.encoding} */\n"
 
 
@@ -132,7 +152,7 @@ def source(handlers: Handlers, forms: list[FormHandlers]) -> str:
     index = matching.index(f.form for f in forms)
     numbers = {id(f.form): n for n, f in enumerate(forms)}
     out = [BANNER, '#include "forms.h"\n', "const FormDef form_table[] = {\n"]
-    out += [_row(f) for f in forms]
+    out += [row(f) for f in forms]
     out.append("};\n")
     flat: list[int] = []
     cells = [[[(0, 0)] * 256 for _ in range(8)] for _ in range(3)]
@@ -149,6 +169,7 @@ def source(handlers: Handlers, forms: list[FormHandlers]) -> str:
         )
     out.append("};\n")
     out += _fusion(handlers)
+    out.append(feature_table())
     names = [f.form.insn.name for f in forms]
     out.append("const char *const form_names[] = {" + ", ".join(f'"{n}"' for n in names) + "};\n")
     out.append(f"const u32 form_count = {len(forms)};\n")

@@ -75,7 +75,7 @@ static void append_stub(Builder *b, u64 target, const Rec **field) {
 static u32 fetch(Builder *b, const u8 **bytes) {
   u64 offset = b->rip - b->window_rip;
   if (offset + DECODE_MAX > b->window_len) {
-    if (b->mark) memory_mark_code(b->c->mem, b->rip);
+    if (b->mark && memory_flags(b->c->mem, b->rip) & PAGE_X) memory_mark_code(b->c->mem, b->rip);
     b->window_rip = b->rip;
     b->window_len = memory_fetch(b->c->mem, b->rip, b->window, sizeof b->window);
     if (b->mark && b->window_len) memory_mark_code(b->c->mem, b->rip + b->window_len - 1);
@@ -165,7 +165,14 @@ static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f)
   if (segment || in->addr_size != 8) address_record(b, r, in, segment);
 }
 
+/* A form that has no use for LOCK or for vvvv does not allow them. */
+bool form_allows(const FormDef *f, const Insn *in) {
+  if (in->has_vvvv && !f->v) return false;
+  return !in->lock || f->locked[size_index(in)];
+}
+
 static u32 pick(const FormDef *f, const Insn *in) {
+  if (!form_allows(f, in)) return 0;
   if (!in->lock) return f->plain[size_index(in)][in->has_mem && in->mod != 3];
   return f->locked[size_index(in)];
 }
@@ -201,7 +208,7 @@ static bool add(Builder *b, const Insn *in) {
   const FormDef *f = form_find(in);
   u32 number = f ? pick(f, in) : 0;
   if (!number) {
-    invalid(b, in->lock && f ? 0 : 1, in->len);
+    invalid(b, f && !form_allows(f, in) ? 0 : 1, in->len);
     return false;
   }
   Rec r = {.fn = handler(b->c, number), .base = GPR_ZERO * 8, .index = GPR_ZERO * 8};

@@ -108,7 +108,7 @@ typedef struct {
   u64 exit_thunk; /* where translated code leaves */
   u64 exit_site;  /* the branch to patch, or 0 */
   u32 exit_reason;
-  u32 active;     /* translated code is running, or about to */
+  u32 active; /* translated code is running, or about to */
 } JitState;
 
 typedef struct Jit Jit;
@@ -151,8 +151,9 @@ struct Cpu {
   JumpEntry jumps[JUMP_SIZE]; /* targets of indirect branches, direct-mapped */
   Jit *jit;                   /* the translator, or NULL */
   JitState js;
-  _Alignas(4096) u8 poll[4096]; /* read-only while an interrupt waits: translated code stores here */
-  u64 targets[TARGET_SIZE];     /* host code by the low 16 bits of an indirect branch's target */
+  _Alignas(
+      4096) u8 poll[4096];  /* read-only while an interrupt waits: translated code stores here */
+  u64 targets[TARGET_SIZE]; /* host code by the low 16 bits of an indirect branch's target */
 };
 
 #endif

@@ -27,7 +27,8 @@ enum {
 typedef struct {
   u8 pp, w, l, mask, value, mod, modes, asize;
   u8 a, b, v;
-  u8 cc; /* Jcc: the condition; else 255 */
+  u8 cc;      /* Jcc: the condition; else 255 */
+  u8 feature; /* index into cpu_features */
   u16 flags;
   u16 plain[3][2]; /* by operand size 16, 32, 64 and register or memory */
   u16 locked[3];
@@ -36,6 +37,12 @@ typedef struct {
 typedef struct {
   u16 first, count;
 } FormRange;
+
+/* A bit of CPUID; number 0 stands for all that every x86-64 CPU has. */
+typedef struct {
+  u32 leaf, sub;
+  u8 reg, bit; /* reg: EAX, EBX, ECX, EDX = 0..3 */
+} CpuFeature;
 
 enum { FORM_ANY = 255 };
 
@@ -49,6 +56,11 @@ u16 led_handler(u32 lead, u32 tail);
 /* The form of a decoded instruction, or NULL. */
 struct Insn;
 const FormDef *form_find(const struct Insn *in);
+/* Whether its prefixes fit the form; else it is an invalid encoding. */
+bool form_allows(const FormDef *f, const struct Insn *in);
+
+extern const CpuFeature cpu_features[];
+bool host_has(u32 feature); /* host_cpu.c */
 
 extern const char *const form_names[];
 extern const u32 form_count;

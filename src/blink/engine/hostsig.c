@@ -323,12 +323,15 @@ static u64 ignored_now(void) {
   return ignored & ~(SIG_BIT(SIGPIPE) | SIG_BIT(SIGXFSZ));
 }
 
+enum { NPTL_CANCEL = 32, NPTL_SETXID = 33 };
+
 void host_sig_init(const u64 *ignored_in, const u64 *blocked_in, u64 *ignored, u64 *blocked) {
   HostThread *t = host_thread();
   u64 mask = swap_mask(ALL_BLOCKED);
   *ignored = ignored_in != NULL ? *ignored_in : ignored_now();
   *blocked = blocked_in != NULL ? *blocked_in : mask;
   for (int signo = 1; signo <= SIGNAL_MAX; signo++) {
+    if (signo == NPTL_CANCEL || signo == NPTL_SETXID) continue; /* the host libc's own */
     SigHow how = *ignored & SIG_BIT(signo) ? SIG_HOW_IGNORE : SIG_HOW_DEFAULT;
     host_sig_set(signo, how, 0); /* SIGKILL and SIGSTOP refuse, and need nothing */
   }

@@ -15,16 +15,6 @@
 
 enum { HWCAP2_HAS_FSGSBASE = 2, TABLE_START = 1 << 14 };
 
-/* Where guests put code: non-PIE images at 4 MiB, PIE images at 0x1000_0000_0000, libraries below
- * 0x1fff_0000_0000 (abi/layout.py).  Each thread takes the next place; when those in reach are all
- * taken, any will do: operands out of reach are then rewritten. */
-static const struct {
-  u64 first, step;
-  int count;
-} arena_places[ARENAS] = {{0x60000000, ARENA_SIZE, 8},
-                          {0x0fffe0000000, -(u64)ARENA_SIZE, 24},
-                          {0x1fff10000000, ARENA_SIZE, 24}};
-
 u32 jit_arena_of(u64 rip) {
   if (rip < 0x80000000) return 0;
   return rip - 0x0fff80000000 < 0x100000000 ? 1 : 2;
@@ -92,19 +82,21 @@ static void write_miss(Code *k, const u8 *leave) {
   jump(k, leave);
 }
 
-static u8 *map_arena(u64 address, int flags) {
-  return mmap((void *)address, ARENA_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+typedef struct {
+  u64 first, step;
+  int count;
+} Places;
+
+static u8 *map_arena(u64 address, u64 size, int flags) {
+  return mmap((void *)address, size, PROT_READ | PROT_WRITE | PROT_EXEC,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 }
 
-static bool open_arena(JitArena *a, u32 number) {
-  u64 address = arena_places[number].first;
+static bool open_arena(JitArena *a, Places p, u64 size) {
   u8 *base = MAP_FAILED;
-  for (int i = 0; i < arena_places[number].count && base == MAP_FAILED; i++) {
-    base = map_arena(address, MAP_FIXED_NOREPLACE);
-    address += arena_places[number].step;
-  }
-  if (base == MAP_FAILED) base = map_arena(0, 0);
+  for (; p.count > 0 && base == MAP_FAILED; p.count--, p.first += p.step)
+    base = map_arena(p.first, size, MAP_FIXED_NOREPLACE);
+  if (base == MAP_FAILED) base = map_arena(0, size, 0);
   if (base == MAP_FAILED) return false;
   a->base = base;
   a->blocks = mmap(NULL, sizeof(JitBlock) * MAX_BLOCKS, PROT_READ | PROT_WRITE,
@@ -129,12 +121,29 @@ static void forget_targets(Cpu *c) {
   for (u32 i = 0; i < TARGET_SIZE; i++) c->targets[i] = miss;
 }
 
-Jit *jit_new(Cpu *c) {
+/* Where guests put code: non-PIE images at 4 MiB, PIE images at 0x1000_0000_0000, libraries below
+ * 0x1fff_0000_0000 (abi/layout.py).  Each thread takes the next place; when those in reach are all
+ * taken, any will do: operands out of reach are then rewritten. */
+static const Places usual[ARENAS] = {{0x60000000, ARENA_SIZE, 8},
+                                     {0x0fffe0000000, -(u64)ARENA_SIZE, 24},
+                                     {0x1fff10000000, ARENA_SIZE, 24}};
+
+static bool open_arenas(Jit *j, JitPlan plan) {
+  j->arena_size = plan.size ? plan.size : ARENA_SIZE;
+  bool ok = j->arena_size >= 2 * ARENA_MARGIN && j->arena_size <= ARENA_SIZE;
+  for (u32 i = 0; i < ARENAS && ok; i++) {
+    Places places = usual[i];
+    if (plan.place && i == ARENAS - 1) places = (Places){plan.place, j->arena_size, 16};
+    ok = open_arena(&j->arenas[i], places, j->arena_size);
+  }
+  return ok;
+}
+
+Jit *jit_new(Cpu *c, JitPlan plan) {
   if (c->mem->paged || !(getauxval(AT_HWCAP2) & HWCAP2_HAS_FSGSBASE)) return NULL;
   Jit *j = calloc(1, sizeof *j);
   if (!j) return NULL;
-  bool ok = true;
-  for (u32 i = 0; i < ARENAS && ok; i++) ok = open_arena(&j->arenas[i], i);
+  bool ok = open_arenas(j, plan);
   j->insns = mmap(NULL, sizeof(JitInsn) * MAX_INSNS, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   j->table_mask = TABLE_START - 1;
@@ -153,7 +162,7 @@ void jit_free(Jit *j) {
   if (!j) return;
   for (u32 i = 0; i < ARENAS; i++) {
     JitArena *a = &j->arenas[i];
-    if (a->base) munmap(a->base, ARENA_SIZE);
+    if (a->base) munmap(a->base, j->arena_size);
     if (a->blocks && a->blocks != MAP_FAILED) munmap(a->blocks, sizeof(JitBlock) * MAX_BLOCKS);
   }
   if (j->insns && j->insns != MAP_FAILED) munmap(j->insns, sizeof(JitInsn) * MAX_INSNS);
@@ -217,11 +226,11 @@ static void enter(Cpu *c, const JitBlock *b) {
   void (*go)(Cpu *, const u8 *);
   u8 *thunk = c->jit->arenas[0].enter;
   memcpy(&go, &thunk, sizeof go);
-  c->js.flags = ((c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c)) & ~(u64)FLAG_TF;
+  c->js.flags = (c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c);
   c->js.exit_site = 0;
   set_gs_base(c);
   go(c, b->entry);
-  c->eflags = (u32)c->js.flags | (c->eflags & FLAG_TF);
+  c->eflags = (u32)c->js.flags;
   c->cc_op = CC_FLAGS;
 }
 
@@ -229,7 +238,9 @@ static void link_exit(Cpu *c) {
   u8 *site = (u8 *)c->js.exit_site;
   u64 epoch = c->counters[COUNT_FLUSHES];
   const JitBlock *to = jit_block(c, c->rip);
-  if (to && site && epoch == c->counters[COUNT_FLUSHES]) patch32(site, to->entry);
+  if (!to || !site || epoch != c->counters[COUNT_FLUSHES]) return;
+  s64 distance = to->entry - (site + 4);
+  if (distance == (s32)distance) patch32(site, to->entry);
 }
 
 static void miss_exit(Cpu *c) {
@@ -254,7 +265,7 @@ u32 jit_run(Cpu *c) {
 
 bool jit_owns(const Jit *j, u64 pc) {
   for (u32 i = 0; j && i < ARENAS; i++)
-    if (pc - (u64)j->arenas[i].base < ARENA_SIZE) return true;
+    if (pc - (u64)j->arenas[i].base < j->arena_size) return true;
   return false;
 }
 
@@ -267,7 +278,7 @@ void jit_resume(Cpu *c) { mprotect(c->poll, sizeof c->poll, PROT_READ | PROT_WRI
 static const JitBlock *block_at(const Jit *j, u64 pc) {
   for (u32 i = 0; i < ARENAS; i++) {
     const JitArena *a = &j->arenas[i];
-    if (pc - (u64)a->base >= ARENA_SIZE) continue;
+    if (pc - (u64)a->base >= j->arena_size) continue;
     u32 low = 0, high = a->count;
     while (high - low > 1) {
       u32 middle = (low + high) / 2;
@@ -293,7 +304,7 @@ void jit_recover(Cpu *c, const ucontext_t *uc) {
   const greg_t *g = uc->uc_mcontext.gregs;
   for (u32 i = 0; i < 16; i++) c->gpr[i] = (u64)g[order[i]];
   for (u32 i = 0; i < 16; i++) memcpy(&c->vec[i], &uc->uc_mcontext.fpregs->_xmm[i], 16);
-  c->eflags = ((u32)g[REG_EFL] & ~(u32)(FLAG_RF | FLAG_TF)) | (c->eflags & FLAG_TF);
+  c->eflags = (u32)g[REG_EFL] & ~(u32)FLAG_RF;
   c->cc_op = CC_FLAGS;
   c->cur = NULL;
   u64 pc = (u64)g[REG_RIP];
@@ -308,8 +319,8 @@ void jit_recover(Cpu *c, const ucontext_t *uc) {
 
 #else
 
-Jit *jit_new(Cpu *c) {
-  (void)c;
+Jit *jit_new(Cpu *c, JitPlan plan) {
+  (void)c, (void)plan;
   return NULL;
 }
 void jit_free(Jit *j) { (void)j; }

@@ -19,8 +19,14 @@ enum {
   JIT_INTERPRET
 };
 
+/* Room for host code in each of the translator's arenas, and where the arena of libraries lies; 0:
+ * as usual.  Tests make arenas small, near or far. */
+typedef struct {
+  u64 size, place;
+} JitPlan;
+
 /* NULL when the host cannot (no FSGSBASE, no executable memory, another architecture). */
-Jit *jit_new(Cpu *c);
+Jit *jit_new(Cpu *c, JitPlan plan);
 void jit_free(Jit *j);
 /* Forget all translations. */
 void jit_flush(Cpu *c);

@@ -14,7 +14,7 @@
 #include "memory.h"
 #include "run.h"
 
-enum { MAX_STUBS = BLOCK_INSNS + 2, WINDOW = 64 };
+enum { MAX_STUBS = BLOCK_INSNS + 2, WINDOW = 64, NO_REG = 16 };
 
 typedef struct {
   Cpu *c;
@@ -39,7 +39,7 @@ typedef struct {
 static u32 fetch(Maker *m, const u8 **bytes) {
   u64 offset = m->rip - m->window_rip;
   if (offset + DECODE_MAX > m->window_len) {
-    memory_mark_code(m->c->mem, m->rip);
+    if (memory_flags(m->c->mem, m->rip) & PAGE_X) memory_mark_code(m->c->mem, m->rip);
     m->window_rip = m->rip;
     m->window_len = memory_fetch(m->c->mem, m->rip, m->window, sizeof m->window);
     if (m->window_len) memory_mark_code(m->c->mem, m->rip + m->window_len - 1);
@@ -119,13 +119,15 @@ static void write_stubs(Maker *m) {
 
 /* --- memory operands that cannot be copied as they stand --- */
 
+/* A register that the instruction does not use, or NO_REG.  RBP is last: an address on it is in the
+ * stack segment, whose faults are other ones.  CMPXCHG16B and the like use RAX to RBX. */
 static u8 scratch(const Insn *in) {
-  static const u8 candidates[] = {RBP, RSI, RDI, RBX};
+  static const u8 candidates[] = {RSI, RDI, RBP};
   for (u32 i = 0; i < sizeof candidates; i++) {
     u8 r = candidates[i];
-    if (r != in->reg && r != in->base && r != in->index && r + 4 != in->reg) return r;
+    if (r != (in->reg & 15) && r != in->base && r != in->index) return r;
   }
-  return RBX;
+  return NO_REG;
 }
 
 static u32 modrm_at(const Insn *in) {
@@ -135,17 +137,15 @@ static u32 modrm_at(const Insn *in) {
 
 static bool is_segment(u8 byte) { return byte == 0x64 || byte == 0x65; }
 
-/* The instruction with [borrowed + disp32] as its operand. */
+/* The instruction with [borrowed + disp32] as its operand.  Legacy encodings only. */
 static void rebuilt(Code *k, const u8 *bytes, const Insn *in, u8 borrowed, u32 disp) {
-  u32 at = 0, opcode = modrm_at(in);
-  while (bytes[at] == 0x66 || bytes[at] == 0xf2 || bytes[at] == 0xf3 || bytes[at] == 0xf0 ||
-         bytes[at] == 0x2e || bytes[at] == 0x36 || bytes[at] == 0x3e || bytes[at] == 0x26 ||
-         is_segment(bytes[at])) {
-    if (!is_segment(bytes[at])) put8(k, bytes[at]);
-    at++;
+  u32 modrm_byte = modrm_at(in), opcode = modrm_byte - (in->map > MAP_0F ? 3 : 1 + in->map);
+  for (u32 i = 0; i < opcode; i++) {
+    bool rex = (bytes[i] & 0xf0) == 0x40; /* one that is not last counts for nothing */
+    if (!rex && !is_segment(bytes[i])) put8(k, bytes[i]);
   }
-  if (in->rex) put8(k, in->rex & 0xfc), at++;
-  put_bytes(k, bytes + at, opcode - at);
+  if (in->rex) put8(k, in->rex & 0xfc);
+  put_bytes(k, bytes + opcode, modrm_byte - opcode);
   put8(k, modrm(2, in->modrm >> 3, borrowed));
   put32(k, disp);
   put_bytes(k, bytes + in->len - in->imm_size, in->imm_size);
@@ -168,34 +168,32 @@ static void lend(Maker *m, u8 reg) {
   if (!m->insn->lent_rcx) m->insn->lent_from = here(m);
 }
 
-static void with_segment(Maker *m, const u8 *bytes, const Insn *in) {
+static bool with_segment(Maker *m, const u8 *bytes, const Insn *in) {
   u8 r = scratch(in);
-  u64 next = m->rip + in->len;
+  if (r == NO_REG) return false;
   lend(m, r);
   load_gs(&m->k, r, in->seg == 1 + FS ? CPU_FIELD(fs_base) : CPU_FIELD(gs_base));
   if (in->base >= 0) add_register(&m->k, r, (u8)in->base, 0);
   if (in->index >= 0) add_register(&m->k, r, (u8)in->index, in->scale);
-  (void)next;
   rebuilt(&m->k, bytes, in, r, (u32)in->disp);
   load_gs(&m->k, r, CPU_FIELD(js.saved));
+  return true;
 }
 
-static void with_address(Maker *m, const u8 *bytes, const Insn *in, u64 address) {
+static bool with_address(Maker *m, const u8 *bytes, const Insn *in, u64 address) {
   u8 r = scratch(in);
+  if (r == NO_REG) return false;
   lend(m, r);
   set_reg(&m->k, r, address);
   rebuilt(&m->k, bytes, in, r, 0);
   load_gs(&m->k, r, CPU_FIELD(js.saved));
+  return true;
 }
 
 /* Copies an instruction, with its memory operand made to mean the same; false if it cannot. */
 static bool copy(Maker *m, const u8 *bytes, const Insn *in) {
   bool plain = in->enc == ENC_LEGACY && in->disp_size != 8 && in->addr_size == 8;
-  if (in->has_mem && in->seg) {
-    if (!plain || in->rip_relative) return false;
-    with_segment(m, bytes, in);
-    return true;
-  }
+  if (in->has_mem && in->seg) return plain && !in->rip_relative && with_segment(m, bytes, in);
   if (in->rip_relative) {
     u64 address = m->rip + in->len + (u64)in->disp;
     s64 disp = (s64)(address - ((u64)m->k.at + in->len));
@@ -206,9 +204,7 @@ static bool copy(Maker *m, const u8 *bytes, const Insn *in) {
       memcpy(m->k.at - in->imm_size - 4, &value, 4);
       return true;
     }
-    if (!plain) return false;
-    with_address(m, bytes, in, address);
-    return true;
+    return plain && with_address(m, bytes, in, address);
   }
   put_bytes(&m->k, bytes, in->len);
   return true;
@@ -273,13 +269,14 @@ static bool load_target(Maker *m, const u8 *bytes, const Insn *in) {
 
 /* JMP and CALL through a register or memory. */
 static bool translate_indirect(Maker *m, const u8 *bytes, const Insn *in) {
-  u8 *before = m->k.at;
+  u8 *before = m->k.at, which = in->modrm >> 3 & 7;
+  if (which != 2 && which != 4) return false; /* far ones */
   lend_rcx(m);
   if (in->addr_size != 8 || !load_target(m, bytes, in)) {
     m->k.at = before;
     return false;
   }
-  if ((in->modrm >> 3 & 7) == 2) push_return(m, m->rip + in->len);
+  if (which == 2) push_return(m, m->rip + in->len);
   through_table(&m->k);
   return true;
 }
@@ -310,15 +307,23 @@ static Outcome translate_branch(Maker *m, const Insn *in) {
   }
 }
 
+/* A segment that applies to an implied operand (strings, XLAT, MASKMOV), to none at all (LEA), or to
+ * an address that POP takes from the new RSP. */
+static bool segment_elsewhere(const Insn *in, const FormDef *f) {
+  if (!in->seg) return false;
+  return !in->has_mem || f->flags & FORM_ADDRESS || (f->flags & FORM_POP && in->base == RSP);
+}
+
 static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
   const FormDef *f = form_find(in);
-  if (!f || (in->has_66 && f->flags & FORM_END)) return REFUSED;
+  if (!f || !form_allows(f, in) || !host_has(f->feature)) return REFUSED;
   if (f->flags & FORM_SYSCALL) {
     leave(m, JIT_SYSCALL, m->rip + in->len);
     return ENDED;
   }
   if (f->flags & FORM_END && !(f->flags & FORM_AGAIN)) {
     if (f->flags & (FORM_LINK | FORM_TWO_LINKS)) return translate_branch(m, in);
+    if (in->has_66) return REFUSED;
     if (in->map == MAP_ONE_BYTE && (in->opcode == 0xc3 || in->opcode == 0xc2)) {
       translate_return(m, in);
       return ENDED;
@@ -327,7 +332,7 @@ static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
       return translate_indirect(m, bytes, in) ? ENDED : REFUSED;
     return REFUSED;
   }
-  if (!(f->flags & FORM_COPY) || (f->flags & FORM_STRING && in->seg)) return REFUSED;
+  if (!(f->flags & FORM_COPY) || segment_elsewhere(in, f)) return REFUSED;
   return copy(m, bytes, in) ? GO_ON : REFUSED;
 }
 
@@ -359,7 +364,7 @@ static void write_check(Maker *m) {
 }
 
 static bool full(const Jit *j, const JitArena *a) {
-  return a->at + ARENA_MARGIN > a->base + ARENA_SIZE || a->count + 1 >= MAX_BLOCKS ||
+  return a->at + ARENA_MARGIN > a->base + j->arena_size || a->count + 1 >= MAX_BLOCKS ||
          j->insn_count + BLOCK_INSNS + 2 > MAX_INSNS;
 }
 

@@ -37,6 +37,7 @@ typedef struct {
 
 struct Jit {
   JitArena arenas[ARENAS];
+  u64 arena_size;
   JitInsn *insns;
   u32 insn_count;
   u32 *table; /* hash of rip: 1 + arena << 28 | index */

@@ -176,19 +176,21 @@ static PyObject *cpu_interrupt(PyObject *self, PyObject *unused) {
   Cpu *c = ((CpuObject *)self)->cpu;
   c->interrupt = 1;
   c->limit = 0;
+  jit_interrupt(c);
   Py_RETURN_NONE;
 }
 
-/* set_jit(on) -> bool: whether translation is on now. */
-static PyObject *cpu_set_jit(PyObject *self, PyObject *arg) {
+/* set_jit(on, arena_size=0, arena_place=0) -> bool: whether translation is on now. */
+static PyObject *cpu_set_jit(PyObject *self, PyObject *args) {
   Cpu *c = ((CpuObject *)self)->cpu;
-  int on = PyObject_IsTrue(arg);
-  if (on < 0) return NULL;
+  unsigned long long size = 0, place = 0;
+  int on;
+  if (!PyArg_ParseTuple(args, "p|KK:set_jit", &on, &size, &place)) return NULL;
   if (!on) {
     jit_free(c->jit);
     c->jit = NULL;
   } else if (!c->jit) {
-    jit_new(c);
+    jit_new(c, (JitPlan){size, place});
   }
   return PyBool_FromLong(c->jit != NULL);
 }
@@ -280,9 +282,9 @@ static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg) {
 static PyObject *cpu_counters(PyObject *self, PyObject *unused) {
   (void)unused;
   const u64 *n = ((CpuObject *)self)->cpu->counters;
-  return Py_BuildValue("{sKsKsKsKsKsK}", "translated", n[COUNT_TRANSLATED], "blocks", n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED],
-                       "flushes", n[COUNT_FLUSHES], "syscalls", n[COUNT_SYSCALLS], "native",
-                       n[COUNT_NATIVE]);
+  return Py_BuildValue("{sKsKsKsKsKsK}", "translated", n[COUNT_TRANSLATED], "blocks",
+                       n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED], "flushes", n[COUNT_FLUSHES],
+                       "syscalls", n[COUNT_SYSCALLS], "native", n[COUNT_NATIVE]);
 }
 
 static PyObject *cpu_new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -363,8 +365,10 @@ static PyMethodDef methods[] = {
      "Frees what it needs to run: it never will again.  Registers and counters stay readable."},
     {"syscall_args", cpu_syscall_args, METH_NOARGS, "(number, six arguments)."},
     {"set_result", cpu_set_result, METH_O, "set_result(value): RAX, modulo 2**64."},
-    {"set_jit", cpu_set_jit, METH_O,
-     "set_jit(on) -> bool: translate; False where the host or the memory mode cannot."},
+    {"set_jit", cpu_set_jit, METH_VARARGS,
+     "set_jit(on, arena_size=0, arena_place=0) -> bool: translate; False where the host or the "
+     "memory"
+     " mode cannot.  The other two are for tests: see JitPlan."},
     {"fxsave", cpu_fxsave, METH_NOARGS, "fxsave() -> 512 bytes in FXSAVE64 format."},
     {"fxrstor", cpu_fxrstor, METH_O, "fxrstor(bytes): the inverse of fxsave()."},
     {"cpuid", cpu_cpuid, METH_VARARGS, "cpuid(leaf, sub=0) -> (eax, ebx, ecx, edx) of the guest."},

@@ -18,7 +18,7 @@
 #include "syscall_native.h"
 #include "x87.h"
 
-enum { ESCAPE_FAULT = 1, ESCAPE_CODE_WRITTEN, ESCAPE_POLL };
+enum { ESCAPE_FAULT = 1, ESCAPE_CODE_WRITTEN, ESCAPE_ILLEGAL, ESCAPE_POLL };
 
 /* --- life --- */
 
@@ -189,10 +189,11 @@ static void leave_translated(Cpu *c, const ucontext_t *uc) {
   c->mxcsr = host_context_mxcsr(uc, c->mxcsr);
 }
 
-static u32 fault_vector(const siginfo_t *si) {
-  if (si->si_signo == SIGILL) return EXC_UD;
+static u32 fault_vector(const siginfo_t *si, bool translated) {
   if (si->si_signo == SIGFPE) return si->si_code == FPE_INTDIV ? EXC_DE : EXC_XM;
-  return si->si_signo == SIGSEGV && si->si_code == SEGV_KERNEL ? EXC_GP : EXC_PF;
+  if (si->si_code != SEGV_KERNEL) return EXC_PF;
+  /* A handler's own choice of registers is not the guest's. */
+  return translated && si->si_signo == SIGBUS ? EXC_SS : EXC_GP;
 }
 
 bool engine_host_fault(siginfo_t *si, ucontext_t *uc) {
@@ -213,8 +214,9 @@ bool engine_host_fault(siginfo_t *si, ucontext_t *uc) {
   if (translated) leave_translated(c, uc);
   c->mxcsr = host_context_mxcsr(uc, c->mxcsr);
   if (was_code) escape(c, ESCAPE_CODE_WRITTEN);
+  if (si->si_signo == SIGILL) escape(c, ESCAPE_ILLEGAL);
   c->stop = STOP_FAULT;
-  c->stop_vector = fault_vector(si);
+  c->stop_vector = fault_vector(si, translated);
   c->stop_error = c->stop_vector == EXC_PF ? error | PF_USER : 0;
   c->stop_addr = c->stop_vector == EXC_PF ? addr : 0;
   c->stop_signo = si->si_signo;
@@ -232,9 +234,11 @@ static void enter(Cpu *c, const Rec *r) {
 #endif
 }
 
-/* Translated code counts no instructions and stops at no breakpoints. */
+/* Translated code counts no instructions, stops at no breakpoints, and must not run with flags that
+ * trap in the host. */
 static bool translates(const Cpu *c) {
-  return c->jit && c->deadline == ~(u64)0 && !c->breakpoint_count;
+  return c->jit && c->deadline == ~(u64)0 && !c->breakpoint_count &&
+         !(c->eflags & (FLAG_AC | FLAG_TF));
 }
 
 /* Sets the limit, then looks at what others may have raised meanwhile: in this order none is lost. */
@@ -279,7 +283,8 @@ static void run_some(Cpu *c) {
   enter(c, cache_scratch(c, c->rip, (u32)left));
 }
 
-/* One instruction that writes the code around it, from scratch space, so that what follows is new. */
+/* One instruction from scratch space: it writes the code around it, so that what follows is new; or
+ * the host lacks it, or calls it undefined, which the interpreter knows better. */
 static void run_one_uncached(Cpu *c) {
   memory_sync(c);
   cache_sync(c);
@@ -305,7 +310,7 @@ static Stop loop(Cpu *c) {
     if (page_fault && cache_updates_memory(c, c->rip)) c->stop_error |= PF_WRITE;
     return c->stop;
   }
-  if (how == ESCAPE_CODE_WRITTEN) run_one_uncached(c);
+  if (how == ESCAPE_CODE_WRITTEN || how == ESCAPE_ILLEGAL) run_one_uncached(c);
   for (;;) {
     Stop stop = finished(c);
     if (stop) return stop;

@@ -272,9 +272,13 @@ class Bits:
             return self
         if self.op == "const":
             return Bits.const(int(self), w)
-        if w < self.w:
-            return self.lane(w, 0) if self.w > 64 else Bits("trunc", w, (self,))
-        return Bits("zext", w, (self,))
+        if self.op == "zext":
+            return self.args[0].zext(w)
+        if w > self.w:
+            return Bits("zext", w, (self,))
+        if self.op == "sext":
+            return self.args[0].sext(w)
+        return self.lane(w, 0) if self.w > 64 else Bits("trunc", w, (self,))
 
     def sext(self, w: int) -> Bits:
         """Sign-extended, or truncated, to `w` bits."""

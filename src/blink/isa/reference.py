@@ -278,7 +278,8 @@ def step(cpu: CpuState, memory: GuestMemory, decode: Decode, code: bytes) -> Non
     insn = decode(code)
     form = find_form(insn)
     mem = bool(insn["has_mem"])
-    if insn["lock"] and not (form.lock and mem):
+    unused_vvvv = all(o.kind.where != "vvvv" for o in form.operands)
+    if (insn["lock"] and not (form.lock and mem)) or (insn["has_vvvv"] and unused_vvvv):
         raise GuestFault(UD)
     s = Reference(cpu, memory, insn, form)
     execute(s, form, Variant(s.size, mem, bool(insn["lock"])))

@@ -15,6 +15,7 @@ from blink.abi.errors import SysError
 from blink.abi.layout import PAGE, STACK_SIZE
 from blink.kernel import host
 from blink.kernel.address_space import Vma, page_up
+from blink.kernel.shown import show_arguments
 from blink.kernel.threads import replace
 from blink.loader import LoadError, build_stack, load, open_program
 
@@ -128,6 +129,7 @@ def enter(task: Task, program: Program, comm: bytes | None = None) -> None:
     task.cpu.set("rsp", rsp)
     task.cpu.rip = image.start_rip
     set_comm(comm or program.path)
+    process.hidden.with_room(show_arguments, image, process.memory.skew)
 
 
 def _enter_mappings(process: Process, image: Image) -> None:

@@ -53,6 +53,7 @@ class Machine:
     def __init__(self, paged: bool = False) -> None:
         self.memory = Memory(paged)
         self.cpu = Cpu(self.memory)
+        self.cpu.raw.native = False  # no host calls behind the caller's back
         self._code: dict[int, Hook] = {}
         self._stops: dict[str, StopHook] = {}
 

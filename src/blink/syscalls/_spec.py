@@ -290,7 +290,7 @@ class Arg:
         self.name = name
         self.index = index
         self.type = types[index]
-        self.length = _length_rule(self.type, names)
+        self.length = _length_rule(self.type, names, types)
         self.length_bits = 64
         if self.length is not None and self.length[0] in ("arg", "bits"):
             self.length_bits = types[int(self.length[1])].bits
@@ -316,7 +316,9 @@ class Arg:
         return None if kind is None else self.variant(kind)
 
 
-def _length_rule(kind: Type, names: tuple[str, ...]) -> tuple[str | int, ...] | None:
+def _length_rule(
+    kind: Type, names: tuple[str, ...], types: list[Type]
+) -> tuple[str | int, ...] | None:
     rule = kind.length
     if kind.kind == "value":
         return None
@@ -332,7 +334,7 @@ def _length_rule(kind: Type, names: tuple[str, ...]) -> tuple[str | int, ...] | 
     index = names.index(rule)
     if kind.kind in ("iov", "bits", "by"):
         return (kind.kind, index)
-    return ("ref", index) if kind.kind == "sockaddr" else ("arg", index, unit)
+    return ("arg", index, unit) if types[index].kind == "value" else ("ref", index)
 
 
 class Call:

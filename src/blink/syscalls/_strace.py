@@ -7,6 +7,7 @@ from errno import errorcode
 from blink.abi.errors import Interrupted
 from blink.abi.signals import NSIG, bit
 from blink.abi.signals import name as signal_name
+from blink.abi.sockets import show_address
 from blink.syscalls._dispatch import extent, iovecs
 from blink.syscalls._spec import KEEP
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 TEXT_MAX = (32, 4096)  # bytes of a string that are shown: with -s, with -ss
 ITEMS_MAX = 8
+ADDRESS_MAX = 128
 MAX_ERRNO = 4095
 
 
@@ -119,12 +121,20 @@ def _pointee(task: Task, arg: Arg, registers: Registers, result: int | None) -> 
         return _iov(task, arg, registers, result)
     if kind == "sigset":
         return _sigset(int.from_bytes(task.memory.read(value, 8), "little"))
-    size = extent(task, arg, registers)
+    size = _written(arg, extent(task, arg, registers), result)
     if kind in ("struct", "array") and arg.type.layout is not None:
         return _structs(task, arg, value, size)
-    if result is not None and kind == "buffer":
-        size = min(size, result)
+    if kind == "sockaddr":
+        return show_address(task.memory.read(value, min(size, ADDRESS_MAX)))
     return _text(task, value, size)
+
+
+def _written(arg: Arg, size: int, result: int | None) -> int:
+    """Bytes that are there, when the result of the call counts them (read) or their units."""
+    assert arg.length is not None
+    if result is None or arg.type.direction != "out" or arg.length[0] != "arg":
+        return size
+    return min(size, result * int(arg.length[2]))
 
 
 def _sigset(bits: int) -> str:

@@ -45,7 +45,7 @@ def socketpair(
 
 
 @syscall(49, native=UNLESS_POLICY)
-def bind(task: "Task", fd: Fd, addr: In[Buffer, "addrlen"], addrlen: Int) -> int:
+def bind(task: "Task", fd: Fd, addr: In[Sockaddr, "addrlen"], addrlen: Int) -> int:
     """Implements bind(2)."""
     files = task.process.files
     with files.temporary() as opened:
@@ -54,7 +54,7 @@ def bind(task: "Task", fd: Fd, addr: In[Buffer, "addrlen"], addrlen: Int) -> int
 
 
 @syscall(42, native=UNLESS_POLICY)
-def connect(task: "Task", fd: Fd, addr: In[Buffer, "addrlen"], addrlen: Int) -> int:
+def connect(task: "Task", fd: Fd, addr: In[Sockaddr, "addrlen"], addrlen: Int) -> int:
     """Implements connect(2)."""
     files = task.process.files
     with files.temporary() as opened:
@@ -102,7 +102,7 @@ def sendto(
     buf: In[Buffer, "length"],
     length: Size,
     flags: Flags[UInt, s.MSG],
-    addr: In[Buffer, "addrlen"],
+    addr: In[Sockaddr, "addrlen"],
     addrlen: Int,
 ) -> int:
     """Implements sendto(2)."""
@@ -148,7 +148,7 @@ def getsockopt(
     fd: Fd,
     level: Flags[Int, s.LEVEL],
     name: Int,
-    value: Out[Sockaddr, "length"],
+    value: Out[Buffer, "length"],
     length: InOut[Struct, S32],
 ) -> None:
     """Implements getsockopt(2)."""

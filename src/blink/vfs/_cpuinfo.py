@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 # Linux's names where they are not the manual's in lower case.
-LINUX_NAMES = {"CLFSH": "clflush", "SSE3": "pni", "PREFETCHW": "3dnowprefetch"}
+LINUX_NAMES = {"CLFSH": "clflush", "SSE3": "pni", "PREFETCHW": "3dnowprefetch", "LZCNT": "abm"}
 KEPT = (
     b"processor",
     b"physical id",
@@ -33,7 +33,7 @@ def cpuinfo(task: Task) -> bytes:
 
 def _description() -> dict[bytes, str]:
     signature = cpuid.SIGNATURE
-    flags = [LINUX_NAMES.get(name, name.lower()) for name in cpuid.ADVERTISED]
+    flags = [LINUX_NAMES.get(name, name.lower().replace(".", "_")) for name in cpuid.ADVERTISED]
     last = [leaf for leaf in cpuid.leaves() if leaf.leaf == 4][-1]
     cache = ((last.ebx >> 22) + 1) * ((last.ebx & 0xFFF) + 1) * (last.ecx + 1)
     return {

@@ -323,11 +323,10 @@ class Files:
         flags |= os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
         name = self.own_name(dirfd, path, follow)
         special = None if name is None else self._own_path(name, follow)
-        if special is not None:
-            return os.open(special, flags)
-        if self.root is None:
-            return check(self.host.now(nr.NR_OPENAT, dirfd, path + b"\0", flags, 0))
-        return self.root.open(self.host.now, dirfd, path, flags)
+        now = self.process.hidden.now
+        if special is None and self.root is not None:
+            return self.root.open(now, dirfd, path, flags)
+        return check(now(nr.NR_OPENAT, dirfd, (special or path) + b"\0", flags, 0))
 
     # --- links and directories ---
 

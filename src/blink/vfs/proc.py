@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from errno import EMFILE
 
 from blink.abi import numbers as nr
 from blink.abi.layout import GUEST_TOP
@@ -148,6 +149,10 @@ def exe_path(process: Process) -> bytes:
     image = process.image
     if image is None or not image.segments:
         return b""
+    return process.hidden.with_room(_find, process, image)
+
+
+def _find(process: Process, image: Image) -> bytes:
     return _named(image) or _mapped(image.segments[0].start, process) or image.path
 
 
@@ -155,7 +160,9 @@ def _named(image: Image) -> bytes | None:
     """The path that the program was started by, if that still leads to it."""
     try:
         fd = os.open(image.path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if error.errno == EMFILE:
+            raise
         return None
     try:
         status = os.fstat(fd)

@@ -119,6 +119,8 @@ static void moving(void) {
   T(S(renameat2, D, "one", D, "two", RENAME_EXCHANGE | RENAME_NOREPLACE));
   T(S(renameat2, D, "one", D, "two", 77));
   T(S(renameat2, D, "one", D, "three", 0));
+  AS_NOBODY(T(S(renameat2, D, "three", D, "one", RENAME_WHITEOUT)));
+  close(make("one", "1"));
 }
 
 struct dirent64_ {

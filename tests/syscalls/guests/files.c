@@ -283,8 +283,68 @@ static void locks(void) {
   close(a), close(b);
 }
 
+/* Every flag that changes what a call does. */
+static void flags(void) {
+  TITLE("flags");
+  make("g", "0123456789");
+  static const int each[] = {O_SYNC, O_DSYNC, O_NOATIME, O_LARGEFILE, O_NONBLOCK, O_ASYNC, O_NOCTTY};
+  for (unsigned i = 0; i < sizeof each / sizeof *each; i++) {
+    int fd = T(S(open, "g", O_RDWR | each[i]));
+    T(fcntl(fd, F_GETFL));
+    close(fd);
+  }
+  static char pages[8192] __attribute__((aligned(4096)));
+  int direct = S(open, "g", O_RDWR | O_DIRECT);
+  if (direct >= 0) T(read(direct, pages, 4096)), T(read(direct, pages + 1, 4095));
+  mkfifo("fifo", 0600);
+  T(S(open, "fifo", O_WRONLY | O_NONBLOCK));
+  int reader = T(S(open, "fifo", O_RDONLY | O_NONBLOCK));
+  T(S(open, "fifo", O_WRONLY | O_NONBLOCK) > reader);
+  AS_NOBODY(T(S(open, "g", O_RDONLY | O_NOATIME)));
+  int unnamed = S(open, ".", O_TMPFILE | O_RDWR, 0600), hidden = S(open, ".", O_TMPFILE | O_RDWR | O_EXCL, 0600);
+  char path[40];
+  sprintf(path, "/proc/self/fd/%d", unnamed);
+  T(S(linkat, D, path, D, "named", AT_SYMLINK_FOLLOW)), T(access("named", F_OK));
+  sprintf(path, "/proc/self/fd/%d", hidden);
+  T(S(linkat, D, path, D, "named2", AT_SYMLINK_FOLLOW));
+  T(S(linkat, unnamed, "", D, "named3", AT_EMPTY_PATH));
+  struct open_how how = {.flags = O_RDONLY, .resolve = RESOLVE_NO_XDEV};
+  T(S(openat2, D, "g", &how, sizeof how) >= 0);
+  how.resolve = RESOLVE_NO_MAGICLINKS;
+  T(S(openat2, D, "g", &how, sizeof how) >= 0);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+  T(S(openat2, D, "g", &how, sizeof how));
+  int fd = make("h", "");
+  ftruncate(fd, 5 * 4096);
+  struct stat s;
+  T(S(fallocate, fd, 16, 0L, 4096L)), fstat(fd, &s), V(s.st_size);
+  T(S(fallocate, fd, 17, 0L, 9 * 4096L)), fstat(fd, &s), V(s.st_size);
+  T(S(fallocate, fd, 8, 0L, 4096L)), fstat(fd, &s), V(s.st_size);
+  T(S(fallocate, fd, 32, 0L, 4096L)), fstat(fd, &s), V(s.st_size);
+  T(S(fallocate, fd, 2, 0L, 4096L));
+  T(S(fallocate, fd, 8, 1L, 4096L));
+  for (int advice = 0; advice < 6; advice++) T(S(fadvise64, fd, 0L, 0L, advice));
+  for (int flag = 1; flag < 8; flag++) T(S(sync_file_range, fd, 0L, 0L, flag));
+  struct iovec iov = {pages, 100};
+  T(S(preadv2, fd, &iov, 1L, 0L, 0L, RWF_NOWAIT) == -1 ? errno == EAGAIN : 1);
+  T(S(pwritev2, fd, &iov, 1L, 0L, 0L, RWF_SYNC));
+  T(S(pwritev2, fd, &iov, 1L, 0L, 0L, RWF_HIPRI) == -1 ? 0 : 1);
+  int p[2], q[2];
+  T(S(pipe2, p, O_DIRECT | O_NONBLOCK)), pipe2(q, O_NONBLOCK);
+  write(p[1], "one", 3), write(p[1], "two", 3);
+  T(read(p[0], buf, 100));
+  for (int flag = 1; flag < 16; flag *= 2) {
+    write(p[1], "some", 4);
+    T(S(tee, p[0], q[1], 2L, flag)), T(S(splice, p[0], NULL, q[1], NULL, 3L, flag));
+    T(S(vmsplice, q[1], &iov, 1L, flag)), T(read(q[0], buf, 5000)), T(read(p[0], buf, 5000));
+  }
+  T(S(splice, p[0], NULL, q[1], NULL, 3L, 2));
+  for (int i = 3; i < 60; i++) close(i);
+}
+
 int main(void) {
   start();
+  flags();
   opening();
   opening2();
   reading();

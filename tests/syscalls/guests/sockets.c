@@ -34,6 +34,7 @@ static void making(void) {
   T(S(recvfrom, p[1], buf, 100L, MSG_DONTWAIT, NULL, NULL));
   T(S(shutdown, p[0], SHUT_WR));
   T(S(recvfrom, p[1], buf, 100L, 0, NULL, NULL));
+  T(S(shutdown, p[1], SHUT_RD)), T(S(shutdown, p[1], SHUT_RDWR));
   T(S(shutdown, p[0], 77));
   T(S(shutdown, 0, SHUT_WR));
   T(S(shutdown, 99, SHUT_WR));
@@ -137,6 +138,11 @@ static void internet(void) {
   T(S(getsockopt, c, SOL_SOCKET, SO_TYPE, &value, BAD));
   T(S(getsockopt, c, SOL_SOCKET, 7777, &value, &length));
   T(S(getsockopt, 99, SOL_SOCKET, SO_TYPE, &value, &length));
+  T(S(sendto, c, "!", 1L, MSG_OOB, NULL, 0)), usleep(20000);
+  T(S(recvfrom, d, buf, 10L, MSG_OOB, NULL, NULL)), BYTES(buf, 1);
+  T(S(sendto, c, "more", 4L, MSG_MORE, NULL, 0)), T(S(sendto, c, "done", 4L, MSG_DONTROUTE, NULL, 0));
+  usleep(20000), T(S(recvfrom, d, buf, 8L, MSG_WAITALL, NULL, NULL)), BYTES(buf, 8);
+  T(S(recvfrom, d, buf, 8L, MSG_ERRQUEUE, NULL, NULL));
   struct linger l = {1, 5}, m = {0, 0};
   length = sizeof m;
   T(S(setsockopt, c, SOL_SOCKET, SO_LINGER, &l, sizeof l));
