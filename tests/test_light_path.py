@@ -65,6 +65,23 @@ def test_a_start_loads_nothing_heavy(code: str) -> None:
     assert not loaded & HEAVY
 
 
+def test_a_guest_loads_nothing_heavy() -> None:
+    """The modules that are there when /bin/true ends."""
+    code = """
+import os
+def end(status, exit=os._exit):
+    os.write(2, ' '.join(sys.modules).encode())
+    exit(status)
+os._exit = end
+sys.argv = ["blink", "/bin/true"]
+import blink.cli.launch as launch
+launch.start(0, 0)
+"""
+    loaded = loaded_by(code)
+    assert "blink.kernel.loop" in loaded
+    assert not loaded & HEAVY
+
+
 def light_modules() -> list[Path]:
     places = [SOURCE / "blink" / part for part in LIGHT_PARTS]
     return sorted(path for place in places for path in place.rglob("*.py"))
