@@ -27,24 +27,24 @@ with ThreadPoolExecutor(3) as pool:
 """
 
 
-@pytest.mark.both
+@pytest.mark.all_modes
 def test_python_threads(same: Same) -> None:
     same("/usr/bin/python3", "-c", QUEUE)
 
 
-@pytest.mark.both
+@pytest.mark.all_modes
 def test_xz_with_two_threads(same: Same) -> None:
     text = "".join(f"line {i * 7919 % 100003}\n" for i in range(200_000))
     same("xz", "-T2", "-1", "-k", "--block-size=512KiB", "text", files={"text": text})
 
 
-@pytest.mark.both
+@pytest.mark.all_modes
 def test_sort_with_two_threads(same: Same) -> None:
     text = "".join(f"{i * 7919 % 200003}\n" for i in range(200_000))
     same("sort", "--parallel=2", "-S", "20M", "-n", "-o", "sorted", "text", files={"text": text})
 
 
-@pytest.mark.both
+@pytest.mark.all_modes
 def test_git_packs_with_threads(same: Same) -> None:
     files = {f"f{n}": "".join(f"{i * n}\n" for i in range(500)) for n in range(60)}
     same.sh(
