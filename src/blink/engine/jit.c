@@ -273,7 +273,9 @@ void jit_interrupt(Cpu *c) {
   if (c->jit && c->js.active) mprotect(c->poll, sizeof c->poll, PROT_READ);
 }
 
-void jit_resume(Cpu *c) { mprotect(c->poll, sizeof c->poll, PROT_READ | PROT_WRITE); }
+void jit_resume(Cpu *c) {
+  if (c->jit) mprotect(c->poll, sizeof c->poll, PROT_READ | PROT_WRITE);
+}
 
 static const JitBlock *block_at(const Jit *j, u64 pc) {
   for (u32 i = 0; i < ARENAS; i++) {

@@ -1,7 +1,5 @@
 /* Memory: life, attached Cpus, decoded code, and the slow path of paged mode. */
 #include "memory_impl.h"
-#include "hostsig.h"
-#include "jit.h"
 #include "run.h"
 
 #include <errno.h>
@@ -33,6 +31,7 @@ void memory_reset(Memory *mem) {
   memory_lock(mem);
   memory_unmap_locked(mem, 0, GUEST_TOP);
   memory_drop_leaves(mem);
+  memory_shared_clear(mem);
   mem->tracking = false;
   memory_code_changed(mem);
   memory_tlb_changed(mem);
@@ -81,13 +80,12 @@ void memory_detach(Cpu *c) {
   c->next_attached = NULL;
 }
 
-/* When this returns, no Cpu of another thread passes a poll or a branch of the interpreter without
- * seeing the new epoch (run.c: prepare).  The Cpu that runs in this thread looks before it goes on. */
+/* Interpreters look at their limit, translated code writes to its poll page. */
 static void kick(Memory *mem, volatile u64 *epoch) {
   __atomic_add_fetch(epoch, 1, __ATOMIC_SEQ_CST);
   for (Cpu *c = mem->cpus; c != NULL; c = c->next_attached) {
     c->limit = 0;
-    if (c != host_thread_cpu()) jit_interrupt(c);
+    if (c->js.active) mprotect(c->poll, sizeof c->poll, PROT_READ);
   }
 }
 
@@ -118,16 +116,22 @@ int memory_apply_host(Memory *mem, u64 start, u64 end) {
 
 /* --- Decoded code --- */
 
-bool memory_mark_code(Memory *mem, u64 addr) {
-  u64 page = addr & GUEST_PAGE_MASK;
-  if ((memory_flags(mem, page) & PAGE_CODE) != 0) return true;
-  memory_lock(mem);
+bool memory_guard_code(Memory *mem, u64 page) {
   u8 flags = memory_flags(mem, page);
   bool ok = (flags & PAGE_MAPPED) != 0 && memory_split_leaves(mem, page, page + GUEST_PAGE);
   bool protect = ok && (flags & PAGE_W) != 0 && (flags & PAGE_GUARDED) == 0;
   if (protect) ok = mprotect(memory_host(mem, page), GUEST_PAGE, PROT_READ) == 0;
   if (ok) memory_set_flags(mem, page, page + GUEST_PAGE, 0xff, PAGE_CODE);
   if (ok && protect) memory_tlb_changed(mem);
+  return ok;
+}
+
+bool memory_mark_code(Memory *mem, u64 addr) {
+  u64 page = addr & GUEST_PAGE_MASK;
+  if ((memory_flags(mem, page) & (PAGE_CODE | PAGE_SHARED)) == PAGE_CODE) return true;
+  memory_lock(mem);
+  bool ok = memory_guard_code(mem, page);
+  if ((memory_flags(mem, page) & PAGE_SHARED) != 0) memory_shared_mark(mem, page);
   memory_unlock(mem);
   return ok;
 }

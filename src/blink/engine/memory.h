@@ -41,6 +41,8 @@ enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, PF_FETCH = 16 };
  * is the address of a leaf, one byte a page. */
 enum { LEAF_BITS = 18, LEAF_PAGES = 1 << LEAF_BITS, ROOT_SIZE = 1 << (45 - 12 - LEAF_BITS) };
 
+typedef struct Shared Shared;
+
 struct Memory {
   u64 skew; /* host address - guest address */
   bool paged;
@@ -50,6 +52,7 @@ struct Memory {
   volatile u64 tlb_epoch;  /* grows whenever a TLB entry may have become too permissive */
   Cpu *cpus;               /* attached ones, linked by next_attached */
   uintptr_t *root;         /* ROOT_SIZE entries */
+  Shared *shared;          /* shared mappings of files: memory_shared.c */
 };
 
 /* --- Life --- */

@@ -40,6 +40,18 @@ bool memory_lift(Memory *mem, u64 start, u64 end, bool *code);
 void memory_code_changed(Memory *mem);
 void memory_tlb_changed(Memory *mem);
 
+/* Sets CODE on a mapped page and write-protects it; false when the host has no room for that. */
+bool memory_guard_code(Memory *mem, u64 page);
+
+/* Files that are mapped more than once: memory_shared.c.  The mapping of `fd` at [start, end) is new;
+ * a range is unmapped, or about to be; a mapping moves or changes its size (old_end == old: is
+ * duplicated); code was found on a page: marks the others that show the same page of the file. */
+void memory_shared_add(Memory *mem, u64 start, u64 end, int fd, u64 offset);
+void memory_shared_cut(Memory *mem, u64 start, u64 end);
+void memory_shared_move(Memory *mem, u64 old, u64 old_end, u64 start, u64 end);
+void memory_shared_mark(Memory *mem, u64 page);
+void memory_shared_clear(Memory *mem);
+
 /* munmap(2) of the mapped pages of a range. */
 int memory_unmap_locked(Memory *mem, u64 start, u64 end);
 

@@ -76,6 +76,9 @@ static int map_locked(Memory *mem, u64 start, u64 end, u8 flags, const Backing *
   if (r != 0) return r;
   memory_drop_code(mem, start, end);
   memory_set_flags(mem, start, end, 0, flags);
+  memory_shared_cut(mem, start, end);
+  bool file = (flags & PAGE_SHARED) != 0 && (b->flags & MAP_ANONYMOUS) == 0;
+  if (file) memory_shared_add(mem, start, end, b->fd, b->offset);
   memory_tlb_changed(mem);
   return 0;
 }
@@ -117,6 +120,7 @@ int memory_unmap_locked(Memory *mem, u64 start, u64 end) {
     }
     memory_drop_code(mem, start, stop);
     memory_set_flags(mem, start, stop, 0, 0);
+    memory_shared_cut(mem, start, stop);
     any = true;
   }
   if (any) memory_tlb_changed(mem);
@@ -217,6 +221,7 @@ static int remap_move(Memory *mem, const Move *m) {
   memory_drop_code(mem, m->new_addr, m->new_end);
   move_flags(mem, m);
   memory_set_flags(mem, m->old, m->old_end, 0, 0);
+  memory_shared_move(mem, m->old, m->old_end, m->new_addr, m->new_end);
   return 0;
 }
 
@@ -226,6 +231,7 @@ static int remap_in_place(Memory *mem, const Move *m) {
   int r = remap_host(mem, m, 0);
   if (r != 0) return r;
   memory_set_flags(mem, m->old_end, m->new_end, 0, memory_flags(mem, m->old_end - GUEST_PAGE));
+  memory_shared_move(mem, m->old, m->old_end, m->old, m->new_end);
   return 0;
 }
 

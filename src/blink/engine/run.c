@@ -246,8 +246,7 @@ static Stop prepare(Cpu *c) {
   u64 left = c->deadline - c->icount;
   c->limit = left > BLOCK_MAX ? c->deadline - BLOCK_MAX : 0;
   c->js.active = translates(c);
-  __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  if (c->next_attached || c->mem->cpus != c) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
   memory_sync(c);
   cache_sync(c);
   if (c->interrupt) {

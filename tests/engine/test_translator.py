@@ -1,0 +1,184 @@
+"""The translator: eviction, interrupts, budgets, breakpoints, code that others change."""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator
+from struct import pack
+
+import pytest
+
+from blink import _engine
+from blink.machine.memory import PAGE_R, PAGE_W, PAGE_X, Memory
+from engine.memory_help import BASE, PAGE, PRIVATE, MakeFile
+
+pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="for x86-64 hosts")
+
+RWX = PAGE_R | PAGE_W | PAGE_X
+UD, AC = 6, 1 << 18
+UD2 = bytes.fromhex("0f0b")
+SMALL = 128 << 10  # bytes of host code, the least
+SHARED = 1
+SOON = 5.0  # seconds; less than a test's patience, more than a loaded machine needs
+ENDLESS = {
+    "direct": "ebfe",
+    "conditional": "31c0 74fe",
+    "register": "488d0500000000 ffe0",  # lea rax, [rip]; jmp rax
+    "return": "488d0500000000 50c3",  # lea rax, [rip]; push rax; ret
+    "call": "e802000000 ebf9 c3",
+    "count": "31c9 e2fe ebfa",
+}
+
+Translated = Callable[..., _engine.Cpu]
+
+
+@pytest.fixture
+def memory() -> Iterator[Memory]:
+    """Linear memory, empty again afterwards."""
+    memory = Memory(False)
+    yield memory
+    memory.reset()
+
+
+@pytest.fixture
+def translated(memory: Memory) -> Translated:
+    """Maps code at BASE; a translating Cpu in front of it."""
+
+    def make(code: bytes, arena_size: int = 0) -> _engine.Cpu:
+        length = (len(code) + PAGE) & -PAGE
+        memory.map(BASE, length + PAGE, RWX, PRIVATE)
+        memory.write(BASE, code)
+        cpu = _engine.Cpu(memory)
+        assert cpu.set_jit(True, arena_size), "no translator on this host"
+        cpu.set("rip", BASE)
+        cpu.set("rsp", BASE + length + PAGE - 64)
+        return cpu
+
+    return make
+
+
+def to_ud2(cpu: _engine.Cpu, rip: int = BASE) -> int:
+    """RAX where the program ends."""
+    cpu.set("rip", rip)
+    assert cpu.run(None) == _engine.STOP_FAULT
+    assert cpu.stop_vector == UD
+    return cpu.get("rax")
+
+
+def mov_eax(value: int) -> bytes:
+    return b"\xb8" + value.to_bytes(4, "little")
+
+
+def test_it_translates(translated: Translated) -> None:
+    cpu = translated(mov_eax(5) + UD2)
+    assert to_ud2(cpu) == 5
+    assert cpu.counters()["translated"] == 1
+
+
+@pytest.mark.parametrize("size", [SMALL, 4 * SMALL])
+def test_a_full_arena_starts_anew(translated: Translated, size: int) -> None:
+    count = 6000
+    links = b"".join(b"\x48\x05" + pack("<i", i) + b"\xeb\0" for i in range(count))
+    cpu = translated(b"\x31\xc0" + links + UD2, size)
+    before = cpu.counters()["flushes"]
+    assert [to_ud2(cpu) for _ in range(3)] == [count * (count - 1) // 2] * 3
+    assert cpu.counters()["flushes"] > before
+
+
+def test_a_full_arena_amid_calls(translated: Translated) -> None:
+    """Return addresses and targets of indirect calls outlive the host code that knew them."""
+    count, slot, functions = 3000, 16, 0x1000
+    body = b"".join(
+        (b"\x48\x05" + pack("<i", i) + b"\xc3").ljust(slot, b"\x90") for i in range(count)
+    )
+    main = (
+        b"\x31\xc0\x48\x8d\x1d" + pack("<i", functions - 9)  # xor eax, eax; lea rbx, functions
+        + b"\xb9" + pack("<i", count)  # mov ecx, count
+        + b"\xff\xd3\x48\x83\xc3\x10\xe2\xf8" + UD2  # call rbx; add rbx, 16; loop
+    )  # fmt: skip
+    cpu = translated(main.ljust(functions, b"\x90") + body, SMALL)
+    assert [to_ud2(cpu) for _ in range(3)] == [count * (count - 1) // 2] * 3
+    assert cpu.counters()["flushes"] > 3
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_another_thread_interrupts(translated: Translated, name: str) -> None:
+    cpu = translated(bytes.fromhex(ENDLESS[name]))
+    for _ in range(5):
+        timer = threading.Timer(0.02, cpu.interrupt)
+        timer.start()
+        begun = time.monotonic()
+        assert cpu.run(None) == _engine.STOP_INTERRUPT
+        assert time.monotonic() - begun < SOON
+        timer.join()
+
+
+def test_another_thread_changes_the_loop(translated: Translated, memory: Memory) -> None:
+    loop = mov_eax(1) + bytes.fromhex("ffc8 74f7") + UD2  # mov eax, 1; dec eax; jz back
+    for _ in range(5):
+        memory.reset()
+        cpu = translated(loop)
+        timer = threading.Timer(0.02, memory.write, (BASE, mov_eax(3)))
+        timer.start()
+        assert to_ud2(cpu) == 2
+        timer.join()
+
+
+def test_budgets_and_breakpoints_are_exact(translated: Translated) -> None:
+    cpu = translated(bytes.fromhex("31c0 ffc0 3d e8030000 75f7") + UD2)  # count to 1000
+    assert to_ud2(cpu) == 1000
+    cpu.set("rip", BASE)
+    assert cpu.run(1 + 3 * 100) == _engine.STOP_BUDGET
+    assert cpu.get("rax") == 100
+    cpu.set_breakpoints([BASE + 4])
+    assert cpu.run(None) == _engine.STOP_BREAKPOINT
+    assert (cpu.rip, cpu.get("rax")) == (BASE + 4, 101)
+    cpu.set_breakpoints([])
+    assert cpu.run(None) == _engine.STOP_FAULT
+    assert cpu.get("rax") == 1000
+
+
+def test_written_code_is_new(translated: Translated, memory: Memory) -> None:
+    cpu = translated(mov_eax(1) + UD2)
+    assert to_ud2(cpu) == 1
+    memory.write(BASE, mov_eax(2))
+    assert to_ud2(cpu) == 2
+
+
+def test_written_through_a_second_mapping(
+    translated: Translated, memory: Memory, make_file: MakeFile
+) -> None:
+    cpu = translated(UD2)
+    code, data = BASE + 64 * PAGE, BASE + 128 * PAGE
+    fd = make_file(bytes(2 * PAGE))
+    memory.map(code, PAGE, PAGE_R | PAGE_X, SHARED, fd, PAGE)
+    memory.map(data, 2 * PAGE, PAGE_R | PAGE_W, SHARED, fd, 0)
+    program = b"\xc7\x07%s" + UD2  # mov dword [rdi], value
+    cpu.set("rdi", data + PAGE + 1)
+    memory.write(data + PAGE, mov_eax(0) + UD2)
+    for value in range(1, 20):
+        memory.write(BASE, program % pack("<i", value))
+        assert to_ud2(cpu, code) == value - 1
+        to_ud2(cpu)
+        assert to_ud2(cpu, code) == value
+
+
+def test_alignment_checks_do_not_reach_the_host(translated: Translated) -> None:
+    """POPF with AC set, an odd access, PUSHF: flags that trap in the host run interpreted."""
+    code = bytes.fromhex("9c 58 480d 00000400 50 9d 488b442401 9c 58") + UD2
+    cpu = translated(code)
+    assert to_ud2(cpu) & AC
+    cpu.set("eflags", 0x202)
+
+
+def test_linear_memory_only() -> None:
+    assert not _engine.Cpu(Memory(True)).set_jit(True)
+
+
+def test_off_is_the_interpreter(translated: Translated) -> None:
+    cpu = translated(mov_eax(5) + UD2)
+    assert not cpu.set_jit(False)
+    assert to_ud2(cpu) == 5
+    assert cpu.counters()["translated"] == 0
