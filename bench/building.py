@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -25,10 +26,17 @@ def measure() -> Build:
         tree = Path(place, "tree")
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NOT_COPIED), symlinks=True)
         subprocess.run([sys.executable, "-m", "venv", str(tree / ".venv")], check=True)
-        started = time.monotonic()
+        started, before = time.monotonic(), os.times()
         done = subprocess.run(
             [str(tree / "dev"), "build"], cwd=tree, stdin=subprocess.DEVNULL, timeout=LIMIT,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
-        seconds = time.monotonic() - started
-    return Build(seconds, done.returncode, "\n".join(done.stdout.splitlines()[-3:]))
+        seconds, after = time.monotonic() - started, os.times()
+    cpu = after.children_user - before.children_user + after.children_system
+    return Build(seconds, cpu - before.children_system, done.returncode, summary(done.stdout))
+
+
+def summary(said: str) -> str:
+    """The line about the engine; without one, the last line."""
+    lines = said.splitlines() or [""]
+    return next((line for line in lines if line.startswith("engine (")), lines[-1])

@@ -40,11 +40,12 @@ class Measurement:
 
 @dataclass
 class Build:
-    """A build of the package from an empty build folder."""
+    """A build of the package from an empty build folder: wall and processor time, in seconds."""
 
     seconds: float
+    cpu: float
     status: int
-    said: str  # its last lines
+    said: str  # the line about the engine, or its last one
 
 
 @dataclass

@@ -142,6 +142,5 @@ def _build(results: Results) -> str:
     if not (build := results.build):
         return ""
     took = f"{build.seconds:.1f} s" if build.status == 0 else f"failed, status {build.status}"
-    said = " / ".join(build.said.splitlines())
-    rows = [["`./dev build` in a fresh tree", took, said, BUILD_AIM]]
-    return "## Build\n\n" + table(["what", "time", "it said", "aim"], rows)
+    row = ["`./dev build` in a fresh tree", took, f"{build.cpu:.1f} s", build.said, BUILD_AIM]
+    return "## Build\n\n" + table(["what", "time", "processor time", "it said", "aim"], [row])

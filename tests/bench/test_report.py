@@ -75,13 +75,13 @@ def test_an_engine_that_is_not_here() -> None:
 
 def test_a_failed_build_is_no_time() -> None:
     found = results()
-    found.build = Build(12.0, 1, "no gcc")
+    found.build = Build(12.0, 3.0, 1, "no gcc")
     assert "failed, status 1" in report.page(found, cpu=False)
 
 
 def test_kept_results_come_back(tmp_path: Path) -> None:
     kept = results(GOOD)
-    kept.build = Build(12.0, 0, "built")
+    kept.build = Build(12.0, 3.0, 0, "built")
     kept.save(tmp_path / "x.json")
     assert records.load(tmp_path / "x.json") == kept
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import inputs, runner
+from bench import building, inputs, runner
 from bench.records import Sample
 from bench.runner import Runner, alternate, counted
 from bench.workloads import WORKLOADS, Workload
@@ -32,6 +32,11 @@ def test_engines_alternate_and_take_turns_to_be_first() -> None:
 def test_an_engine_that_failed_is_left_alone() -> None:
     samples = alternate(["good", "bad"], 3, lambda engine: sample(int(engine == "bad")))
     assert (len(samples["good"]), len(samples["bad"])) == (3, 1)
+
+
+def test_what_a_build_says() -> None:
+    assert building.summary("one\nengine (release): 2 s\nlast") == "engine (release): 2 s"
+    assert building.summary("one\nlast") == "last"
 
 
 def test_instructions_in_a_log() -> None:

@@ -37,7 +37,8 @@ static inline void host_control(u32 cw, u32 current) {
   if (unlikely(cw != current)) __asm__ volatile("fldcw %0" : : "m"(word));
 }
 
-#define HOST_ONCE(code, x, y) __asm__ volatile(code : "=a"(sw), "=m"(*r) : "m"(x), "m"(y))
+/* The status word comes before the result: RAX must not hold the result's address. */
+#define HOST_ONCE(code, x, y) __asm__ volatile(code : "=&a"(sw), "=m"(*r) : "m"(x), "m"(y))
 
 #define HOST(code, b_type, b_value)                      \
   if (likely((cw & X87_EXCEPTIONS) == X87_EXCEPTIONS)) { \
