@@ -15,6 +15,10 @@ class SysError(Exception):
         self.errno = errno
 
 
+class ThreadEnded(Exception):
+    """This guest thread is over; its host thread unwinds.  Raised by `blink.kernel.threads`."""
+
+
 class Interrupted(Exception):
     """A signal came before a host call began: nothing happened, so the guest's call starts anew.
 

@@ -15,10 +15,6 @@
 
 enum { HWCAP2_HAS_FSGSBASE = 2, TABLE_START = 1 << 14 };
 
-/* Where guests put code: non-PIE images at 4 MiB, PIE images at 0x1000_0000_0000, libraries below
- * 0x1fff_0000_0000 (abi/layout.py). */
-static const u64 arena_address[ARENAS] = {0x60000000, 0x0fffe0000000, 0x1fff10000000};
-
 u32 jit_arena_of(u64 rip) {
   if (rip < 0x80000000) return 0;
   return rip - 0x0fff80000000 < 0x100000000 ? 1 : 2;
@@ -86,17 +82,26 @@ static void write_miss(Code *k, const u8 *leave) {
   jump(k, leave);
 }
 
-static bool open_arena(JitArena *a, u64 address, u64 size) {
-  for (int tries = 0; tries < 16; tries++, address += size) {
-    u8 *base = mmap((void *)address, size, PROT_READ | PROT_WRITE | PROT_EXEC,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-    if (base == MAP_FAILED) continue;
-    a->base = base;
-    a->blocks = mmap(NULL, sizeof(JitBlock) * MAX_BLOCKS, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return a->blocks != MAP_FAILED;
-  }
-  return false;
+typedef struct {
+  u64 first, step;
+  int count;
+} Places;
+
+static u8 *map_arena(u64 address, u64 size, int flags) {
+  return mmap((void *)address, size, PROT_READ | PROT_WRITE | PROT_EXEC,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+static bool open_arena(JitArena *a, Places p, u64 size) {
+  u8 *base = MAP_FAILED;
+  for (; p.count > 0 && base == MAP_FAILED; p.count--, p.first += p.step)
+    base = map_arena(p.first, size, MAP_FIXED_NOREPLACE);
+  if (base == MAP_FAILED) base = map_arena(0, size, 0);
+  if (base == MAP_FAILED) return false;
+  a->base = base;
+  a->blocks = mmap(NULL, sizeof(JitBlock) * MAX_BLOCKS, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return a->blocks != MAP_FAILED;
 }
 
 static void start_arena(JitArena *a) {
@@ -116,12 +121,20 @@ static void forget_targets(Cpu *c) {
   for (u32 i = 0; i < TARGET_SIZE; i++) c->targets[i] = miss;
 }
 
+/* Where guests put code: non-PIE images at 4 MiB, PIE images at 0x1000_0000_0000, libraries below
+ * 0x1fff_0000_0000 (abi/layout.py).  Each thread takes the next place; when those in reach are all
+ * taken, any will do: operands out of reach are then rewritten. */
+static const Places usual[ARENAS] = {{0x60000000, ARENA_SIZE, 8},
+                                     {0x0fffe0000000, -(u64)ARENA_SIZE, 24},
+                                     {0x1fff10000000, ARENA_SIZE, 24}};
+
 static bool open_arenas(Jit *j, JitPlan plan) {
   j->arena_size = plan.size ? plan.size : ARENA_SIZE;
   bool ok = j->arena_size >= 2 * ARENA_MARGIN && j->arena_size <= ARENA_SIZE;
   for (u32 i = 0; i < ARENAS && ok; i++) {
-    bool placed = plan.place && i == ARENAS - 1;
-    ok = open_arena(&j->arenas[i], placed ? plan.place : arena_address[i], j->arena_size);
+    Places places = usual[i];
+    if (plan.place && i == ARENAS - 1) places = (Places){plan.place, j->arena_size, 16};
+    ok = open_arena(&j->arenas[i], places, j->arena_size);
   }
   return ok;
 }

@@ -3,6 +3,7 @@
  *
  * The guard is a __builtin_setjmp (five words, no system call) rather than sigsetjmp with the signal
  * mask; the price is that the handler must not block signals, see memory_guard_fault(). */
+#include "memory_atomic.h"
 #include "memory_impl.h"
 
 #include <signal.h>
@@ -194,6 +195,24 @@ bool memory_write(Memory *mem, u64 addr, const void *src, u64 len, bool force, u
 
 bool memory_zero(Memory *mem, u64 addr, u64 len, u64 *fault) {
   return len == 0 || put(mem, addr, zero_body, NULL, len, fault);
+}
+
+/* --- Atomic access --- */
+
+typedef struct {
+  u32 *seen; /* the expected value, then what was there */
+  u32 desired;
+} Exchange;
+
+static void exchange_body(const Span *span) {
+  const Exchange *x = span->src;
+  __atomic_compare_exchange_n((u32 *)span->dst, x->seen, x->desired, false, __ATOMIC_SEQ_CST,
+                              __ATOMIC_SEQ_CST);
+}
+
+bool memory_compare_exchange(Memory *mem, u64 addr, u32 *seen, u32 desired, u64 *fault) {
+  Exchange x = {seen, desired};
+  return put(mem, addr, exchange_body, &x, sizeof *seen, fault);
 }
 
 bool memory_probe(Memory *mem, u64 addr, u64 len, bool write, u64 *fault) {

@@ -195,6 +195,16 @@ static PyObject *cpu_set_jit(PyObject *self, PyObject *args) {
   return PyBool_FromLong(c->jit != NULL);
 }
 
+/* In the child of a fork: the thread of this Cpu is not there. */
+static PyObject *cpu_retire(PyObject *self, PyObject *unused) {
+  (void)unused;
+  Cpu *c = ((CpuObject *)self)->cpu;
+  memory_detach(c);
+  jit_free(c->jit);
+  c->jit = NULL;
+  Py_RETURN_NONE;
+}
+
 static PyObject *cpu_syscall_args(PyObject *self, PyObject *unused) {
   (void)unused;
   const u64 *g = ((CpuObject *)self)->cpu->gpr;
@@ -351,6 +361,8 @@ static PyMethodDef methods[] = {
     {"load", cpu_load, METH_O, "load(bytes): what state() gave."},
     {"reset", cpu_reset_method, METH_NOARGS, "Power-on state; memory is untouched."},
     {"interrupt", cpu_interrupt, METH_NOARGS, "Make run() return STOP_INTERRUPT soon."},
+    {"retire", cpu_retire, METH_NOARGS,
+     "Frees what it needs to run: it never will again.  Registers and counters stay readable."},
     {"syscall_args", cpu_syscall_args, METH_NOARGS, "(number, six arguments)."},
     {"set_result", cpu_set_result, METH_O, "set_result(value): RAX, modulo 2**64."},
     {"set_jit", cpu_set_jit, METH_VARARGS,

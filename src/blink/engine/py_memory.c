@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "hostsig.h"
+#include "memory_atomic.h"
 
 typedef struct {
   PyObject_HEAD Memory *mem;
@@ -253,6 +254,19 @@ METHOD(py_probe) {
   Py_RETURN_NONE;
 }
 
+METHOD(py_compare_exchange) {
+  static const Signature sig = {"compare_exchange", 3, {"addr", "expected", "desired"}};
+  PyObject *out[MAX_ARGS];
+  u64 addr, expected, desired, fault;
+  if (!take_args(&sig, args, n, keywords, out)) return NULL;
+  if (!to_u64(out[0], &addr) || !to_u64(out[1], &expected) || !to_u64(out[2], &desired))
+    return NULL;
+  u32 seen = (u32)expected;
+  if (!memory_compare_exchange(MEM(self), addr, &seen, (u32)desired, &fault))
+    return py_memory_fault(fault, true);
+  return PyLong_FromUnsignedLong(seen);
+}
+
 METHOD(py_flags) {
   static const Signature sig = {"flags", 1, {"addr"}};
   u64 addr;
@@ -419,6 +433,9 @@ static PyMethodDef methods[] = {
     FAST("probe", py_probe,
          "probe(addr, length, write=False)\n--\n\n"
          "The first inaccessible address of the range, or None."),
+    FAST("compare_exchange", py_compare_exchange,
+         "compare_exchange(addr, expected, desired)\n--\n\n"
+         "Stores a 32-bit word, atomically, if it holds `expected`; what it held."),
     FAST("flags", py_flags, "flags(addr)\n--\n\nThe PAGE_* flags of a page; 0 if unmapped."),
     FAST("runs", py_runs,
          "runs(start=0, end=GUEST_TOP)\n--\n\n"

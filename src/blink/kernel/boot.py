@@ -7,21 +7,18 @@ import os
 from blink import _engine
 from blink.kernel import exec as exec_
 from blink.kernel.address_space import AddressSpace
-from blink.kernel.loop import run
 from blink.kernel.process import Options, Process
 from blink.kernel.task import Task
+from blink.kernel.threads import INTERNAL_ERROR, live
 from blink.loader import LoadError, find_program, open_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import NoReturn
 
     from blink.kernel.faults import Fault
 
     Report = Callable[[Task, Fault], None]
-
-INTERNAL_ERROR = 125
 
 
 def run_program(
@@ -55,7 +52,8 @@ def run_program(
     except LoadError as error:
         process.messages.tell(str(error))
         return error.exit_status
-    return _run(task)
+    live(task)
+    os._exit(INTERNAL_ERROR)
 
 
 def search_path(env: Sequence[bytes | str]) -> bytes | None:
@@ -90,26 +88,6 @@ def start(process: Process, inherited: tuple[int, int] | None) -> Task:
     if process.options.statistics:
         _count(process)
     return task
-
-
-def _run(task: Task) -> NoReturn:
-    """Runs to the end; an error of ours ends loudly with the guest's state."""
-    try:
-        run(task)
-    except BaseException:
-        _log_bug(task)
-    os._exit(INTERNAL_ERROR)
-
-
-def _log_bug(task: Task) -> None:
-    import traceback
-
-    names = ("rip", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp")
-    tell = task.process.messages.tell
-    tell("internal error; please report it with the lines that follow")
-    for line in traceback.format_exc().splitlines():
-        tell(line)
-    tell(" ".join(f"{name}={task.cpu.get(name):#x}" for name in names))
 
 
 def _count(process: Process) -> None:

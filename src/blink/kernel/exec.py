@@ -16,6 +16,7 @@ from blink.abi.layout import PAGE, STACK_SIZE
 from blink.kernel import host
 from blink.kernel.address_space import Vma, page_up
 from blink.kernel.shown import show_arguments
+from blink.kernel.threads import replace
 from blink.loader import LoadError, build_stack, load, open_program
 
 TYPE_CHECKING = False
@@ -66,13 +67,18 @@ def execute(
         if error.fatal:
             _die(task, error)
         raise SysError(error.errno) from None
+    replace(task, lambda: _enter_new_image(task, program, comm))
+
+
+def _enter_new_image(task: Task, program: Program, comm: bytes | None) -> None:
+    """Behind the point of no return, and without other threads."""
     with program:
         _leave_old_image(task)
         try:
             enter(task, program, comm)
         except LoadError as error:
             _die(task, error)
-    _close_on_exec(process)
+    _close_on_exec(task.process)
 
 
 def _die(task: Task, error: LoadError) -> NoReturn:

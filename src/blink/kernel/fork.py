@@ -15,9 +15,10 @@ from struct import Struct
 
 from blink import _engine
 from blink.abi import signals as sig
-from blink.abi.errors import Interrupted, SysError
+from blink.abi.errors import SysError
 from blink.abi.layout import PAGE
 from blink.kernel import host
+from blink.kernel.threads import set_mask_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +93,11 @@ def _become_child(task: Task) -> None:
     process = task.process
     task.tid = os.getpid()
     task.robust_list = (0, 0)
+    for other in process.tasks.values():
+        if other is not task:
+            other.cpu.retire()
     process.tasks = {task.tid: task}
+    process.forget_threads()
     process.timers.clear()
     if process.statistics is not None:
         process.statistics.restart()
@@ -112,7 +117,7 @@ def vfork(task: Task) -> int:
     try:
         return _fork_with_socket(task)
     finally:
-        _set_mask_again(task)
+        set_mask_again(task)
 
 
 def _fork_with_socket(task: Task) -> int:
@@ -140,17 +145,15 @@ def _start_child(task: Task, reader: int, writer: int) -> None:
 
 
 def _wait_for_child(task: Task, reader: int) -> None:
-    """Stores the pages that come, until the child closes its end or dies."""
-    memory = task.memory
+    """Stores the pages that come, until the child closes its end or dies.
+
+    Other threads of ours have written meanwhile: beside them, only the caller's stack comes back.
+    """
+    space, memory = task.process.space, task.memory
+    stack = space.find(task.cpu.get("rsp")) if len(task.process.tasks) > 1 else None
     with os.fdopen(reader, "rb") as pipe:
-        while len(record := pipe.read(_RECORD)) == _RECORD:
+        while len(record := host.unlocked(pipe.read, _RECORD)) == _RECORD:
             (address,) = _ADDRESS.unpack_from(record)
-            if task.process.space.find(address) is not None:
+            vma = space.find(address)
+            if vma is not None and (stack is None or stack.start <= address < stack.end):
                 memory.write(address, record[_ADDRESS.size :], force=True)
-
-
-def _set_mask_again(task: Task) -> None:
-    try:
-        task.set_sigmask(task.sigmask)
-    except Interrupted:  # one of the five that are never blocked came; the loop looks at it next
-        task.cpu.interrupt()

@@ -6,11 +6,17 @@ for calls that cannot block.
 
 from __future__ import annotations
 
+from _thread import allocate_lock
+
 from blink import _engine
 from blink.abi.errors import Interrupted, SysError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
     Argument = int | bytes | bytearray
 
 # Host numbers: the host is x86-64 Linux.
@@ -44,15 +50,36 @@ NR_SENDTO = 44
 NR_SOCKETPAIR = 53
 
 NEVER_BEGAN = -512
+FUTEX_WAKE = 1
 CAPABILITY_VERSION_3 = 0x20080522
 
 F_GETFD, F_DUPFD_CLOEXEC, FD_CLOEXEC = 1, 1030, 1
 RLIMIT_NOFILE, RLIMIT_STACK = 7, 3
 
 
+lock = allocate_lock()
+"""The kernel lock: a guest thread holds it while Python works for it, and never while it waits.
+What handlers and the loop change (mappings, actions, descriptors of ours, the table of threads) is
+protected by it alone."""
+
+
+def unlocked(function: Callable[..., T], *args: Argument) -> T:
+    """Calls a function that may wait, without the kernel lock if the caller has it."""
+    if not lock.locked():  # before there is a guest, and in tests
+        return function(*args)
+    lock.release()
+    try:
+        return function(*args)
+    finally:
+        lock.acquire()
+
+
 def raw(number: int, *args: Argument) -> int:
-    """The result, or -errno.  Raises Interrupted when a signal came before the call began."""
-    result: int = _engine.host_call(number, *args)
+    """The result, or -errno.  Raises Interrupted when a signal came before the call began.
+
+    Other threads may change the process's state meanwhile.
+    """
+    result: int = unlocked(_engine.host_call, number, *args)
     if result == NEVER_BEGAN:
         raise Interrupted
     return result

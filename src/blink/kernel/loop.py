@@ -10,6 +10,7 @@ from blink.abi.errors import Interrupted
 from blink.kernel import faults, host
 from blink.kernel.deliver import deliver, force
 from blink.kernel.frame import Trap
+from blink.kernel.threads import obey
 from blink.syscalls._dispatch import dispatch, note_mask
 from blink.syscalls._spec import KEEP
 from blink.syscalls._table import find
@@ -24,9 +25,14 @@ SYSCALL_SIZE = 2  # bytes of the instruction, 0F 05
 
 
 def run(task: Task) -> NoReturn:
-    """Runs the task; the process ends inside, by os._exit or by a signal."""
+    """Runs the task until its thread ends, by ThreadEnded; or the process ends inside."""
+    process, cpu, lock = task.process, task.cpu, host.lock
     while True:
-        _ACTIONS[task.cpu.run()](task)
+        stop = cpu.run()
+        with lock:
+            _ACTIONS[stop](task)
+            if process.survivor is not None:
+                obey(task)
 
 
 def _syscall(task: Task) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock
 
 from blink import _engine
 from blink.kernel import host
@@ -54,6 +55,10 @@ class Process:
 
     memory, space   the engine's Memory and the table of mappings
     tasks           its threads by thread number
+    survivor        the thread whose execve waits for the others to end
+    alone           locked until they have ended
+    successor       what execve hands to the process's first host thread: a task, and how to go on
+    handover        locked until there is a successor
     actions         what each signal does
     image           the loaded program: exe path, argument bounds, auxv
     hidden          our descriptors
@@ -71,8 +76,10 @@ class Process:
 
     __slots__ = (
         "actions",
+        "alone",
         "at_exit",
         "files",
+        "handover",
         "hidden",
         "image",
         "limits",
@@ -85,6 +92,8 @@ class Process:
         "said",
         "space",
         "statistics",
+        "successor",
+        "survivor",
         "tasks",
         "timers",
         "trace",
@@ -98,6 +107,7 @@ class Process:
         self.options = options
         self.trace = options.trace
         self.tasks: dict[int, Task] = {}
+        self.forget_threads()
         self.actions = Actions()
         self.hidden = HiddenFds()
         self.messages = Log(self.hidden)
@@ -111,6 +121,14 @@ class Process:
         self.report: Callable[[Task, Fault], None] | None = None
         self.statistics: Statistics | None = None
         self.said: set[str] = set()
+
+    def forget_threads(self) -> None:
+        """No thread ends or waits for others: a new process."""
+        self.survivor: Task | None = None
+        self.successor: tuple[Task, Callable[[], None]] | None = None
+        self.alone, self.handover = allocate_lock(), allocate_lock()
+        self.alone.acquire()
+        self.handover.acquire()
 
     def hides(self, fd: int) -> bool:
         """Whether a descriptor is ours, not the guest's."""

@@ -1,4 +1,4 @@
-"""fork(2), vfork(2), clone(2): new processes.  Threads are refused."""
+"""fork(2), vfork(2), clone(2): new processes and threads."""
 
 from errno import E2BIG, EFAULT, EINVAL
 
@@ -8,7 +8,7 @@ from blink.abi.layout import PAGE
 from blink.abi.signals import NSIG, SIGCHLD
 from blink.abi.structs import CLONE_ARGS, S32
 from blink.kernel import fork as fork_
-from blink.kernel import host
+from blink.kernel import host, threads
 from blink.syscalls._spec import Flags, In, Ptr, Size, Struct, ULong, syscall
 
 TYPE_CHECKING = False
@@ -29,7 +29,21 @@ _SUPPORTED = (
     | sched.CLONE_IO
     | sched.CLONE_CLEAR_SIGHAND
 )
-NOTE = "processes only; threads, namespaces and shared descriptor tables give EINVAL"
+_THREAD = (
+    sched.CLONE_VM | sched.CLONE_FS | sched.CLONE_FILES | sched.CLONE_SIGHAND | sched.CLONE_THREAD
+)
+_THREAD_SUPPORTED = (
+    _THREAD
+    | sched.CLONE_SYSVSEM
+    | sched.CLONE_SETTLS
+    | sched.CLONE_PARENT_SETTID
+    | sched.CLONE_CHILD_CLEARTID
+    | sched.CLONE_CHILD_SETTID
+    | sched.CLONE_DETACHED
+    | sched.CLONE_UNTRACED
+    | sched.CLONE_IO
+)
+NOTE = "namespaces give EINVAL, and so do descriptors or directories that only some tasks share"
 
 
 class Request:
@@ -66,8 +80,9 @@ def clone(
 ) -> int:
     """Implements clone(2).
 
-    New processes only; threads, namespaces and shared tables give EINVAL.  A child that shares
-    memory (CLONE_VM) runs while its parent waits, as after vfork(2).
+    A thread shares memory, descriptors, directories and signal actions, a process none of them:
+    other combinations, and namespaces, give EINVAL.  A process that shares memory (CLONE_VM) runs
+    while its parent waits, as after vfork(2).
     """
     request = Request(flags & 0xFFFFFF00, flags & sched.CSIGNAL, stack, tls)
     request.parent_tid = request.pidfd = ptid
@@ -81,8 +96,9 @@ def clone(
 def clone3(task: "Task", args: In[Struct, CLONE_ARGS], size: Size) -> int:
     """Implements clone3(2).
 
-    New processes only; threads, namespaces and shared tables give EINVAL.  A child that shares
-    memory (CLONE_VM) runs while its parent waits, as after vfork(2).
+    A thread shares memory, descriptors, directories and signal actions, a process none of them:
+    other combinations, and namespaces, give EINVAL.  A process that shares memory (CLONE_VM) runs
+    while its parent waits, as after vfork(2).
     """
     values = _read_clone_args(task, args, size)
     request = Request(values["flags"], values["exit_signal"], 0, values["tls"])
@@ -118,10 +134,10 @@ def _check_clone3(values: dict[str, int]) -> None:
 
 def _clone(task: "Task", request: Request) -> int:
     flags = request.flags
+    if flags & sched.CLONE_THREAD:
+        return _clone_thread(task, request)
     if flags & ~_SUPPORTED or request.signal != SIGCHLD:
-        names = sched.CLONE.format(flags | request.signal & sched.CSIGNAL)
-        task.process.log_once(f"clone({names}) is not supported")
-        raise SysError(EINVAL)
+        raise _unsupported(task, request)
     if flags & sched.CLONE_PIDFD and task.memory.probe(request.pidfd, 4, True) is not None:
         raise SysError(EFAULT)
     shares_memory = flags & (sched.CLONE_VM | sched.CLONE_VFORK)
@@ -131,6 +147,35 @@ def _clone(task: "Task", request: Request) -> int:
     else:
         _set_up_parent(task, request, pid)
     return pid
+
+
+def _unsupported(task: "Task", request: Request) -> SysError:
+    names = sched.CLONE.format(request.flags | request.signal & sched.CSIGNAL)
+    task.process.log_once(f"clone({names}) is not supported")
+    return SysError(EINVAL)
+
+
+def _clone_thread(task: "Task", request: Request) -> int:
+    flags = request.flags
+    if not flags & sched.CLONE_SIGHAND or not flags & sched.CLONE_VM:
+        raise SysError(EINVAL)
+    if flags & _THREAD != _THREAD or flags & ~_THREAD_SUPPORTED or task.process.vfork:
+        raise _unsupported(task, request)
+    return threads.start(task, lambda new: _set_up_thread(new, request)).tid
+
+
+def _set_up_thread(new: "Task", request: Request) -> None:
+    new.cpu.set_result(0)
+    if request.stack:
+        new.cpu.set("rsp", request.stack)
+    if request.flags & sched.CLONE_SETTLS:
+        new.cpu.set("fs_base", request.tls)
+    if request.flags & sched.CLONE_CHILD_CLEARTID:
+        new.clear_child_tid = request.child_tid
+    if request.flags & sched.CLONE_CHILD_SETTID:
+        _store(new, request.child_tid, new.tid)
+    if request.flags & sched.CLONE_PARENT_SETTID:
+        _store(new, request.parent_tid, new.tid)
 
 
 def _set_up_child(task: "Task", request: Request) -> None:

@@ -6,7 +6,7 @@ from blink.abi import sched
 from blink.abi.errors import SysError
 from blink.abi.structs import RUSAGE, S32, U64
 from blink.kernel import exec as exec_
-from blink.kernel import host
+from blink.kernel import host, threads
 from blink.loader import open_host
 from blink.syscalls._spec import (
     KEEP,
@@ -114,7 +114,7 @@ def _closes_on_exec(fd: int) -> bool:
 @syscall(60)
 def exit_(task: "Task", status: Int) -> int:
     """Implements exit(2)."""
-    task.process.exit(status)
+    threads.exit(task, status)
 
 
 @syscall(231)

@@ -1,4 +1,4 @@
-"""What threads need: futexes, thread areas, scheduling.  Threads themselves: see `clone`."""
+"""What threads need: futexes, robust lists, scheduling.  Threads themselves: see `clone`."""
 
 from errno import EINVAL, ENOSYS, EPERM, ESRCH
 
@@ -8,7 +8,9 @@ from blink.abi.flags import FlagSet, enumeration
 from blink.abi.structs import SCHED_PARAM, TIMESPEC, U32, U64
 from blink.kernel import host
 from blink.syscalls._spec import (
+    ALWAYS,
     Buffer,
+    By,
     Flags,
     In,
     InOut,
@@ -38,7 +40,7 @@ POLICY = enumeration(
     }
 )
 MEMBARRIER = FlagSet(enum={0: "MEMBARRIER_CMD_QUERY", 1: "MEMBARRIER_CMD_GLOBAL"}, mask=0x1FF)
-_TIMED = frozenset(
+_TIMES = frozenset(
     (
         sched.FUTEX_WAIT,
         sched.FUTEX_LOCK_PI,
@@ -47,20 +49,26 @@ _TIMED = frozenset(
         sched.FUTEX_LOCK_PI2,
     )
 )
+# Commands 3 to 5 and 12 take a count there, the others nothing.
+_FOURTH = {
+    command | flags: In[Struct, TIMESPEC] if command in _TIMES else ULong
+    for command in (*range(2), *range(3, 14))
+    for flags in (0, 128, 256, 128 | 256)
+}
 
 
-@syscall(202)
+@syscall(202, native=ALWAYS)
 def futex(
     task: "Task",
     word: InOut[Struct, U32],
     op: Flags[Int, sched.FUTEX],
     value: UInt,
-    timeout: Ptr,
-    word2: Ptr,
+    timeout: By[ULong, "op", _FOURTH],
+    word2: InOut[Struct, U32],
     value3: UInt,
 ) -> int:
     """Implements futex(2)."""
-    if op & sched.FUTEX_CMD_MASK in _TIMED:
+    if op & sched.FUTEX_CMD_MASK in _TIMES:
         timeout = task.guest(timeout)
     return task.host(
         host.NR_FUTEX,
@@ -102,9 +110,10 @@ def get_robust_list(
 
     Lists of other processes are theirs: EPERM.
     """
-    if tid not in (0, task.tid):
+    owner = task.process.tasks.get(tid or task.tid)
+    if owner is None:
         raise SysError(EPERM if host.now(host.NR_KILL, tid, 0) != -ESRCH else ESRCH)
-    address, size = task.robust_list
+    address, size = owner.robust_list
     task.write_struct(length, U64, size or ROBUST_LIST_HEAD_SIZE)
     task.write_struct(head, U64, address)
 
