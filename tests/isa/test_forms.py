@@ -14,7 +14,7 @@ from .forms import Plan, plans
 from .generate import Generator
 from .session import Finding, Session
 
-PER_FORM = {"unit": 60, "ci": 1000, "all": 10000}
+PER_FORM = {"unit": 60, "ci": 200, "all": 1000}
 ALL = [p for p in plans() if not p.skip]
 BY_NAME = {
     name: list(group)
