@@ -315,8 +315,7 @@ void cache_sync(Cpu *c) {
   if (k->epoch == epoch) return;
   k->epoch = epoch;
   cache_flush(c);
-  jit_resume(
-      c); /* what closed the polls was this, or an interrupt, for which our caller looks now */
+  jit_resume(c); /* closed for this, or for an interrupt, which our caller looks for now */
 }
 
 static u32 hash(u64 rip) { return (u32)((rip * 0x9e3779b97f4a7c15ull) >> 32); }

@@ -101,15 +101,21 @@ static inline u32 jump_index(u64 rip) { return (rip ^ rip >> 12) & (JUMP_SIZE - 
 enum { TARGET_SIZE = 1 << 16 };
 typedef struct {
   u64 host_rsp;
-  u64 flags;      /* EFLAGS at entry and exit */
-  u64 target;     /* of an indirect branch */
-  u64 saved_rcx;  /* while an indirect branch uses it */
-  u64 saved;      /* a register that a rewritten memory operand borrows */
-  u64 exit_thunk; /* where translated code leaves */
-  u64 exit_site;  /* the branch to patch, or 0 */
+  u64 flags;     /* EFLAGS at entry and exit */
+  u64 entry;     /* host code to enter */
+  u64 target;    /* of an indirect branch */
+  u64 exit_site; /* the branch to patch, or 0 */
   u32 exit_reason;
   u32 active; /* translated code is running, or about to */
 } JitState;
+
+/* A page that is read-only while an interrupt waits, so that translated code stops at its next store
+ * there.  It is the first thing that an indirect branch does, and what a branch back does. */
+typedef struct {
+  _Alignas(4096) u64 rcx; /* the guest's, while an indirect branch uses it */
+  u64 lent;               /* a register that a rewritten memory operand borrows */
+  u64 back;               /* whatever */
+} JitPoll;
 
 typedef struct Jit Jit;
 
@@ -151,8 +157,7 @@ struct Cpu {
   JumpEntry jumps[JUMP_SIZE]; /* targets of indirect branches, direct-mapped */
   Jit *jit;                   /* the translator, or NULL */
   JitState js;
-  _Alignas(
-      4096) u8 poll[4096];  /* read-only while an interrupt waits: translated code stores here */
+  JitPoll poll;
   u64 targets[TARGET_SIZE]; /* host code by the low 16 bits of an indirect branch's target */
 };
 

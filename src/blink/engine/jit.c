@@ -54,13 +54,13 @@ static void write_enter(Code *k) {
   for (u32 i = 0; i < sizeof callee_saved; i++) push_reg(k, callee_saved[i]);
   put8(k, 0x50); /* push rax: keeps the stack aligned */
   store_gs(k, CPU_FIELD(js.host_rsp), RSP);
-  store_gs(k, CPU_FIELD(js.target), RSI);
+  store_gs(k, CPU_FIELD(js.entry), RSI);
   move_all(k, true);
   put8(k, 0x65), put8(k, 0xff); /* push gs:[flags]; popf */
   put_gs(k, 6, CPU_FIELD(js.flags));
   put8(k, 0x9d);
   for (u8 n = 0; n < 16; n++) load_gs(k, n, CPU_FIELD(gpr) + n * 8u);
-  jump_gs(k, CPU_FIELD(js.target));
+  jump_gs(k, CPU_FIELD(js.entry));
 }
 
 static void write_leave(Code *k) {
@@ -77,7 +77,7 @@ static void write_leave(Code *k) {
 }
 
 static void write_miss(Code *k, const u8 *leave) {
-  load_gs(k, RCX, CPU_FIELD(js.saved_rcx));
+  load_gs(k, RCX, CPU_FIELD(poll.rcx));
   set_gs32(k, CPU_FIELD(js.exit_reason), JIT_MISS);
   jump(k, leave);
 }
@@ -270,11 +270,11 @@ bool jit_owns(const Jit *j, u64 pc) {
 }
 
 void jit_interrupt(Cpu *c) {
-  if (c->jit && c->js.active) mprotect(c->poll, sizeof c->poll, PROT_READ);
+  if (c->jit && c->js.active) mprotect(&c->poll, sizeof c->poll, PROT_READ);
 }
 
 void jit_resume(Cpu *c) {
-  if (c->jit) mprotect(c->poll, sizeof c->poll, PROT_READ | PROT_WRITE);
+  if (c->jit) mprotect(&c->poll, sizeof c->poll, PROT_READ | PROT_WRITE);
 }
 
 static const JitBlock *block_at(const Jit *j, u64 pc) {
@@ -294,9 +294,8 @@ static const JitBlock *block_at(const Jit *j, u64 pc) {
 }
 
 static void restore_lent(Cpu *c, const JitInsn *n, u64 offset) {
-  if (offset < n->lent_from) return;
-  if (n->lent) c->gpr[n->lent - 1] = c->js.saved;
-  if (n->lent_rcx) c->gpr[RCX] = c->js.saved_rcx;
+  if (n->lent && offset >= n->lent_from) c->gpr[n->lent - 1] = c->poll.lent;
+  if (n->rcx_lent && offset > n->host) c->gpr[RCX] = c->poll.rcx;
 }
 
 void jit_recover(Cpu *c, const ucontext_t *uc) {

@@ -42,7 +42,7 @@ void jit_interrupt(Cpu *c);
 /* Polls pass again. */
 void jit_resume(Cpu *c);
 static inline bool jit_is_poll(const Cpu *c, const void *addr) {
-  return (const u8 *)addr >= c->poll && (const u8 *)addr < c->poll + sizeof c->poll;
+  return (u64)addr - (u64)&c->poll < sizeof c->poll;
 }
 
 #endif

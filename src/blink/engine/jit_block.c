@@ -2,7 +2,7 @@
  *
  * A block goes on behind conditional branches that are not taken.  Flags and the red zone are the
  * guest's: glue uses mov, lea, movzx and jrcxz only, and spills go to the Cpu.  Every branch that
- * goes back, and every indirect entry, stores to the poll page, which is how an interrupt gets in.
+ * goes back, and every indirect branch, stores to the poll page, which is how an interrupt gets in.
  */
 #include "jit.h"
 
@@ -53,7 +53,7 @@ static u16 here(const Maker *m) { return (u16)(m->k.at - m->check); }
 
 static void poll(Code *k) {
   put8(k, 0x65), put8(k, 0x88); /* mov gs:[poll], al */
-  put_gs(k, RAX, CPU_FIELD(poll));
+  put_gs(k, RAX, CPU_FIELD(poll.back));
 }
 
 static void leave(Maker *m, u32 reason, u64 rip) {
@@ -163,9 +163,9 @@ static void add_register(Code *k, u8 borrowed, u8 reg, u8 scale) {
 }
 
 static void lend(Maker *m, u8 reg) {
-  store_gs(&m->k, CPU_FIELD(js.saved), reg);
+  store_gs(&m->k, CPU_FIELD(poll.lent), reg);
   m->insn->lent = 1 + reg;
-  if (!m->insn->lent_rcx) m->insn->lent_from = here(m);
+  m->insn->lent_from = here(m);
 }
 
 static bool with_segment(Maker *m, const u8 *bytes, const Insn *in) {
@@ -176,7 +176,7 @@ static bool with_segment(Maker *m, const u8 *bytes, const Insn *in) {
   if (in->base >= 0) add_register(&m->k, r, (u8)in->base, 0);
   if (in->index >= 0) add_register(&m->k, r, (u8)in->index, in->scale);
   rebuilt(&m->k, bytes, in, r, (u32)in->disp);
-  load_gs(&m->k, r, CPU_FIELD(js.saved));
+  load_gs(&m->k, r, CPU_FIELD(poll.lent));
   return true;
 }
 
@@ -186,7 +186,7 @@ static bool with_address(Maker *m, const u8 *bytes, const Insn *in, u64 address)
   lend(m, r);
   set_reg(&m->k, r, address);
   rebuilt(&m->k, bytes, in, r, 0);
-  load_gs(&m->k, r, CPU_FIELD(js.saved));
+  load_gs(&m->k, r, CPU_FIELD(poll.lent));
   return true;
 }
 
@@ -227,10 +227,10 @@ static void push_return(Maker *m, u64 address) {
   m->constant = address;
 }
 
+/* The first thing that an indirect branch does: nothing has changed yet when its poll faults. */
 static void lend_rcx(Maker *m) {
-  store_gs(&m->k, CPU_FIELD(js.saved_rcx), RCX);
-  m->insn->lent_rcx = 1;
-  m->insn->lent_from = here(m);
+  store_gs(&m->k, CPU_FIELD(poll.rcx), RCX);
+  m->insn->rcx_lent = 1;
 }
 
 /* RCX holds the target. */
@@ -359,8 +359,7 @@ static void write_check(Maker *m) {
   put32(k, -(u32)(m->start >> 16));
   put8(k, 0xe3), put8(k, 5); /* jrcxz over the jump */
   jump(k, m->a->miss);
-  load_gs(k, RCX, CPU_FIELD(js.saved_rcx));
-  poll(k);
+  load_gs(k, RCX, CPU_FIELD(poll.rcx));
 }
 
 static bool full(const Jit *j, const JitArena *a) {

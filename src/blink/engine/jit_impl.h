@@ -12,8 +12,8 @@ enum { ARENAS = 3, ARENA_SIZE = 64 << 20, ARENA_MARGIN = 64 << 10, BLOCK_INSNS =
 typedef struct {
   u16 host;    /* offset from the block's host code */
   u16 guest;   /* offset from the block's guest address */
-  u8 lent;     /* 1 + the register that is in js.saved, from `lent_from` on; 0 for none */
-  u8 lent_rcx; /* RCX is in js.saved_rcx from there on */
+  u8 lent;     /* 1 + the register that is in poll.lent, from `lent_from` on; 0 for none */
+  u8 rcx_lent; /* RCX is in poll.rcx, from the second host instruction on */
   u16 lent_from;
 } JitInsn;
 

@@ -85,7 +85,7 @@ static void kick(Memory *mem, volatile u64 *epoch) {
   __atomic_add_fetch(epoch, 1, __ATOMIC_SEQ_CST);
   for (Cpu *c = mem->cpus; c != NULL; c = c->next_attached) {
     c->limit = 0;
-    if (c->js.active) mprotect(c->poll, sizeof c->poll, PROT_READ);
+    if (c->js.active) mprotect(&c->poll, sizeof c->poll, PROT_READ);
   }
 }
 
