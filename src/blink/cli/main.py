@@ -11,7 +11,7 @@ from blink.cli.options import CommandLine, UsageError, parse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.faults import Fault
-    from blink.kernel.process import Options
+    from blink.kernel.process import Options, Process
     from blink.kernel.task import Task
 
 USAGE_ERROR = 48
@@ -69,7 +69,13 @@ def _run(line: CommandLine, program: str) -> int:
     env = [name + b"=" + value for name, value in os.environb.items()]
     try:
         return run_program(
-            program, line.argv, env, _options(line), inherited_signals(), _report_crash
+            program,
+            line.argv,
+            env,
+            _options(line),
+            inherited_signals(),
+            _report_crash,
+            _show_blocks if "B" in line else None,
         )
     except OSError as error:
         _say(f"{os.fsdecode(error.filename or 'cannot start')}: {error.strerror}")
@@ -90,9 +96,15 @@ def _options(line: CommandLine) -> Options:
         options.log_path = os.fsencode(line.values["L"])
     if "C" in line.values:
         options.root = os.fsencode(line.values["C"])
-    wants_log = options.trace > 0 or options.statistics
+    wants_log = options.trace > 0 or options.statistics or "B" in line
     options.log_stderr = "e" in line or (wants_log and options.log_path is None)
     return options
+
+
+def _show_blocks(process: Process) -> None:
+    from blink.debugger.blocks import show
+
+    show(process)
 
 
 def _report_crash(task: Task, fault: Fault) -> None:

@@ -16,9 +16,10 @@ LONG = {
     "--log": "-L",
     "--strace": "-s",
     "--stats": "-Z",
+    "--show-blocks": "-B",
     "--root": "-C",
 }
-FLAGS = "hvejm0sZ"
+FLAGS = "hvejm0sZB"
 WITH_VALUE = "LC"
 
 

@@ -14,6 +14,7 @@ Runs an x86-64 Linux program in a user-space machine.
   -L, --log PATH        append the log to a file
   -s, --strace          log each system call; -ss: long strings in full
   -Z, --stats           print statistics at the end
+  -B, --show-blocks     list what was translated when a process ends
   -m, --memory-checked  check every access to memory; isolates the program, slower
   -j, --no-jit          interpret only
   -0, --argv0           the word after PROGRAM becomes its argv[0]

@@ -205,6 +205,11 @@ static PyObject *cpu_retire(PyObject *self, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
+static PyObject *cpu_blocks(PyObject *self, PyObject *unused) {
+  (void)unused;
+  return py_jit_blocks(((CpuObject *)self)->cpu);
+}
+
 static PyObject *cpu_syscall_args(PyObject *self, PyObject *unused) {
   (void)unused;
   const u64 *g = ((CpuObject *)self)->cpu->gpr;
@@ -369,6 +374,9 @@ static PyMethodDef methods[] = {
      "set_jit(on, arena_size=0, arena_place=0) -> bool: translate; False where the host or the "
      "memory"
      " mode cannot.  The other two are for tests: see JitPlan."},
+    {"blocks", cpu_blocks, METH_NOARGS,
+     "blocks() -> [(guest address, host address of the indirect entry and of the entry, host code,"
+     " [(guest offset, host offset)])]: what is translated now."},
     {"fxsave", cpu_fxsave, METH_NOARGS, "fxsave() -> 512 bytes in FXSAVE64 format."},
     {"fxrstor", cpu_fxrstor, METH_O, "fxrstor(bytes): the inverse of fxsave()."},
     {"cpuid", cpu_cpuid, METH_VARARGS, "cpuid(leaf, sub=0) -> (eax, ebx, ecx, edx) of the guest."},

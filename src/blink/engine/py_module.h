@@ -14,4 +14,8 @@ int py_decode_init(PyObject *module);
 /* The Memory behind a Python object; NULL with TypeError set when it is something else. */
 Memory *py_memory_get(PyObject *object);
 
+/* Cpu.blocks(): a list of (guest address, host address of the indirect entry, of the entry, host code,
+ * [(guest offset, host offset)]). */
+PyObject *py_jit_blocks(const Cpu *c);
+
 #endif

@@ -28,16 +28,20 @@ def run_program(
     options: Options | None = None,
     inherited: tuple[int, int] | None = None,
     report: Report | None = None,
+    at_end: Callable[[Process], None] | None = None,
 ) -> int:
     """Runs a program as this process; returns only when it cannot be started.
 
     A name without a slash is searched in PATH of `env`.  `argv` includes argv[0]; `env` holds
     NAME=value strings.  `inherited` is what `blink.cli.launch.inherited_signals` tells; `report` is
-    called before a fault kills the guest.  The result is an exit status, 126 or 127, after a line
-    of explanation on stderr.  Raises OSError when what the options name cannot be opened.
+    called before a fault kills the guest, `at_end` before a process ends by itself.  The result is
+    an exit status, 126 or 127, after a line of explanation on stderr.  Raises OSError when what the
+    options name cannot be opened.
     """
     process = new_process(options or Options())
     process.report = report
+    if at_end is not None:
+        process.at_exit.append(lambda: at_end(process))
     try:
         path = find_program(name, search_path(env), open_file=process.open_executable)
         with open_program(

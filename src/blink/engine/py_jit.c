@@ -1,0 +1,47 @@
+/* What the translator made, for people to read: Cpu.blocks(). */
+#include "py_module.h"
+
+#if defined(__x86_64__)
+
+#include "jit_impl.h"
+
+/* [(offset in the guest's code, offset in the host's)], one an instruction. */
+static PyObject *instructions(const Jit *j, const JitBlock *b) {
+  PyObject *out = PyList_New(0);
+  for (const JitInsn *n = &j->insns[b->insns]; out && n->host; n++) {
+    PyObject *pair = Py_BuildValue("II", (unsigned)n->guest, (unsigned)n->host);
+    if (!pair || PyList_Append(out, pair)) Py_CLEAR(out);
+    Py_XDECREF(pair);
+  }
+  return out;
+}
+
+static int append_block(PyObject *out, const Jit *j, const JitBlock *b) {
+  PyObject *list = instructions(j, b);
+  if (!list) return -1;
+  PyObject *row =
+      Py_BuildValue("KKKy#N", b->rip, (unsigned long long)(u64)b->check,
+                    (unsigned long long)(u64)b->entry, (char *)b->check, (Py_ssize_t)b->size, list);
+  int bad = row ? PyList_Append(out, row) : -1;
+  Py_XDECREF(row);
+  return bad;
+}
+
+PyObject *py_jit_blocks(const Cpu *c) {
+  PyObject *out = PyList_New(0);
+  for (u32 i = 0; c->jit && out && i < ARENAS; i++) {
+    const JitArena *a = &c->jit->arenas[i];
+    for (u32 n = 0; out && n < a->count; n++)
+      if (append_block(out, c->jit, &a->blocks[n])) Py_CLEAR(out);
+  }
+  return out;
+}
+
+#else
+
+PyObject *py_jit_blocks(const Cpu *c) {
+  (void)c;
+  return PyList_New(0);
+}
+
+#endif
