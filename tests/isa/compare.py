@@ -13,6 +13,7 @@ from .cpustate import (
     FX_OP,
     GPRS,
     NO_FAULT,
+    NOT_CANONICAL,
     VECTORS,
     Case,
     Outcome,
@@ -23,8 +24,6 @@ from .regression import VECTOR_NAMES, flags_text
 # Of a page fault's error code only these bits are the instruction's: a write, a fetch.  Whether the
 # page is present is the host's paging.
 _WRITE, _FETCH = 2, 16
-# Linear memory cannot tell #SS from #GP when an address is not canonical: both count as #GP.
-_SAME_VECTOR = {VECTORS["ss"]: VECTORS["gp"]}
 _LANES = Struct("<4f")
 _ESTIMATE = 3 / 4096  # each of the two may be off by 1.5 * 2^-12
 _UNITS = 2  # x87 transcendentals: each may be off by one unit in the last place
@@ -124,8 +123,13 @@ def _fx(case: Case, a: bytes, b: bytes) -> list[str]:
     return found
 
 
+def _same_vector(a: int, b: int) -> bool:
+    address = NOT_CANONICAL in (a, b) and {a, b} & {VECTORS["ss"], VECTORS["gp"]}
+    return a == b or bool(address)
+
+
 def _fault(case: Case, a: Outcome, b: Outcome) -> list[str]:
-    if _SAME_VECTOR.get(a.vector, a.vector) != _SAME_VECTOR.get(b.vector, b.vector):
+    if not _same_vector(a.vector, b.vector):
         x, y = (VECTOR_NAMES.get(o.vector, str(o.vector)) for o in (a, b))
         return [f"fault {x} != {y}"]
     if a.vector == VECTORS["pf"]:

@@ -28,6 +28,7 @@ VECTORS = {"de": 0, "db": 1, "bp": 3, "of": 4, "ud": 6, "nm": 7, "ss": 12, "gp":
 VECTORS |= {"mf": 16, "ac": 17, "xm": 19}
 
 NO_FAULT = -1
+NOT_CANONICAL = -3  # the reference's #GP or #SS: its flat memory knows no segments
 # Case.slack: by how many bytes the address of a page fault may differ; it may be a read or a write,
 # too.  A read-modify-write operand may fault by its read or, as on the host, by its write at once;
 # an image of many words may be touched in any order.

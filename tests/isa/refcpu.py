@@ -20,6 +20,7 @@ from .cpustate import (
     HIGH_RW_SIZE,
     HIGH_SIZE,
     NO_FAULT,
+    NOT_CANONICAL,
     VECTORS,
     Case,
     Outcome,
@@ -68,7 +69,7 @@ class Memory:
 
 def _check_canonical(address: int) -> None:
     if not -(1 << 47) <= address - (address >> 63 << 64) < 1 << 47:
-        raise GuestFault(VECTORS["gp"])
+        raise GuestFault(NOT_CANONICAL)
 
 
 @lru_cache(maxsize=1024)

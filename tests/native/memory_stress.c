@@ -554,9 +554,9 @@ static void expect_fault(u64 addr, u32 vector, u64 error, u64 at) {
 
 static void address_phase(void) {
   cpu = new_cpu();
-  expect_fault((u64)1 << 47, EXC_GP, 0, 0);
-  expect_fault(~((u64)1 << 47), EXC_GP, 0, 0);
-  expect_fault(((u64)1 << 47) - 4, EXC_GP, 0, 0);
+  expect_fault((u64)1 << 47, EXC_ADDRESS, 0, 0);
+  expect_fault(~((u64)1 << 47), EXC_ADDRESS, 0, 0);
+  expect_fault(((u64)1 << 47) - 4, EXC_ADDRESS, 0, 0);
   expect_fault(((u64)1 << 47) - 8, EXC_PF, PF_USER, ((u64)1 << 47) - 8);
   expect_fault(~(u64)3, EXC_PF, PF_USER, ~(u64)3);
   expect_fault(GUEST_TOP, EXC_PF, PF_USER, GUEST_TOP);

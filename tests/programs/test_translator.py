@@ -18,8 +18,7 @@ BUILDS = pytest.mark.parametrize("build", [(), ("-static", "-no-pie")], ids=["pi
 def test_faults_are_precise(
     same: Same, compile_c: Compile, mode: tuple[str, ...], build: tuple[str, ...]
 ) -> None:
-    with_stack_faults = () if mode else ("all",)
-    same(compile_c("precise_faults", *build), *with_stack_faults, options=mode)
+    same(compile_c("precise_faults", *build), options=mode)
 
 
 @MODES

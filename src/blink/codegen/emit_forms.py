@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blink.codegen.emit_handlers import FormHandlers, Handlers
-from blink.codegen.trace import swaps
+from blink.codegen.trace import swaps, walk
 from blink.isa import matching
 from blink.isa.cpuid import BASELINE, BITS
 from blink.isa.operands import Operand
@@ -52,6 +52,14 @@ def copyable(f: FormHandlers) -> bool:
     )
 
 
+def on_stack(f: FormHandlers) -> bool:
+    """Whether an implied operand is in the stack segment: addresses from RSP or RBP themselves."""
+    implied = [e.args[0] for e in f.trace.effects if e.op in ("load", "store")]
+    names = {node.aux for node in walk(implied)}
+    calls = {e.args[0] for e in f.trace.effects if e.op == "call"}
+    return bool(names & {"GPR64(4)", "GPR64(5)"} or "enter_frame" in calls)
+
+
 def _flags(f: FormHandlers) -> str:
     kinds = {"next": [], "jump": ["FORM_END"], "branch": ["FORM_END", "FORM_TWO_LINKS"]}
     kinds |= {"again": ["FORM_END", "FORM_TWO_LINKS", "FORM_AGAIN"], "stop": ["FORM_END"]}
@@ -67,6 +75,8 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_SWAP")
     if copyable(f):
         flags.append("FORM_COPY")
+    if on_stack(f):
+        flags.append("FORM_STACK")
     if f.trace.end[:2] == ("stop", "SYSCALL"):
         flags.append("FORM_SYSCALL")
     if form.no_rex_b:

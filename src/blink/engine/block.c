@@ -118,15 +118,6 @@ const FormDef *form_find(const Insn *in) {
   return NULL;
 }
 
-bool cache_updates_memory(Cpu *c, u64 rip) {
-  u8 bytes[DECODE_MAX];
-  Insn in;
-  u32 got = memory_fetch(c->mem, rip, bytes, sizeof bytes);
-  if (decode(&in, bytes, got, c->mode) != DECODE_OK || !in.has_mem) return false;
-  const FormDef *f = form_find(&in);
-  return f && f->flags & FORM_UPDATE;
-}
-
 static u8 field(u8 kind, u32 number, const Insn *in) {
   if (kind == FIELD_GPR8 && !in->rex && in->enc == ENC_LEGACY && number >= 4 && number < 8)
     return (number - 4) * 8 + 1;             /* AH, CH, DH, BH */

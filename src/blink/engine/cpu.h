@@ -35,6 +35,7 @@ enum { FLAGS_STATUS = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF 
 /* Exception vectors (Intel SDM volume 3, table 6-1). */
 enum { EXC_DE = 0, EXC_DB = 1, EXC_BP = 3, EXC_OF = 4, EXC_BR = 5, EXC_UD = 6, EXC_NM = 7 };
 enum { EXC_SS = 12, EXC_GP = 13, EXC_PF = 14, EXC_MF = 16, EXC_AC = 17, EXC_XM = 19 };
+enum { EXC_ADDRESS = 256 }; /* an address is not canonical: fault_refine knows #SS from #GP */
 
 /* Why run() returned. */
 typedef enum {

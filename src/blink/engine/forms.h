@@ -16,6 +16,7 @@ enum {
   FORM_ADDRESS = 64,  /* LEA: no segment base */
   FORM_ST = 128,      /* b is ModRM & 7 */
   FORM_OREG = 256,    /* b is the register in the opcode */
+  FORM_STACK = 32768, /* an implied operand is in the stack segment */
   FORM_SYSCALL = 16384,
   FORM_COPY = 8192,   /* the translator copies it */
   FORM_SWAP = 4096,   /* register form: a and b change places */

@@ -156,7 +156,7 @@ static inline void memory_sync(Cpu *c) {
 }
 
 /* TLB miss, page crossing, or a fault.  `access` is one of PAGE_R, PAGE_W, PAGE_X.  The host
- * address; leaves by cpu_fault: #GP(0) when not canonical, else #PF with the first bad address; leaves
+ * address; leaves by cpu_fault: EXC_ADDRESS when not canonical, else #PF with the first bad address; leaves
  * by cpu_code_written when a store meets decoded code. */
 __attribute__((cold, noinline)) void *mem_slow(Cpu *c, u64 addr, u32 size, u32 access);
 

@@ -192,8 +192,9 @@ static void leave_translated(Cpu *c, const ucontext_t *uc) {
 static u32 fault_vector(const siginfo_t *si, bool translated) {
   if (si->si_signo == SIGFPE) return si->si_code == FPE_INTDIV ? EXC_DE : EXC_XM;
   if (si->si_code != SEGV_KERNEL) return EXC_PF;
-  /* A handler's own choice of registers is not the guest's. */
-  return translated && si->si_signo == SIGBUS ? EXC_SS : EXC_GP;
+  /* A handler's own choice of base registers is not the guest's. */
+  if (!translated) return EXC_ADDRESS;
+  return si->si_signo == SIGBUS ? EXC_SS : EXC_GP;
 }
 
 bool engine_host_fault(siginfo_t *si, ucontext_t *uc) {
@@ -305,8 +306,7 @@ static Stop loop(Cpu *c) {
   int how = sigsetjmp(escape_to, 0);
   mxcsr_enter(c->mxcsr);
   if (how == ESCAPE_FAULT) {
-    bool page_fault = c->stop_vector == EXC_PF && !(c->stop_error & (PF_WRITE | PF_FETCH));
-    if (page_fault && cache_updates_memory(c, c->rip)) c->stop_error |= PF_WRITE;
+    fault_refine(c);
     return c->stop;
   }
   if (how == ESCAPE_CODE_WRITTEN || how == ESCAPE_ILLEGAL) run_one_uncached(c);

@@ -34,6 +34,9 @@ u64 rec_rip(const Rec *r);
 /* Instructions of the block before this record. */
 u32 rec_ordinal(const Rec *r);
 
+/* Corrects what a handler or the host could not know of the fault in c->stop_* (fault.c). */
+void fault_refine(Cpu *c);
+
 /* --- the cache (block.c) --- */
 
 Cache *cache_new(void);
@@ -47,9 +50,6 @@ const Rec *cache_block(Cpu *c, u64 rip);
 void cache_sync(Cpu *c);
 /* A block of exactly `count` instructions at most, in scratch space, forgotten at the next call. */
 const Rec *cache_scratch(Cpu *c, u64 rip, u32 count);
-/* Whether the instruction at `rip` reads and then writes its memory operand: hardware reports its
- * faults as writes, while the linear mode's read comes first. */
-bool cache_updates_memory(Cpu *c, u64 rip);
 /* Patch the link that this stub stands for. */
 void cache_link(Cpu *c, const Rec *stub, const Rec *target);
 

@@ -15,7 +15,7 @@ from blink.isa import _precise as precise
 from blink.isa import _softfloat as soft
 from blink.isa._f80 import C2, ONE, Result, status
 from blink.isa._precise import GUARD
-from blink.isa._softfloat import DENORMAL, F80, INFINITY, PE, QNAN, ZE, ZERO, Env, Number
+from blink.isa._softfloat import DENORMAL, F80, INFINITY, PE, QNAN, UE, ZE, ZERO, Env, Number
 
 Unary = Callable[[int, int], Result]
 Binary = Callable[[int, int, int], Result]
@@ -112,8 +112,7 @@ def _y_times_log2(env: Env, y: Number, m: int, e: int) -> int:
     above_one = e + m.bit_length() - 1 >= 0
     sign = y[1] ^ (not above_one)
     if m & (m - 1) == 0:
-        exponent = abs(e + m.bit_length() - 1)
-        return soft.round_pack(F80, env, sign, y[2] * exponent, y[3], 64, True)
+        return _exact_product(env, sign, y[2] * abs(e + m.bit_length() - 1), y[3])
 
     def approximate(bits: int) -> tuple[int, int]:
         log, p = _log2(m, e, bits)
@@ -121,6 +120,14 @@ def _y_times_log2(env: Env, y: Number, m: int, e: int) -> int:
         return abs(log) * y[2] >> drop, drop - p + y[3]
 
     return _rounded(env, sign, approximate)
+
+
+def _exact_product(env: Env, sign: int, m: int, e: int) -> int:
+    """m * 2**e, rounded; processors report it as inexact all the same, and as tiny with that."""
+    result = soft.round_pack(F80, env, sign, m, e, 64, True)
+    tiny = soft.decode(F80, result)[0] == DENORMAL
+    env.flags |= PE | UE if tiny else PE
+    return result
 
 
 def fyl2x(a: int, b: int, cw: int) -> Result:
