@@ -63,7 +63,10 @@ def dirty_range(before: bytes, after: bytes) -> tuple[int, bytes]:
 
 
 class Layout:
-    """Where registers lie in Cpu.state(): found by setting each to a number of its own."""
+    """Where registers lie in Cpu.state(): found by setting each to a number of its own.
+
+    `template` has all state components in XCR0; `high` holds where the upper halves of YMM0.. are.
+    """
 
     NAMES = ("rax", "rip", "fs_base", "gs_base")
 
@@ -81,6 +84,18 @@ class Layout:
         low, _ = dirty_range(clear, cpu.state())
         self.eflags = low - 1
         cpu.reset()
+        for i in range(2):
+            cpu.set(f"xmm{i}", 0x5A5A_0000_2222_0000 + i)
+        vectors = cpu.state()
+        first, second = (
+            vectors.index((0x5A5A_0000_2222_0000 + i).to_bytes(16, "little")) for i in range(2)
+        )
+        self.high = [
+            slice(at + 16, at + 32)
+            for at in range(first, first + 16 * (second - first), second - first)
+        ]
+        cpu.reset()
+        cpu.set("xcr0", 7)
         self.template = cpu.state()
 
 
@@ -167,6 +182,9 @@ class EngineCpu:
         state[at.eflags : at.eflags + 4] = (case.flags | 0x202).to_bytes(4, "little")
         state[at.fs_base : at.fs_base + 8] = case.fs_base.to_bytes(8, "little")
         state[at.gs_base : at.gs_base + 8] = case.gs_base.to_bytes(8, "little")
+        if any(case.ymmh):
+            for i, part in enumerate(at.high):
+                state[part] = case.ymmh[16 * i : 16 * i + 16]
         return bytes(state)
 
     def _finish_repeat(self, case: Case, stop: int) -> int:
@@ -187,9 +205,9 @@ class EngineCpu:
             for i, n in ((at.rip, 8), (at.eflags, 4), (at.fs_base, 8), (at.gs_base, 8))
         )
         image = fx[:28] + bytes(4) + fx[32:FX_END] + bytes(FX_SIZE - FX_END)
+        ymmh = b"".join([state[part] for part in at.high])
         return Outcome(
-            vector, error, address, gpr, rip, flags, fs_base, gs_base, image, case.ymmh, offset,
-            dirty,
+            vector, error, address, gpr, rip, flags, fs_base, gs_base, image, ymmh, offset, dirty,
         )  # fmt: skip
 
     def _why(self, case: Case, stop: int) -> tuple[int, int, int]:

@@ -15,6 +15,7 @@ _LINUX = {
     "LZCNT": "abm",
     "SHA": "sha_ni",
     "RDTSCP": "rdtscp",
+    "OSXSAVE": "xsave",
 }
 
 

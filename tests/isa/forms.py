@@ -39,6 +39,10 @@ _BY_GROUP: dict[tuple[int, int, int], str] = {
     (1, 0xC7, 1): "exchange",
     (1, 0xAE, 1): "fxrstor",
     (1, 0xAE, 2): "mxcsr",
+    (1, 0xAE, 4): "xsave",
+    (1, 0xAE, 5): "xsave",
+    (1, 0xAE, 6): "xsave",
+    (1, 0xC7, 4): "xsave",
     (0, 0xD9, 4): "x87_environment",
     (0, 0xD9, 5): "x87_control_word",
     (0, 0xDD, 4): "x87_environment",
@@ -56,24 +60,24 @@ _SKIPPED_OPCODES = {
     (1, 0xA1): "selectors are the system's",
     (1, 0xA9): "selectors are the system's",
 }
-_SKIPPED_GROUPS = {
-    (1, 0xAE, 4): "XSAVE",
-    (1, 0xAE, 6): "XSAVEOPT",
-}
 _SKIPPED_NAMES = {
     "RDRAND": "random",
     "RDSEED": "random",
     "RDPID": "describes the machine",
 }
 _SKIPPED_EXACT = {
-    (1, 0x01, 0xD0): "XGETBV describes the machine",
     (1, 0x01, 0xF9): "RDTSCP is the time",
     (1, 0x01, 0xEE): "RDPKRU",
     (1, 0x01, 0xEF): "WRPKRU",
 }
+# Fixed ModRM bytes, (map, opcode, ModRM) -> fix-ups
+_BY_EXACT = {(1, 0x01, 0xD0): "xgetbv"}
 # Images in which CPUs store the x87 opcode and pointers (and MXCSR_MASK) differently.
 _IGNORED = {
     (1, 0xAE, 0): ((6, 18), (28, 4)),
+    (1, 0xAE, 4): ((6, 18), (28, 4)),
+    (1, 0xAE, 6): ((6, 18), (28, 4)),
+    (1, 0xC7, 4): ((6, 18), (28, 4)),
     (0, 0xD9, 6): ((12, 16),),
     (0, 0xDD, 6): ((12, 16),),
 }
@@ -122,6 +126,8 @@ def _fixups(form: Form) -> tuple[str, ...]:
             names.append(_BY_OPCODE[e.map, e.opcode])
         if (e.map, e.opcode, _group(form)) in _BY_GROUP:
             names.append(_BY_GROUP[e.map, e.opcode, _group(form)])
+        if e.mask == 0xFF and (e.map, e.opcode, e.value) in _BY_EXACT:
+            names = [_BY_EXACT[e.map, e.opcode, e.value]]
         if (e.map, e.opcode) == (1, 0xAE) and e.pp == 2:
             names = ["bases"]
     return tuple(names)
@@ -147,11 +153,9 @@ def _skip(form: Form) -> str:
         return ""
     if 64 not in form.modes:
         return "not in 64-bit mode"
-    group = (e.map, e.opcode, _group(form)) if e.mask & 0xC0 == 0 else None
     exact = e.value if e.modrm and e.mask == 0xFF else -1
     return (
         _SKIPPED_OPCODES.get((e.map, e.opcode))
-        or (_SKIPPED_GROUPS.get(group) if group else "")
         or _SKIPPED_NAMES.get(form.insn.name)
         or _SKIPPED_EXACT.get((e.map, e.opcode, exact))
         or ""

@@ -23,7 +23,7 @@ from .cpustate import (
     flat_offset,
     make_fx,
 )
-from .encode import Code, encode, solve
+from .encode import Address, Code, encode, solve
 from .forms import Plan
 from .values import Pools
 
@@ -50,6 +50,8 @@ class Draft:
         self.fs_base = self.gs_base = 0
         self.address = 0
         self.operand = b""
+        self.ymmh = bytes(256)
+        self.fx: bytes | None = None
         self.wide = code.address is None or code.address.width == 64
 
     def patch(self, address: int, data: bytes) -> None:
@@ -209,6 +211,13 @@ def _double_shift(d: Draft) -> None:
         d.gpr[RCX] = q(d.reg(RCX) & ~31 | d.rng.randrange(17))
 
 
+def addresses_by_mask(plan: Plan, address: Address | None) -> bool:
+    """Whether an address needs the registers that name state components: hosts have more of them."""
+    if address is None or "xsave" not in plan.fixups:
+        return False
+    return bool({RAX, RDX} & {address.base, address.offset})
+
+
 def _defined(d: Draft) -> bool:
     """False when the address took CL, and with it SHLD or SHRD by more than the operand size."""
     by_cl = "double_shift" in d.plan.fixups and d.code.size == 16
@@ -253,6 +262,49 @@ def _fxrstor(d: Draft) -> None:
     d.operand = bytes(image[:464])
 
 
+def _high_halves(d: Draft) -> bytes:
+    """Of the YMM registers: all, some, or none."""
+    used = d.rng.choice((0, 0, 1 << d.rng.randrange(16), 0xFFFF))
+    values = d.rng.choices(d.pools.vector["int"], k=16)
+    return b"".join(v if used >> i & 1 else bytes(16) for i, v in enumerate(values))
+
+
+def _partly_initial(d: Draft, fx: bytes) -> bytes:
+    """An FXSAVE image of which some components are in their initial state, or nearly."""
+    image, initial = bytearray(fx), make_fx()
+    parts = [slice(0, 24), slice(24, 32), slice(160, 416)]
+    parts += [slice(32, 160)] if d.rng.randrange(3) else []
+    for part in parts:
+        if d.rng.getrandbits(1):
+            image[part] = initial[part]
+    return bytes(image)
+
+
+def _xsave(d: Draft) -> None:
+    """Components that hosts of all kinds have in common; a header that is often legal."""
+    rng = d.rng
+    d.fx = _partly_initial(d, random_fx(rng, d.pools, "int", x87=True))
+    d.ymmh = _high_halves(d)
+    d.gpr[RAX] = q(rng.getrandbits(3) if rng.randrange(4) else 7)
+    d.gpr[RDX] = q(0)
+    there, compacted = rng.getrandbits(3), rng.getrandbits(1)
+    header = [there, (rng.getrandbits(3) | there | 1 << 63) if compacted else 0, *[0] * 6]
+    if not rng.randrange(4):
+        header[rng.randrange(8)] ^= 1 << rng.choice((0, 1, 2, 8, 30, 62, 63))
+    image = random_fx(rng, d.pools, "int", x87=True)
+    if not rng.randrange(6):
+        image = image[:26] + b"\1" + image[27:]
+    values = [v.to_bytes(8, "little") for v in header]
+    d.operand = b"".join([image, *values, *rng.choices(d.pools.vector["int"], k=16)])
+
+
+def _xgetbv(d: Draft) -> None:
+    """In use: XCR0 itself belongs to the machine."""
+    d.fx = _partly_initial(d, random_fx(d.rng, d.pools, "int", x87=True))
+    d.ymmh = _high_halves(d)
+    d.gpr[RCX] = q(d.rng.choice((1, 1, 1, 2, 1 << 31)))
+
+
 def _bases(d: Draft) -> None:
     """WRFSBASE and its like take canonical addresses."""
     d.gpr = [q(int.from_bytes(v, "little") & CANONICAL) for v in d.gpr]
@@ -293,6 +345,8 @@ FIXUPS: dict[str, Callable[[Draft], None]] = {
     "exchange": _exchange,
     "mxcsr": _mxcsr,
     "fxrstor": _fxrstor,
+    "xsave": _xsave,
+    "xgetbv": _xgetbv,
     "bases": _bases,
     "x87_environment": _x87_environment,
     "x87_control_word": _x87_control_word,
@@ -375,7 +429,7 @@ class Generator:
         if not _defined(d):
             return self.case(code, plan)
         return Case(
-            code.data, b"".join(d.gpr), code.rip, d.flags, self.fx(plan), bytes(256),
+            code.data, b"".join(d.gpr), code.rip, d.flags, d.fx or self.fx(plan), d.ymmh,
             d.fs_base, d.gs_base, tuple(d.memory), plan.undefined, plan.label,
             _ignored(d), plan.slack, plan.estimate,
         )  # fmt: skip
@@ -393,5 +447,7 @@ class Generator:
         cases: list[Case] = []
         while len(cases) < n:
             code = encode(plan.form, self.rng.choice(plan.sizes), self.rng, rip)
+            if addresses_by_mask(plan, code.address):
+                continue
             cases += [self.case(code, plan) for _ in range(min(STATES_PER_CODE, n - len(cases)))]
         return cases

@@ -15,6 +15,7 @@ from blink.isa.reference import Unimplemented, find_form
 from .cpustate import CODE_BASE
 from .encode import Address, Code
 from .forms import Plan, plan_of
+from .generate import addresses_by_mask
 
 PREFIXES = (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x40, 0x48, 0x4F)
 _MAX = 15
@@ -95,5 +96,7 @@ def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
     size = form.size or insn["osz"] * 8
     address = _address(insn, code.rip)
     if address and address.fixed is not None and _elsewhere(address.fixed):
+        return None
+    if addresses_by_mask(plan, address):
         return None
     return Code(form, size, data, code.rip, address, insn["imm"] & 0xFF), plan

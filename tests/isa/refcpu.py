@@ -107,7 +107,7 @@ class ReferenceCpu:
         offset, dirty = dirty_range(before, bytes(memory.flat))
         return Outcome(
             vector, error, address, GPR_STRUCT.pack(*cpu.gpr), cpu.rip, cpu.eflags, cpu.fs_base,
-            cpu.gs_base, _save_fx(cpu), case.ymmh, offset, dirty,
+            cpu.gs_base, _save_fx(cpu), _save_high(cpu), offset, dirty,
         )  # fmt: skip
 
 
@@ -146,6 +146,7 @@ def _load(case: Case) -> CpuState:
     cpu.seg = [0, 0x33, 0x2B, 0, 0, 0]
     halves = _XMM.unpack_from(case.fx, FX_XMM)
     cpu.xmm = [low | high << 64 for low, high in zip(halves[::2], halves[1::2], strict=True)]
+    cpu.ymmh = [int.from_bytes(case.ymmh[at : at + 16], "little") for at in range(0, 256, 16)]
     cpu.mxcsr = int.from_bytes(case.fx[FX_MXCSR : FX_MXCSR + 4], "little")
     refx87.load(cpu.x87, case.fx)
     return cpu
@@ -158,3 +159,7 @@ def _save_fx(cpu: CpuState) -> bytes:
     halves = (part for x in cpu.xmm for part in (x & _MASK, x >> 64))
     _XMM.pack_into(image, FX_XMM, *halves)
     return bytes(image)
+
+
+def _save_high(cpu: CpuState) -> bytes:
+    return b"".join([value.to_bytes(16, "little") for value in cpu.ymmh])

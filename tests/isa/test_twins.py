@@ -145,9 +145,10 @@ def test_time_goes_on() -> None:
 
 
 def test_xgetbv() -> None:
-    assert run("0f 01 d0", rax=9, rdx=9).gpr[0] == 3
+    assert run("0f 01 d0", rax=9, rdx=9).gpr[0] == 7
+    assert run("0f 01 d0", rcx=1).gpr[0] == 0  # nothing is in use
     with pytest.raises(GuestFault) as fault:
-        run("0f 01 d0", rcx=1)
+        run("0f 01 d0", rcx=2)
     assert fault.value.vector == 13
 
 

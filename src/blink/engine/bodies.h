@@ -28,6 +28,9 @@ void load_segment(Cpu *c, u16 selector);
 void mxcsr_load(Cpu *c, u32 value);
 u32 mxcsr_store(Cpu *c);
 
+/* --- xsave.c --- */
+u64 xgetbv(Cpu *c, u32 index);
+
 /* --- bmi.c --- */
 u64 deposit_bits(Cpu *c, u64 source, u64 mask);
 u64 extract_bits(Cpu *c, u64 source, u64 mask);
@@ -43,8 +46,13 @@ u32 crc32c(Cpu *c, u32 crc, u64 data, u32 bits); /* the low `bits` bits of data 
 /* --- bodies_mem.c --- */
 #define fxsave_body BODY(fxsave_body)
 #define fxrstor_body BODY(fxrstor_body)
+#define xsave_body BODY(xsave_body)
+#define xrstor_body BODY(xrstor_body)
 void fxsave_body(Cpu *c, u64 address, u32 wide);
 void fxrstor_body(Cpu *c, u64 address, u32 wide);
+/* `mask` is EDX:EAX, `kind` an XsaveKind; the address is aligned. */
+void xsave_body(Cpu *c, u64 address, u64 mask, u32 kind, u32 wide);
+void xrstor_body(Cpu *c, u64 address, u64 mask, u32 wide);
 
 /* ENTER with operands of `bytes` bytes. */
 void enter_frame_linear(Cpu *c, u16 size, u8 level, u32 bytes);

@@ -7,6 +7,7 @@
 #include "memory.h"
 #include "ops.h"
 #include "x87.h"
+#include "xsave.h"
 
 /* Faults as an access to that byte would, and changes nothing. */
 static void touch(u8 *p, bool write) {
@@ -25,16 +26,36 @@ static void *span(Cpu *c, u64 address, u32 size, bool write) {
 
 void check_store(Cpu *c, u64 address, u32 size) { span(c, address, size, true); }
 
+/* The far end is touched first, as Zen 4 does. */
+static void *store_image(Cpu *c, u64 address, u32 size) {
+  touch(mem_wr(c, address + size - 1, 1), true);
+  return span(c, address, size, true);
+}
+
+static const void *load_image(Cpu *c, u64 address, u32 size) {
+  touch(mem_rd(c, address + size - 1, 1), false);
+  return span(c, address, size, false);
+}
+
 void fxsave_body(Cpu *c, u64 address, u32 wide) {
-  touch(mem_wr(c, address + 511, 1), true); /* the far end first, as Zen 4 does */
-  void *to = span(c, address, 512, true);
-  x87_fxsave(c, to, wide);
+  x87_fxsave(c, store_image(c, address, FXSAVE_SIZE), wide);
 }
 
 void fxrstor_body(Cpu *c, u64 address, u32 wide) {
-  touch(mem_rd(c, address + 511, 1), false);
-  const void *from = span(c, address, 512, false);
-  x87_fxrstor(c, from, wide);
+  x87_fxrstor(c, load_image(c, address, FXSAVE_SIZE), wide);
+}
+
+void xsave_body(Cpu *c, u64 address, u64 mask, u32 kind, u32 wide) {
+  u64 components = mask & c->xcr0;
+  xsave_image(c, store_image(c, address, xsave_length(components)), components, (XsaveKind)kind,
+              wide);
+}
+
+void xrstor_body(Cpu *c, u64 address, u64 mask, u32 wide) {
+  u64 components = mask & c->xcr0;
+  const void *image = load_image(c, address, XSAVE_HEADER_END);
+  image = load_image(c, address, xrstor_length(image, components));
+  xrstor_image(c, image, components, wide);
 }
 
 void fldenv_image(Cpu *c, u64 address, u32 bits) {

@@ -12,7 +12,7 @@
 #include "jit.h"
 #include "memory.h"
 #include "run.h"
-#include "x87.h"
+#include "xsave.h"
 
 typedef struct {
   PyObject ob_base;

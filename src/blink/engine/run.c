@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "_generated_cpuid.h"
 #include "fp.h"
 #include "hostcontext.h"
 #include "hostsig.h"
@@ -56,7 +57,7 @@ void cpu_reset(Cpu *c) {
   c->seg[CS] = 0x33;
   c->seg[SS] = 0x2b;
   c->mxcsr = MXCSR_INIT;
-  c->xcr0 = 3;
+  c->xcr0 = CPUID_XCR0;
   c->resume_at = ~(u64)0;
   x87_fninit(c);
   cache_flush(c);

@@ -198,16 +198,6 @@ void x87_fldenv(Cpu *c, const void *image, u32 bits);
 void x87_fnsave(Cpu *c, void *image, u32 bits); /* no wait */
 void x87_frstor(Cpu *c, const void *image, u32 bits);
 
-/* FXSAVE and FXRSTOR: 512 bytes, of which the last 96 are left alone.  `wide`: REX.W, 64-bit
- * instruction and data pointers.  No wait.  The handler checks alignment. */
-void x87_fxsave(Cpu *c, void *image, u32 wide);
-void x87_fxrstor(Cpu *c, const void *image, u32 wide);
-
-/* The same outside run(), where the guest's MXCSR is in c->mxcsr: signal frames, debuggers.
- * x87_load_image returns false and changes nothing when MXCSR has reserved bits. */
-void x87_save_image(const Cpu *c, void *image, bool wide);
-bool x87_load_image(Cpu *c, const void *image, bool wide);
-
 /* --- MMX --- */
 
 /* Before any MMX instruction: #MF if pending, then TOP = 0 and all registers are in use. */

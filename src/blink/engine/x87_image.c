@@ -1,24 +1,9 @@
-/* Control and status words, memory images of the x87 and SSE state, and what MMX does to it. */
+/* Control and status words, FSTENV and FSAVE images, and what MMX does to the x87 state. */
 #include <string.h>
 
-#include "fp.h"
 #include "x87_impl.h"
 
-enum { FXSAVE_USED = 416 }; /* of 512 bytes */
-
 /* --- Words --- */
-
-static u16 sane_control(u16 cw) { return (cw & 0x1f3f) | X87_CW_SET; }
-
-static void load_status(X87 *x87, u16 sw) {
-  x87->top = sw >> 11 & 7;
-  x87->sw = sw & (X87_EXCEPTIONS | X87_SF | X87_CONDITION);
-}
-
-static u16 status_word(const Cpu *c) {
-  u32 summary = x87_pending(c) ? X87_ES | X87_B : 0;
-  return (u16)(c->x87.sw | c->x87.top << 11 | summary);
-}
 
 void x87_fninit(Cpu *c) {
   X87 *x87 = &c->x87;
@@ -108,68 +93,6 @@ void x87_frstor(Cpu *c, const void *image, u32 bits) {
   memcpy(buffer, image, bits == 16 ? 94 : 108);
   const u8 *from = buffer + load_environment(c, buffer, bits);
   for (u32 i = 0; i < 8; i++, from += 10) memcpy(c->x87.st[physical(c, i)], from, 10);
-}
-
-/* --- FXSAVE: SDM volume 1, 10.5.1 --- */
-
-typedef struct {
-  u16 cw, sw;
-  u8 tags, pad;
-  u16 fop;
-  u64 fip, fdp;
-  u32 mxcsr, mxcsr_mask;
-  u8 st[8][16];
-  V128 xmm[16];
-} FxImage;
-_Static_assert(sizeof(FxImage) == FXSAVE_USED, "FXSAVE image");
-
-static u32 xmm_count(const Cpu *c) { return c->mode == 64 ? 16 : 8; }
-
-static void save_image(const Cpu *c, void *image, u32 mxcsr, bool wide) {
-  const X87 *x87 = &c->x87;
-  FxImage to;
-  memcpy(&to, image, sizeof to); /* 32-bit modes leave the upper registers alone */
-  to.cw = x87->cw;
-  to.sw = status_word(c);
-  to.tags = x87->tags;
-  to.pad = 0;
-  to.fop = x87->fop;
-  to.fip = wide ? x87->fip : (u32)x87->fip;
-  to.fdp = wide ? x87->fdp : (u32)x87->fdp;
-  to.mxcsr = mxcsr;
-  to.mxcsr_mask = MXCSR_MASK;
-  memset(to.st, 0, sizeof to.st);
-  for (u32 i = 0; i < 8; i++) memcpy(to.st[i], x87->st[physical(c, i)], 10);
-  for (u32 i = 0; i < xmm_count(c); i++) to.xmm[i] = c->vec[i].x[0];
-  memcpy(image, &to, sizeof to);
-}
-
-static bool load_image(Cpu *c, const void *image, bool wide, u32 *mxcsr) {
-  FxImage from;
-  memcpy(&from, image, sizeof from);
-  if (from.mxcsr & ~(u32)MXCSR_MASK) return false;
-  *mxcsr = from.mxcsr;
-  c->x87.cw = sane_control(from.cw);
-  load_status(&c->x87, from.sw);
-  c->x87.tags = from.tags;
-  x87_note(c, wide ? from.fip : (u32)from.fip, wide ? from.fdp : (u32)from.fdp, from.fop);
-  for (u32 i = 0; i < 8; i++) memcpy(c->x87.st[physical(c, i)], from.st[i], 10);
-  for (u32 i = 0; i < xmm_count(c); i++) c->vec[i].x[0] = from.xmm[i];
-  return true;
-}
-
-void x87_fxsave(Cpu *c, void *image, u32 wide) { save_image(c, image, mxcsr_read(), wide); }
-
-void x87_fxrstor(Cpu *c, const void *image, u32 wide) {
-  u32 mxcsr;
-  if (!load_image(c, image, wide, &mxcsr)) fault_here(c, EXC_GP, 0);
-  mxcsr_write(mxcsr);
-}
-
-void x87_save_image(const Cpu *c, void *image, bool wide) { save_image(c, image, c->mxcsr, wide); }
-
-bool x87_load_image(Cpu *c, const void *image, bool wide) {
-  return load_image(c, image, wide, &c->mxcsr);
 }
 
 /* --- MMX --- */

@@ -1,4 +1,4 @@
-/* The register stack, tags and status word: shared by x87*.c, included by nothing else. */
+/* The register stack, tags and status word: shared by x87*.c and xsave.c, included by nothing else. */
 #ifndef BLINK_X87_IMPL_H
 #define BLINK_X87_IMPL_H
 #include "f80.h"
@@ -7,6 +7,18 @@
 
 static inline u32 physical(const Cpu *c, u32 i) { return (c->x87.top + i) & 7; }
 static inline bool empty(const Cpu *c, u32 i) { return !(c->x87.tags >> physical(c, i) & 1); }
+
+static inline u16 sane_control(u16 cw) { return (cw & 0x1f3f) | X87_CW_SET; }
+
+static inline void load_status(X87 *x87, u16 sw) {
+  x87->top = sw >> 11 & 7;
+  x87->sw = sw & (X87_EXCEPTIONS | X87_SF | X87_CONDITION);
+}
+
+static inline u16 status_word(const Cpu *c) {
+  u32 summary = x87_pending(c) ? X87_ES | X87_B : 0;
+  return (u16)(c->x87.sw | c->x87.top << 11 | summary);
+}
 
 static inline F80 *at(Cpu *c, u32 i) { return (F80 *)c->x87.st[physical(c, i)]; }
 static inline F80 get(const Cpu *c, u32 i) { return *(const F80 *)c->x87.st[physical(c, i)]; }

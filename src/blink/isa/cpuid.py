@@ -30,6 +30,10 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "OSXSAVE": (1, 0, "ecx", 27),
     "BMI1": (7, 0, "ebx", 3),
     "BMI2": (7, 0, "ebx", 8),
+    "XSAVEOPT": (0xD, 1, "eax", 0),
+    "XSAVEC": (0xD, 1, "eax", 1),
+    "XGETBV1": (0xD, 1, "eax", 2),
+    "XSAVES": (0xD, 1, "eax", 3),
     "SYSCALL": (0x8000_0001, 0, "edx", 11),
     "NX": (0x8000_0001, 0, "edx", 20),
     "RDTSCP": (0x8000_0001, 0, "edx", 27),
@@ -41,12 +45,18 @@ BITS: dict[str, tuple[int, int, str, int]] = {
 BASELINE = "FPU TSC CX8 CMOV MMX FXSR SSE SSE2 SYSCALL NX LM".split()  # every x86-64 CPU
 ADVERTISED = (
     "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SSE3 SSSE3 SSE4.1 SSE4.2 CX16 MOVBE POPCNT "
-    "BMI1 BMI2 SYSCALL NX RDTSCP LM LAHF_LM LZCNT PREFETCHW"
+    "BMI1 BMI2 SYSCALL NX RDTSCP LM LAHF_LM LZCNT PREFETCHW "
+    "XSAVE OSXSAVE XSAVEOPT XSAVEC XGETBV1 XSAVES"
 ).split()
 VENDOR = "GenuineIntel"
 BRAND = "Blinkenlights virtual CPU"
 SIGNATURE = 0x000006F2  # family 6, model 15
 ANY = 0xFFFF_FFFF
+
+
+# State components (SDM volume 1, 13.1): x87 and SSE, AVX
+XCR0 = 7 if "AVX" in ADVERTISED else 3
+_LEGACY_AREA, _AVX_AREA = 576, 256  # bytes of the XSAVE area; AVX state follows the header
 
 
 @dataclass
@@ -76,6 +86,14 @@ def _brand() -> list[Leaf]:
     return [Leaf(0x8000_0002 + i, ANY, *words[4 * i : 4 * i + 4]) for i in range(3)]
 
 
+def _xsave() -> list[Leaf]:
+    """Leaf 0DH: all that XCR0 can have is always on, so the two sizes are the same."""
+    avx = XCR0 & 4
+    size = _LEGACY_AREA + (_AVX_AREA if avx else 0)
+    result = [Leaf(0xD, 0, XCR0, size, size), Leaf(0xD, 1, 0, size)]
+    return [*result, Leaf(0xD, 2, _AVX_AREA, _LEGACY_AREA)] if avx else result
+
+
 def leaves() -> list[Leaf]:
     """Every leaf, in order."""
     b, d, c = _text(VENDOR.encode())
@@ -87,13 +105,14 @@ def leaves() -> list[Leaf]:
         _cache(2, 3, 2, 1 << 20, 16),
         _cache(3, 3, 3, 16 << 20, 16),
         Leaf(7, 0),
+        *_xsave(),
         Leaf(0x8000_0000, ANY, 0x8000_0008),
         Leaf(0x8000_0001),
         *_brand(),
         Leaf(0x8000_0008, ANY, 0x3030),
     ]
     for name in ADVERTISED:
-        leaf, _, register, bit = BITS[name]
-        target = next(x for x in result if x.leaf == leaf)
+        leaf, sub, register, bit = BITS[name]
+        target = next(x for x in result if x.leaf == leaf and x.sub in (ANY, sub))
         setattr(target, register, getattr(target, register) | 1 << bit)
     return result

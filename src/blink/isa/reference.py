@@ -57,11 +57,12 @@ class CpuState:
         self.rip = 0
         self.eflags = 2
         self.xmm = [0] * 16
+        self.ymmh = [0] * 16  # upper halves of the YMM registers
         self.mxcsr = 0x1F80
         self.fs_base = 0
         self.gs_base = 0
         self.seg = [0] * 6
-        self.xcr0 = 3
+        self.xcr0 = 7
         self.x87 = X87State()
         self.stop = ""
 

@@ -1,4 +1,4 @@
-"""The x87 functions of engine/x87.h and engine/bodies_mem.c as twins of the reference interpreter.
+"""The functions of engine/x87.h and xsave.h, and the images of engine/bodies_mem.c, as twins of the reference interpreter.
 
 `find(name)` gives a function of (s, *args) over s.cpu.x87; #MF is a guest fault.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from blink.isa import x87_images as images
+from blink.isa import xsave_images as xsave
 from blink.isa.state import GP, MF
 from blink.isa.x87_reference import FUNCTIONS, Pending
 
@@ -61,6 +62,25 @@ def _fxrstor_body(s: Reference, address: int, wide: int) -> None:
         s.cpu.xmm[:] = registers
 
 
+def _xgetbv(s: Reference, index: int) -> int | None:
+    value = xsave.xgetbv(s.cpu, index)
+    s.fault_if(value is None, GP)
+    return value
+
+
+def _xsave_body(s: Reference, address: int, mask: int, kind: int, wide: int) -> None:
+    components = mask & s.cpu.xcr0
+    size = xsave.length(components)
+    s.memory.check_write(address, size)
+    _store(s, address, xsave.save(s.cpu, _load(s, address, size), components, kind, wide))
+
+
+def _xrstor_body(s: Reference, address: int, mask: int, wide: int) -> None:
+    components = mask & s.cpu.xcr0
+    size = xsave.needed(_load(s, address, xsave.HEADER_END), components)
+    s.fault_if(not xsave.restore(s.cpu, _load(s, address, size), components, wide), GP)
+
+
 def _faulting(body: Twin) -> Twin:
     def twin(s: Reference, *args: int) -> int | None:
         try:
@@ -78,6 +98,7 @@ def _adapt(function: Callable[..., int | None]) -> Twin:
 
 IMAGES: tuple[Twin, ...] = (
     _fldenv_image, _frstor_image, _fnstenv_image, _fnsave_image, _fxsave_body, _fxrstor_body,
+    _xgetbv, _xsave_body, _xrstor_body,
 )  # fmt: skip
 TWINS: dict[str, Twin] = {
     **{name: _adapt(function) for name, function in FUNCTIONS.items()},

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 # Linux's names where they are not the manual's in lower case.
-LINUX_NAMES = {"CLFSH": "clflush", "SSE3": "pni", "PREFETCHW": "3dnowprefetch", "LZCNT": "abm"}
+# It has none for OSXSAVE.
+LINUX_NAMES = {
+    "CLFSH": "clflush",
+    "SSE3": "pni",
+    "PREFETCHW": "3dnowprefetch",
+    "LZCNT": "abm",
+    "OSXSAVE": "",
+}
 KEPT = (
     b"processor",
     b"physical id",
@@ -47,7 +54,7 @@ def _description() -> dict[bytes, str]:
         b"fpu_exception": "yes",
         b"cpuid level": "13",
         b"wp": "yes",
-        b"flags": " ".join(flags),
+        b"flags": " ".join(filter(None, flags)),
         b"bugs": "",
         b"clflush size": "64",
         b"cache_alignment": "64",

@@ -29,15 +29,6 @@ def rdtscp(s: State) -> None:
     s.set_gpr(RCX, s.call("read_tsc_aux", w=32))
 
 
-@insn("XGETBV", Form("NP 0F 01 D0"), feature="XSAVE")
-def xgetbv(s: State) -> None:
-    """XCR0; #GP for other indices."""
-    s.fault_if(s.gpr(RCX, 32) != 0, 13)
-    value = s.special("xcr0", 64)
-    s.set_gpr(RAX, value.zext(32))
-    s.set_gpr(RDX, (value >> 32).zext(32))
-
-
 @insn("FENCE", Form("NP 0F AE E8+i"), Form("NP 0F AE F0+i"), Form("NP 0F AE F8+i"), feature="SSE2")
 def fence(s: State) -> None:
     """LFENCE, MFENCE, SFENCE."""
