@@ -212,7 +212,7 @@ def _double_shift(d: Draft) -> None:
 
 
 def addresses_by_mask(plan: Plan, address: Address | None) -> bool:
-    """Whether an address needs the registers that name state components: hosts have more of them."""
+    """Whether an address needs the registers that name components, of which hosts have more."""
     if address is None or "xsave" not in plan.fixups:
         return False
     return bool({RAX, RDX} & {address.base, address.offset})
