@@ -1,4 +1,4 @@
-"""The functions of engine/x87.h and xsave.h, and the images of engine/bodies_mem.c, as twins of the reference interpreter.
+"""The functions of engine/x87.h, xsave.h and bodies_mem.c as twins of the reference interpreter.
 
 `find(name)` gives a function of (s, *args) over s.cpu.x87; #MF is a guest fault.
 """
