@@ -79,7 +79,7 @@ def test_it_translates(translated: Translated) -> None:
 
 @pytest.mark.parametrize("size", [SMALL, 4 * SMALL])
 def test_a_full_arena_starts_anew(translated: Translated, size: int) -> None:
-    count = 6000
+    count = 12000
     links = b"".join(b"\x48\x05" + pack("<i", i) + b"\xeb\0" for i in range(count))
     cpu = translated(b"\x31\xc0" + links + UD2, size)
     before = cpu.counters()["flushes"]
@@ -145,6 +145,46 @@ def test_written_code_is_new(translated: Translated, memory: Memory) -> None:
     assert to_ud2(cpu) == 1
     memory.write(BASE, mov_eax(2))
     assert to_ud2(cpu) == 2
+
+
+def test_only_changed_code_is_forgotten(translated: Translated, memory: Memory) -> None:
+    """A call to each of two pages; then one of them changes."""
+    far = PAGE
+    main = b"\xe8" + pack("<i", far - 5) + b"\xe8" + pack("<i", 2 * far - 10) + UD2
+    code = main.ljust(far, b"\x90") + (mov_eax(1) + b"\xc3").ljust(far, b"\x90")
+    cpu = translated(code + bytes.fromhex("83c002 c3"))  # add eax, 2; ret
+    assert to_ud2(cpu) == 3
+    for value in range(5):
+        before = cpu.counters()["translated"]
+        memory.write(BASE + far, mov_eax(value))
+        assert to_ud2(cpu) == value + 2
+        assert cpu.counters()["translated"] == before + 1
+
+
+def test_a_block_in_two_pages_goes_with_each(translated: Translated, memory: Memory) -> None:
+    start = PAGE - 3
+    jump = b"\xe9" + pack("<i", start - 5)
+    cpu = translated(jump.ljust(start, b"\x90") + mov_eax(1) + b"\x83\xc0\0" + UD2)
+    for value in (1, 2, 258):
+        memory.write(BASE + start, mov_eax(value))
+        assert to_ud2(cpu) == value
+        memory.write(BASE + PAGE + 4, b"\x05")  # the immediate of add eax, 5
+        assert to_ud2(cpu) == value + 5
+        memory.write(BASE + PAGE + 4, b"\0")
+
+
+def test_many_changes_at_once(translated: Translated, memory: Memory) -> None:
+    """More than the log of changes holds."""
+    count = 600
+    calls = b"".join(b"\xe8" + pack("<i", (i + 1) * PAGE - 5 * (i + 1)) for i in range(count))
+    pages = b"".join((b"\x83\xc0\x01\xc3").ljust(PAGE, b"\x90") for _ in range(count))
+    cpu = translated((calls + UD2).ljust(PAGE, b"\x90") + pages)
+    cpu.set("rax", 0)
+    assert to_ud2(cpu) == count
+    for i in range(count):
+        memory.write(BASE + (i + 1) * PAGE + 2, b"\x03")
+    cpu.set("rax", 0)
+    assert to_ud2(cpu) == 3 * count
 
 
 def test_written_through_a_second_mapping(

@@ -290,23 +290,27 @@ void cache_free(Cache *k) {
   free(k);
 }
 
-void cache_flush(Cpu *c) {
+static void flush_records(Cpu *c) {
   Cache *k = c->cache;
   k->used = 0;
   k->count = 0;
   memset(k->table, 0, sizeof *k->table * (k->mask + 1));
   for (u32 i = 0; i < JUMP_SIZE; i++) c->jumps[i] = (JumpEntry){.rip = ~(u64)0};
   c->counters[COUNT_FLUSHES]++;
+}
+
+void cache_flush(Cpu *c) {
+  flush_records(c);
   jit_flush(c);
 }
 
 void cache_sync(Cpu *c) {
   Cache *k = c->cache;
-  u64 epoch = c->mem->code_epoch;
-  if (k->epoch == epoch) return;
-  k->epoch = epoch;
-  cache_flush(c);
-  jit_resume(c); /* closed for this, or for an interrupt, which our caller looks for now */
+  CodeRange range;
+  if (c->js.closed) jit_resume(c);
+  if (k->epoch == c->mem->code_epoch) return;
+  if (k->used) flush_records(c);
+  while (memory_code_next(c->mem, &k->epoch, &range)) jit_drop(c, range.start, range.end);
 }
 
 static u32 hash(u64 rip) { return (u32)((rip * 0x9e3779b97f4a7c15ull) >> 32); }
@@ -333,7 +337,7 @@ const Rec *cache_block(Cpu *c, u64 rip) {
   Cache *k = c->cache;
   Entry *e = slot(k, rip);
   if (e->rec) return e->rec;
-  if (k->used + BLOCK_RECS > ARENA_RECS || k->count > k->mask - k->mask / 8) cache_flush(c);
+  if (k->used + BLOCK_RECS > ARENA_RECS || k->count > k->mask - k->mask / 8) flush_records(c);
   Builder b = {.c = c, .at = k->arena + k->used, .rip = rip, .limit = BLOCK_MAX, .mark = true};
   build(&b);
   k->used = (u32)(b.at - k->arena);

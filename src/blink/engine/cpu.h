@@ -102,12 +102,13 @@ static inline u32 jump_index(u64 rip) { return (rip ^ rip >> 12) & (JUMP_SIZE - 
 enum { TARGET_SIZE = 1 << 16 };
 typedef struct {
   u64 host_rsp;
-  u64 flags;     /* EFLAGS at entry and exit */
-  u64 entry;     /* host code to enter */
-  u64 target;    /* of an indirect branch */
-  u64 exit_site; /* the branch to patch, or 0 */
+  u64 flags;  /* EFLAGS at entry and exit */
+  u64 entry;  /* host code to enter */
+  u64 target; /* of an indirect branch */
+  u32 exit;   /* the direct branch to link: an index */
   u32 exit_reason;
   u32 active; /* translated code is running, or about to */
+  u32 closed; /* the poll page may be read-only */
 } JitState;
 
 /* A page that is read-only while an interrupt waits, so that translated code stops at its next store

@@ -1,4 +1,4 @@
-/* The translator's life, its way in and out, its blocks by address, and recovery from faults. */
+/* The translator's life, its way in and out, and recovery from faults. */
 #define _GNU_SOURCE
 #include "jit.h"
 
@@ -13,7 +13,7 @@
 
 #if defined(__x86_64__)
 
-enum { HWCAP2_HAS_FSGSBASE = 2, TABLE_START = 1 << 14 };
+enum { HWCAP2_HAS_FSGSBASE = 2, TABLE_START = 1 << 12 };
 
 u32 jit_arena_of(u64 rip) {
   if (rip < 0x80000000) return 0;
@@ -82,6 +82,11 @@ static void write_miss(Code *k, const u8 *leave) {
   jump(k, leave);
 }
 
+static void write_link(Code *k, const u8 *leave) {
+  set_gs32(k, CPU_FIELD(js.exit_reason), JIT_LINK);
+  jump(k, leave);
+}
+
 typedef struct {
   u64 first, step;
   int count;
@@ -92,6 +97,13 @@ static u8 *map_arena(u64 address, u64 size, int flags) {
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 }
 
+/* Pages that cost nothing before they are used; NULL when there is no room. */
+static void *reserve(u64 size) {
+  void *p =
+      mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return p == MAP_FAILED ? NULL : p;
+}
+
 static bool open_arena(JitArena *a, Places p, u64 size) {
   u8 *base = MAP_FAILED;
   for (; p.count > 0 && base == MAP_FAILED; p.count--, p.first += p.step)
@@ -99,9 +111,8 @@ static bool open_arena(JitArena *a, Places p, u64 size) {
   if (base == MAP_FAILED) base = map_arena(0, size, 0);
   if (base == MAP_FAILED) return false;
   a->base = base;
-  a->blocks = mmap(NULL, sizeof(JitBlock) * MAX_BLOCKS, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return a->blocks != MAP_FAILED;
+  a->blocks = reserve(sizeof(JitBlock) * MAX_BLOCKS);
+  return a->blocks != NULL;
 }
 
 static void start_arena(JitArena *a) {
@@ -112,6 +123,8 @@ static void start_arena(JitArena *a) {
   write_leave(&k);
   a->miss = k.at;
   write_miss(&k, a->leave);
+  a->link = k.at;
+  write_link(&k, a->leave);
   a->at = k.at;
   a->count = 0;
 }
@@ -144,13 +157,14 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
   Jit *j = calloc(1, sizeof *j);
   if (!j) return NULL;
   bool ok = open_arenas(j, plan);
-  j->insns = mmap(NULL, sizeof(JitInsn) * MAX_INSNS, PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  j->insns = reserve(sizeof(JitInsn) * MAX_INSNS);
+  j->exits = reserve(sizeof(JitExit) * MAX_EXITS);
   j->table_mask = TABLE_START - 1;
   j->table = calloc(TABLE_START, sizeof *j->table);
-  if (ok && j->insns != MAP_FAILED && j->table) {
+  if (ok && j->insns && j->exits && j->table) {
     for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i]);
     c->jit = j;
+    jit_table_reset(j);
     forget_targets(c);
     return j;
   }
@@ -163,9 +177,10 @@ void jit_free(Jit *j) {
   for (u32 i = 0; i < ARENAS; i++) {
     JitArena *a = &j->arenas[i];
     if (a->base) munmap(a->base, j->arena_size);
-    if (a->blocks && a->blocks != MAP_FAILED) munmap(a->blocks, sizeof(JitBlock) * MAX_BLOCKS);
+    if (a->blocks) munmap(a->blocks, sizeof(JitBlock) * MAX_BLOCKS);
   }
-  if (j->insns && j->insns != MAP_FAILED) munmap(j->insns, sizeof(JitInsn) * MAX_INSNS);
+  if (j->insns) munmap(j->insns, sizeof(JitInsn) * MAX_INSNS);
+  if (j->exits) munmap(j->exits, sizeof(JitExit) * MAX_EXITS);
   free(j->table);
   free(j);
 }
@@ -174,48 +189,10 @@ void jit_flush(Cpu *c) {
   Jit *j = c->jit;
   if (!j) return;
   for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i]);
-  memset(j->table, 0, sizeof *j->table * (j->table_mask + 1));
-  j->insn_count = j->block_count = 0;
+  jit_table_reset(j);
+  j->flushes++;
   forget_targets(c);
-}
-
-/* --- blocks by guest address --- */
-
-static u32 hash(u64 rip) { return (u32)((rip * 0x9e3779b97f4a7c15ull) >> 32); }
-
-static JitBlock *entry_block(const Jit *j, u32 entry) {
-  return &j->arenas[(entry - 1) >> 28].blocks[(entry - 1) & 0xfffffff];
-}
-
-static u32 *slot(const Jit *j, u64 rip) {
-  u32 i = hash(rip) & j->table_mask;
-  while (j->table[i] && entry_block(j, j->table[i])->rip != rip) i = (i + 1) & j->table_mask;
-  return &j->table[i];
-}
-
-JitBlock *jit_find(const Jit *j, u64 rip) {
-  u32 entry = *slot(j, rip);
-  return entry ? entry_block(j, entry) : NULL;
-}
-
-static void grow(Jit *j) {
-  u32 size = j->table_mask + 1;
-  u32 *old = j->table, *bigger = calloc((size_t)size * 2, sizeof *bigger);
-  if (!bigger) return;
-  j->table = bigger;
-  j->table_mask = size * 2 - 1;
-  for (u32 i = 0; i < size; i++)
-    if (old[i]) *slot(j, entry_block(j, old[i])->rip) = old[i];
-  free(old);
-}
-
-JitBlock *jit_add(Jit *j, u32 arena, u64 rip) {
-  JitArena *a = &j->arenas[arena];
-  if (++j->block_count > j->table_mask / 2) grow(j);
-  JitBlock *b = &a->blocks[a->count];
-  b->rip = rip;
-  *slot(j, rip) = 1 + (arena << 28 | a->count++);
-  return b;
+  c->counters[COUNT_FLUSHES]++;
 }
 
 /* --- running --- */
@@ -227,7 +204,6 @@ static void enter(Cpu *c, const JitBlock *b) {
   u8 *thunk = c->jit->arenas[0].enter;
   memcpy(&go, &thunk, sizeof go);
   c->js.flags = (c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c);
-  c->js.exit_site = 0;
   set_gs_base(c);
   go(c, b->entry);
   c->eflags = (u32)c->js.flags;
@@ -235,12 +211,11 @@ static void enter(Cpu *c, const JitBlock *b) {
 }
 
 static void link_exit(Cpu *c) {
-  u8 *site = (u8 *)c->js.exit_site;
-  u64 epoch = c->counters[COUNT_FLUSHES];
-  const JitBlock *to = jit_block(c, c->rip);
-  if (!to || !site || epoch != c->counters[COUNT_FLUSHES]) return;
-  s64 distance = to->entry - (site + 4);
-  if (distance == (s32)distance) patch32(site, to->entry);
+  Jit *j = c->jit;
+  u32 exit = c->js.exit, flushes = j->flushes;
+  c->rip = j->exits[exit].target;
+  JitBlock *to = jit_block(c, c->rip);
+  if (to && flushes == j->flushes) jit_link(j, exit, to);
 }
 
 static void miss_exit(Cpu *c) {
@@ -270,11 +245,15 @@ bool jit_owns(const Jit *j, u64 pc) {
 }
 
 void jit_interrupt(Cpu *c) {
-  if (c->jit && c->js.active) mprotect(&c->poll, sizeof c->poll, PROT_READ);
+  if (!c->jit || !c->js.active) return;
+  c->js.closed = 1;
+  mprotect(&c->poll, sizeof c->poll, PROT_READ);
 }
 
 void jit_resume(Cpu *c) {
-  if (c->jit) mprotect(&c->poll, sizeof c->poll, PROT_READ | PROT_WRITE);
+  if (!c->jit) return;
+  c->js.closed = 0;
+  mprotect(&c->poll, sizeof c->poll, PROT_READ | PROT_WRITE);
 }
 
 static const JitBlock *block_at(const Jit *j, u64 pc) {
@@ -326,6 +305,7 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
 }
 void jit_free(Jit *j) { (void)j; }
 void jit_flush(Cpu *c) { (void)c; }
+void jit_drop(Cpu *c, u64 start, u64 end) { (void)c, (void)start, (void)end; }
 u32 jit_run(Cpu *c) {
   (void)c;
   return JIT_INTERPRET;

@@ -13,7 +13,7 @@
 
 /* Why translated code came back; c->rip is where to go on. */
 enum {
-  JIT_LINK,    /* a direct branch that is not linked yet: js.exit_site */
+  JIT_LINK,    /* a direct branch that is not linked yet: js.exit */
   JIT_MISS,    /* an indirect branch: js.target */
   JIT_SYSCALL, /* c->rip is behind the instruction */
   JIT_INTERPRET
@@ -30,6 +30,8 @@ Jit *jit_new(Cpu *c, JitPlan plan);
 void jit_free(Jit *j);
 /* Forget all translations. */
 void jit_flush(Cpu *c);
+/* Forget those of a range of guest code, which changed. */
+void jit_drop(Cpu *c, u64 start, u64 end);
 /* Runs translated code from c->rip until it leaves; the reason.  May leave by a fault. */
 u32 jit_run(Cpu *c);
 
@@ -39,7 +41,7 @@ bool jit_owns(const Jit *j, u64 pc);
 void jit_recover(Cpu *c, const ucontext_t *uc);
 /* In a signal handler: make translated code leave at its next poll. */
 void jit_interrupt(Cpu *c);
-/* Polls pass again. */
+/* Polls pass again.  Before looking at what they were closed for: what comes later closes them anew. */
 void jit_resume(Cpu *c);
 static inline bool jit_is_poll(const Cpu *c, const void *addr) {
   return (u64)addr - (u64)&c->poll < sizeof c->poll;

@@ -27,10 +27,7 @@ typedef struct {
   u32 count, stubs;
   u8 *constant_site; /* of the return address that the block's call pushes */
   u64 constant;
-  struct {
-    u8 *site;
-    u64 target;
-  } stub[MAX_STUBS];
+  u32 stub[MAX_STUBS]; /* exits */
   u8 window[WINDOW + DECODE_MAX];
   u64 window_rip;
   u32 window_len;
@@ -67,13 +64,14 @@ static void leave(Maker *m, u32 reason, u64 rip) {
 /* The rel32 that ends at k->at goes to `target`: to its code if there is any, else to a stub. */
 static void link_to(Maker *m, u64 target) {
   u8 *site = m->k.at - 4;
-  const JitBlock *b = target == m->start ? NULL : jit_find(m->j, target);
-  if (target == m->start) patch32(site, m->check + m->j->insns[m->j->insn_count].host);
-  else if (b && jit_arena_of(target) == jit_arena_of(m->start)) patch32(site, b->entry);
-  else {
-    m->stub[m->stubs].site = site;
-    m->stub[m->stubs++].target = target;
+  if (target == m->start) {
+    patch32(site, m->check + m->j->insns[m->j->insn_count].host);
+    return;
   }
+  u32 exit = jit_exit(m->j, site, target);
+  JitBlock *b = jit_find(m->j, target);
+  if (b && jit_arena_of(target) == jit_arena_of(m->start)) jit_link(m->j, exit, b);
+  else m->stub[m->stubs++] = exit;
 }
 
 static void jump_to(Maker *m, u64 target) {
@@ -111,9 +109,8 @@ static void write_stubs(Maker *m) {
     put64(&m->k, m->constant);
   }
   for (u32 i = 0; i < m->stubs; i++) {
-    patch32(m->stub[i].site, m->k.at);
-    set_gs64(&m->k, CPU_FIELD(js.exit_site), (u64)m->stub[i].site);
-    leave(m, JIT_LINK, m->stub[i].target);
+    patch32(m->j->exits[m->stub[i]].site, m->k.at);
+    jit_write_stub(m->j, m->a, &m->k, m->stub[i]);
   }
 }
 
@@ -364,13 +361,13 @@ static void write_check(Maker *m) {
 
 static bool full(const Jit *j, const JitArena *a) {
   return a->at + ARENA_MARGIN > a->base + j->arena_size || a->count + 1 >= MAX_BLOCKS ||
-         j->insn_count + BLOCK_INSNS + 2 > MAX_INSNS;
+         j->insn_count + BLOCK_INSNS + 2 > MAX_INSNS || j->exit_count + MAX_STUBS > MAX_EXITS;
 }
 
-static const JitBlock *make(Cpu *c, u64 rip) {
+static JitBlock *make(Cpu *c, u64 rip) {
   Jit *j = c->jit;
   u32 arena = jit_arena_of(rip);
-  if (full(j, &j->arenas[arena])) cache_flush(c);
+  if (full(j, &j->arenas[arena])) jit_flush(c);
   JitArena *a = &j->arenas[arena];
   Maker m = {.c = c, .j = j, .a = a, .k = {a->at}, .check = a->at, .start = rip, .rip = rip};
   m.insn = j->insns + j->insn_count;
@@ -383,19 +380,17 @@ static const JitBlock *make(Cpu *c, u64 rip) {
   else if (done == GO_ON) branch(&m, m.rip);
   write_stubs(&m);
   *m.insn++ = (JitInsn){0};
-  JitBlock *b = jit_add(j, arena, rip);
-  b->entry = entry;
-  b->check = m.check;
-  b->insns = j->insn_count;
-  b->size = (u32)(m.k.at - m.check);
+  JitBlock made = {.rip = rip, .entry = entry, .check = m.check, .insns = j->insn_count};
+  made.size = (u32)(m.k.at - m.check);
+  made.length = (u16)(m.rip - rip);
   j->insn_count = (u32)(m.insn - j->insns);
   a->at = m.k.at;
   c->counters[COUNT_TRANSLATED]++;
-  return b;
+  return jit_add(j, arena, &made);
 }
 
-const JitBlock *jit_block(Cpu *c, u64 rip) {
-  const JitBlock *b = jit_find(c->jit, rip);
+JitBlock *jit_block(Cpu *c, u64 rip) {
+  JitBlock *b = jit_find(c->jit, rip);
   return b ? b : make(c, rip);
 }
 

@@ -1,4 +1,5 @@
-/* Shared by the translator's files: jit.c (life, entry, faults), jit_block.c (translation). */
+/* Shared by the translator's files: jit.c (life, entry, faults), jit_table.c (blocks by address, and
+ * what leads to them), jit_block.c (translation). */
 #ifndef BLINK_JIT_IMPL_H
 #define BLINK_JIT_IMPL_H
 #include "jit.h"
@@ -17,13 +18,26 @@ typedef struct {
   u16 lent_from;
 } JitInsn;
 
+/* Blocks and exits are named by numbers; 0 is none. */
 typedef struct {
   u64 rip;
-  u8 *entry; /* after the check of indirect entries */
-  u8 *check; /* the indirect entry */
-  u32 insns; /* first JitInsn */
-  u32 size;  /* host bytes from `check` */
+  u8 *entry;   /* after the check of indirect entries */
+  u8 *check;   /* the indirect entry */
+  u32 insns;   /* first JitInsn */
+  u32 size;    /* host bytes from `check` */
+  u32 links;   /* exits that lead here, by `next` */
+  u32 next[2]; /* in the lists of the first page and, if it is another one, of the last */
+  u16 length;  /* guest bytes */
+  bool dead;   /* the code changed; nothing leads here any more */
 } JitBlock;
+
+/* A direct branch out of a block. */
+typedef struct {
+  u64 target;
+  u8 *site; /* its rel32 */
+  u8 *stub; /* where it goes while the target has no code; NULL: not yet written */
+  u32 next; /* of those that lead to the same block */
+} JitExit;
 
 typedef struct {
   u8 *base;
@@ -31,27 +45,40 @@ typedef struct {
   u8 *enter;        /* void enter(Cpu *, const u8 *code) */
   u8 *leave;        /* translated code leaves through here */
   u8 *miss;         /* an indirect branch whose target is not translated */
+  u8 *link;         /* a direct branch whose target is not translated: js.exit */
   JitBlock *blocks; /* in order of host address */
   u32 count;
 } JitArena;
+
+enum { JIT_PAGES = 1 << 14 };
 
 struct Jit {
   JitArena arenas[ARENAS];
   u64 arena_size;
   JitInsn *insns;
-  u32 insn_count;
-  u32 *table; /* hash of rip: 1 + arena << 28 | index */
+  JitExit *exits;
+  u32 insn_count, exit_count;
+  u32 *table; /* by a hash of rip: blocks, 1 + arena << 28 | index */
   u32 table_mask, block_count;
-  u64 epoch;
+  u32 flushes;
+  u32 pages[JIT_PAGES]; /* by a hash of the page: the first block, by `next` */
 };
 
-enum { MAX_BLOCKS = 1 << 20, MAX_INSNS = 16 << 20 };
+enum { MAX_BLOCKS = 1 << 20, MAX_INSNS = 16 << 20, MAX_EXITS = 4 << 20, STUB_SIZE = 17 };
 
 /* The block at `rip`, translating it if it is new.  Leaves by a fault like cache_block().
  * NULL: its first instruction is the interpreter's. */
-const JitBlock *jit_block(Cpu *c, u64 rip);
-JitBlock *jit_find(const Jit *j, u64 rip);
-JitBlock *jit_add(Jit *j, u32 arena, u64 rip);
+JitBlock *jit_block(Cpu *c, u64 rip);
 u32 jit_arena_of(u64 rip);
+
+JitBlock *jit_find(const Jit *j, u64 rip);
+/* Enters a block whose addresses and sizes are known. */
+JitBlock *jit_add(Jit *j, u32 arena, const JitBlock *made);
+void jit_table_reset(Jit *j);
+/* The number of a new exit at `site`; writing the code that `site` goes to when nothing is linked. */
+u32 jit_exit(Jit *j, u8 *site, u64 target);
+void jit_write_stub(Jit *j, const JitArena *a, Code *k, u32 exit);
+/* Makes an exit go to a block, if it is in reach. */
+void jit_link(Jit *j, u32 exit, JitBlock *to);
 
 #endif

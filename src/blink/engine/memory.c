@@ -1,4 +1,4 @@
-/* Memory: life, attached Cpus, decoded code, and the slow path of paged mode. */
+/* Memory: life, attached Cpus, host protection, and the slow path of paged mode. */
 #include "memory_impl.h"
 #include "run.h"
 
@@ -33,7 +33,7 @@ void memory_reset(Memory *mem) {
   memory_drop_leaves(mem);
   memory_shared_clear(mem);
   mem->tracking = false;
-  memory_code_changed(mem);
+  memory_code_changed(mem, 0, GUEST_TOP);
   memory_tlb_changed(mem);
   memory_unlock(mem);
 }
@@ -81,18 +81,19 @@ void memory_detach(Cpu *c) {
 }
 
 /* Interpreters look at their limit, translated code writes to its poll page. */
-static void kick(Memory *mem, volatile u64 *epoch) {
-  __atomic_add_fetch(epoch, 1, __ATOMIC_SEQ_CST);
+void memory_kick(Memory *mem) {
   for (Cpu *c = mem->cpus; c != NULL; c = c->next_attached) {
     c->limit = 0;
-    if (c->js.active) mprotect(&c->poll, sizeof c->poll, PROT_READ);
+    if (!c->js.active) continue;
+    c->js.closed = 1;
+    mprotect(&c->poll, sizeof c->poll, PROT_READ);
   }
 }
 
-void memory_code_changed(Memory *mem) { kick(mem, &mem->code_epoch); }
-
 void memory_tlb_changed(Memory *mem) {
-  if (mem->paged) kick(mem, &mem->tlb_epoch);
+  if (!mem->paged) return;
+  __atomic_add_fetch(&mem->tlb_epoch, 1, __ATOMIC_SEQ_CST);
+  memory_kick(mem);
 }
 
 /* --- Host protection --- */
@@ -112,114 +113,6 @@ int memory_apply_host(Memory *mem, u64 start, u64 end) {
       result = -errno;
   }
   return result;
-}
-
-/* --- Decoded code --- */
-
-bool memory_guard_code(Memory *mem, u64 page) {
-  u8 flags = memory_flags(mem, page);
-  bool ok = (flags & PAGE_MAPPED) != 0 && memory_split_leaves(mem, page, page + GUEST_PAGE);
-  bool protect = ok && (flags & PAGE_W) != 0 && (flags & PAGE_GUARDED) == 0;
-  if (protect) ok = mprotect(memory_host(mem, page), GUEST_PAGE, PROT_READ) == 0;
-  if (ok) memory_set_flags(mem, page, page + GUEST_PAGE, 0xff, PAGE_CODE);
-  if (ok && protect) memory_tlb_changed(mem);
-  return ok;
-}
-
-bool memory_mark_code(Memory *mem, u64 addr) {
-  u64 page = addr & GUEST_PAGE_MASK;
-  if ((memory_flags(mem, page) & (PAGE_CODE | PAGE_SHARED)) == PAGE_CODE) return true;
-  memory_lock(mem);
-  bool ok = memory_guard_code(mem, page);
-  if ((memory_flags(mem, page) & PAGE_SHARED) != 0) memory_shared_mark(mem, page);
-  memory_unlock(mem);
-  return ok;
-}
-
-/* Whether any page of the range has one of the flags in `mask`. */
-static bool any_flags(const Memory *mem, u64 start, u64 end, u8 mask) {
-  while (start < end) {
-    u8 flags;
-    start = memory_run(mem, start, end, mask, &flags);
-    if (flags != 0) return true;
-  }
-  return false;
-}
-
-void memory_drop_code(Memory *mem, u64 start, u64 end) {
-  bool any = false;
-  for (u64 stop; start < end; start = stop) {
-    u8 code;
-    stop = memory_run(mem, start, end, PAGE_CODE, &code);
-    if (code == 0) continue;
-    any = true; /* even if, for want of memory, the page keeps its flag */
-    if (memory_split_leaves(mem, start, stop))
-      memory_set_flags(mem, start, stop, (u8)~PAGE_CODE, 0);
-  }
-  if (any) memory_code_changed(mem);
-}
-
-void memory_invalidate(Memory *mem, u64 addr, u64 len) {
-  u64 start, end;
-  if (!memory_clip(addr, len, &start, &end)) return;
-  if (!any_flags(mem, start, end, PAGE_CODE)) return;
-  memory_lock(mem);
-  for (u64 stop; start < end; start = stop) {
-    u8 code;
-    stop = memory_run(mem, start, end, PAGE_CODE, &code);
-    if (code == 0) continue;
-    memory_drop_code(mem, start, stop);
-    memory_apply_host(mem, start, stop);
-  }
-  memory_unlock(mem);
-}
-
-bool memory_lift(Memory *mem, u64 start, u64 end, bool *code) {
-  for (u64 stop; start < end; start = stop) {
-    u8 flags;
-    stop = memory_run(mem, start, end, PAGE_W | PAGE_GUARDED, &flags);
-    if ((flags & PAGE_W) == 0 || (flags & PAGE_GUARDED) == 0) continue;
-    if (!memory_split_leaves(mem, start, stop)) return false;
-    if (mprotect(memory_host(mem, start), stop - start, PROT_READ | PROT_WRITE) != 0) return false;
-    u8 dirty = (flags & PAGE_TRACK) != 0 ? PAGE_DIRTY : 0;
-    memory_set_flags(mem, start, stop, (u8)~PAGE_GUARDED, dirty);
-    *code |= (flags & PAGE_CODE) != 0;
-  }
-  return true;
-}
-
-void memory_prepare_write(Memory *mem, u64 addr, u64 len) {
-  u64 start, end;
-  bool code = false;
-  if (!memory_clip(addr, len, &start, &end)) return;
-  if (!any_flags(mem, start, end, PAGE_GUARDED)) return;
-  memory_lock(mem);
-  memory_lift(mem, start, end, &code);
-  if (code) memory_code_changed(mem);
-  memory_unlock(mem);
-}
-
-/* The page may be unguarded already, by another thread that faulted at the same time; protecting it
- * once more then proves that a retry makes progress. */
-static bool lift_page(Memory *mem, u64 page, bool *code) {
-  if ((memory_flags(mem, page) & PAGE_GUARDED) == 0)
-    return mprotect(memory_host(mem, page), GUEST_PAGE, PROT_READ | PROT_WRITE) == 0;
-  if (memory_lift(mem, page, page + GUEST_PAGE, code)) return true;
-  /* vm.max_map_count: lifting whole runs merges host mappings instead of splitting one. */
-  u64 span = (u64)LEAF_PAGES << GUEST_PAGE_BITS, from = page & ~(span - 1);
-  return memory_lift(mem, from, from + span, code);
-}
-
-bool memory_write_fault(Memory *mem, u64 addr, bool *was_code) {
-  u64 page = addr & GUEST_PAGE_MASK;
-  bool ok = false;
-  *was_code = false;
-  if ((memory_flags(mem, page) & PAGE_W) == 0) return false;
-  memory_lock(mem);
-  if ((memory_flags(mem, page) & PAGE_W) != 0) ok = lift_page(mem, page, was_code);
-  if (*was_code) memory_code_changed(mem);
-  memory_unlock(mem);
-  return ok;
 }
 
 /* --- Paged mode --- */

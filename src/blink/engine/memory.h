@@ -43,6 +43,13 @@ enum { LEAF_BITS = 18, LEAF_PAGES = 1 << LEAF_BITS, ROOT_SIZE = 1 << (45 - 12 - 
 
 typedef struct Shared Shared;
 
+/* The latest changes of code, for those who decoded it: entry `epoch` % CODE_CHANGES led from that
+ * epoch to the next. */
+enum { CODE_CHANGES = 256 };
+typedef struct {
+  u64 start, end;
+} CodeRange;
+
 struct Memory {
   u64 skew; /* host address - guest address */
   bool paged;
@@ -53,6 +60,7 @@ struct Memory {
   Cpu *cpus;               /* attached ones, linked by next_attached */
   uintptr_t *root;         /* ROOT_SIZE entries */
   Shared *shared;          /* shared mappings of files: memory_shared.c */
+  CodeRange changes[CODE_CHANGES];
 };
 
 /* --- Life --- */
@@ -107,6 +115,9 @@ int memory_remap(Memory *mem, u64 old, u64 old_len, u64 new_addr, u64 new_len);
  * drop the block if code_epoch moved meanwhile.  false: a writable page could not be protected
  * (vm.max_map_count), so do not keep what was decoded from it. */
 bool memory_mark_code(Memory *mem, u64 addr);
+/* The next range of which decoded code is invalid since *epoch, which moves on; false when there is
+ * none.  Who is far behind gets the whole address space. */
+bool memory_code_next(const Memory *mem, u64 *epoch, CodeRange *range);
 /* Bytes or permissions changed: forgets CODE in the range, bumps code_epoch if there was any. */
 void memory_invalidate(Memory *mem, u64 addr, u64 len);
 /* Before somebody else (the host kernel) writes there: lifts CODE and TRACK protection. */

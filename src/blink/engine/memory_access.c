@@ -167,7 +167,7 @@ static bool force_write(Memory *mem, u64 addr, const void *src, u64 len, u64 *fa
   memory_lock(mem);
   bool ok = memory_lift(mem, start, end, &code) &&
             force_locked(mem, addr, len, PROT_READ | PROT_WRITE, &span, fault);
-  if (code) memory_code_changed(mem);
+  if (code) memory_code_changed(mem, start, end);
   memory_drop_code(mem, start, end);
   if (mem->tracking && memory_split_leaves(mem, start, end))
     memory_set_flags(mem, start, end, 0xff, PAGE_DIRTY);

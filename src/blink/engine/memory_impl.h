@@ -36,9 +36,11 @@ int memory_apply_host(Memory *mem, u64 start, u64 end);
 void memory_drop_code(Memory *mem, u64 start, u64 end);
 /* Lifts CODE and TRACK from writable pages.  *code is set when a page had CODE. */
 bool memory_lift(Memory *mem, u64 start, u64 end, bool *code);
-/* Attached Cpus must drop decoded code, or their TLBs, before they go on. */
-void memory_code_changed(Memory *mem);
+/* Attached Cpus must drop what they decoded from a range, or their TLBs, before they go on. */
+void memory_code_changed(Memory *mem, u64 start, u64 end);
 void memory_tlb_changed(Memory *mem);
+/* Makes all attached Cpus look at the epochs soon. */
+void memory_kick(Memory *mem);
 
 /* Sets CODE on a mapped page and write-protects it; false when the host has no room for that. */
 bool memory_guard_code(Memory *mem, u64 page);
@@ -51,6 +53,8 @@ void memory_shared_cut(Memory *mem, u64 start, u64 end);
 void memory_shared_move(Memory *mem, u64 old, u64 old_end, u64 start, u64 end);
 void memory_shared_mark(Memory *mem, u64 page);
 void memory_shared_clear(Memory *mem);
+/* Calls `act` for the other ranges that show the pages of this one. */
+void memory_shared_each(Memory *mem, u64 start, u64 end, void (*act)(Memory *, u64, u64));
 
 /* munmap(2) of the mapped pages of a range. */
 int memory_unmap_locked(Memory *mem, u64 start, u64 end);

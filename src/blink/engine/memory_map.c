@@ -242,7 +242,7 @@ static int remap_locked(Memory *mem, const Move *m) {
   if (!memory_split_leaves(mem, m->old, m->old_end)) return -ENOMEM;
   if (!memory_split_leaves(mem, m->new_addr, m->new_end)) return -ENOMEM;
   if (!memory_lift(mem, m->old, m->old_end, &code)) return -ENOMEM;
-  if (code) memory_code_changed(mem);
+  if (code) memory_code_changed(mem, m->old, m->old_end);
   memory_drop_code(mem, m->old, m->old_end);
   int r = m->new_addr == m->old ? remap_in_place(mem, m) : remap_move(mem, m);
   memory_tlb_changed(mem);

@@ -2,8 +2,8 @@
  * compilers do that never have memory writable and executable at one address.
  *
  * Every MAP_SHARED mapping of a file is noted.  When code is found on a page of one, the same page
- * of the file is write-protected wherever else it is mapped, as code too; a store there then forgets
- * all code, which finds its pages anew.  A page that is mapped later makes code be found anew at once.
+ * of the file is write-protected wherever else it is mapped, as code too; a store to one then changes
+ * all of them.  A page that is mapped later makes the code of its file be found anew at once.
  * Not seen: write(2) to the file itself, other processes, and private mappings.
  */
 #include "memory_impl.h"
@@ -37,15 +37,14 @@ static bool has_code(const Memory *mem, u64 start, u64 end) {
 
 void memory_shared_add(Memory *mem, u64 start, u64 end, int fd, u64 offset) {
   struct stat st;
-  bool code = false;
   if (fstat(fd, &st) != 0) return;
   for (const Shared *s = mem->shared; s != NULL; s = s->next)
-    if (s->device == st.st_dev && s->inode == st.st_ino) code |= has_code(mem, s->start, s->end);
+    if (s->device == st.st_dev && s->inode == st.st_ino && has_code(mem, s->start, s->end))
+      memory_code_changed(mem, s->start, s->end);
   insert(
       mem,
       (Shared){
           .start = start, .end = end, .device = st.st_dev, .inode = st.st_ino, .offset = offset});
-  if (code) memory_code_changed(mem);
 }
 
 void memory_shared_cut(Memory *mem, u64 start, u64 end) {
@@ -96,6 +95,26 @@ void memory_shared_mark(Memory *mem, u64 page) {
     if (!same || offset < t->offset || offset - t->offset >= t->end - t->start) continue;
     u64 other = t->start + (offset - t->offset);
     if (other != page) memory_guard_code(mem, other);
+  }
+}
+
+static u64 least(u64 a, u64 b) { return a < b ? a : b; }
+static u64 most(u64 a, u64 b) { return a > b ? a : b; }
+
+/* The pages of the file behind [start, end), where `t` shows them. */
+static void each_in(Memory *mem, const Shared *s, const Shared *t, CodeRange r,
+                    void (*act)(Memory *, u64, u64)) {
+  if (t->device != s->device || t->inode != s->inode) return;
+  u64 first = most(s->offset + (r.start - s->start), t->offset);
+  u64 last = least(s->offset + (r.end - s->start), t->offset + (t->end - t->start));
+  if (first < last) act(mem, t->start + (first - t->offset), t->start + (last - t->offset));
+}
+
+void memory_shared_each(Memory *mem, u64 start, u64 end, void (*act)(Memory *, u64, u64)) {
+  for (const Shared *s = mem->shared; s != NULL; s = s->next) {
+    CodeRange r = {most(start, s->start), least(end, s->end)};
+    for (const Shared *t = mem->shared; t != NULL && r.start < r.end; t = t->next)
+      if (t != s) each_in(mem, s, t, r, act);
   }
 }
 

@@ -46,7 +46,7 @@ void cache_flush(Cpu *c);
 /* The first record of the block at `rip`, decoding it if it is new.  Leaves by a fault when the
  * first instruction cannot be fetched. */
 const Rec *cache_block(Cpu *c, u64 rip);
-/* Forget all blocks if the code epoch moved. */
+/* Forget what was made of code that changed, if the code epoch moved. */
 void cache_sync(Cpu *c);
 /* A block of exactly `count` instructions at most, in scratch space, forgotten at the next call. */
 const Rec *cache_scratch(Cpu *c, u64 rip, u32 count);

@@ -1,0 +1,165 @@
+/* Blocks by guest address and by page, and the branches that lead to them. */
+#include "jit.h"
+
+#if defined(__x86_64__)
+
+#include <stdlib.h>
+
+#include "jit_impl.h"
+#include "memory.h"
+
+static u32 hash(u64 value) { return (u32)((value * 0x9e3779b97f4a7c15ull) >> 32); }
+
+static JitBlock *numbered(const Jit *j, u32 number) {
+  return &j->arenas[(number - 1) >> 28].blocks[(number - 1) & 0xfffffff];
+}
+
+void jit_table_reset(Jit *j) {
+  memset(j->table, 0, sizeof *j->table * (j->table_mask + 1));
+  memset(j->pages, 0, sizeof j->pages);
+  j->insn_count = j->block_count = 0;
+  j->exit_count = 1;
+}
+
+/* --- by address --- */
+
+static u32 *slot(const Jit *j, u64 rip) {
+  u32 i = hash(rip) & j->table_mask;
+  while (j->table[i] && numbered(j, j->table[i])->rip != rip) i = (i + 1) & j->table_mask;
+  return &j->table[i];
+}
+
+JitBlock *jit_find(const Jit *j, u64 rip) {
+  u32 number = *slot(j, rip);
+  JitBlock *b = number ? numbered(j, number) : NULL;
+  return b && !b->dead ? b : NULL;
+}
+
+static void grow(Jit *j) {
+  u32 size = j->table_mask + 1;
+  u32 *old = j->table, *bigger = calloc((size_t)size * 2, sizeof *bigger);
+  if (!bigger) return;
+  j->table = bigger;
+  j->table_mask = size * 2 - 1;
+  for (u32 i = 0; i < size; i++)
+    if (old[i]) *slot(j, numbered(j, old[i])->rip) = old[i];
+  free(old);
+}
+
+/* --- by page --- */
+
+static u32 *page_list(Jit *j, u64 addr) {
+  return &j->pages[hash(addr >> GUEST_PAGE_BITS) & (JIT_PAGES - 1)];
+}
+
+static u32 *last_list(Jit *j, const JitBlock *b) { return page_list(j, b->rip + b->length - 1); }
+
+/* Of a block that is in this list. */
+static u32 *next_in(Jit *j, JitBlock *b, const u32 *list) {
+  return &b->next[page_list(j, b->rip) != list];
+}
+
+static void enter_pages(Jit *j, JitBlock *b, u32 number) {
+  u32 *first = page_list(j, b->rip), *last = last_list(j, b);
+  b->next[0] = *first;
+  *first = number;
+  if (last == first) return;
+  b->next[1] = *last;
+  *last = number;
+}
+
+JitBlock *jit_add(Jit *j, u32 arena, const JitBlock *made) {
+  JitArena *a = &j->arenas[arena];
+  if (j->block_count > j->table_mask / 2) grow(j);
+  u32 number = 1 + (arena << 28 | a->count), *where = slot(j, made->rip);
+  JitBlock *b = &a->blocks[a->count++];
+  j->block_count += !*where;
+  *b = *made;
+  *where = number;
+  enter_pages(j, b, number);
+  return b;
+}
+
+/* --- exits --- */
+
+u32 jit_exit(Jit *j, u8 *site, u64 target) {
+  j->exits[j->exit_count] = (JitExit){.target = target, .site = site};
+  return j->exit_count++;
+}
+
+void jit_write_stub(Jit *j, const JitArena *a, Code *k, u32 exit) {
+  JitExit *x = &j->exits[exit];
+  x->stub = k->at;
+  set_gs32(k, CPU_FIELD(js.exit), exit);
+  jump(k, a->link);
+}
+
+void jit_link(Jit *j, u32 exit, JitBlock *to) {
+  JitExit *x = &j->exits[exit];
+  s64 distance = to->entry - (x->site + 4);
+  if (distance != (s32)distance) return;
+  patch32(x->site, to->entry);
+  x->next = to->links;
+  to->links = exit;
+}
+
+static JitArena *arena_of(Jit *j, const u8 *at) {
+  JitArena *a = j->arenas;
+  while ((u64)(at - a->base) >= j->arena_size) a++;
+  return a;
+}
+
+/* The exit goes to its stub again; false when there is no room to write one. */
+static bool unlink_exit(Jit *j, u32 exit) {
+  JitExit *x = &j->exits[exit];
+  JitArena *a = arena_of(j, x->site);
+  if (!x->stub) {
+    if (a->at + ARENA_MARGIN / 2 > a->base + j->arena_size) return false;
+    Code k = {a->at};
+    jit_write_stub(j, a, &k, exit);
+    a->at = k.at;
+  }
+  patch32(x->site, x->stub);
+  return true;
+}
+
+/* --- forgetting --- */
+
+static bool drop_block(Cpu *c, JitBlock *b) {
+  Jit *j = c->jit;
+  u64 *target = &c->targets[b->rip & (TARGET_SIZE - 1)];
+  if (*target == (u64)b->check) *target = (u64)j->arenas[0].miss;
+  for (u32 exit = b->links; exit; exit = j->exits[exit].next)
+    if (!unlink_exit(j, exit)) return false;
+  b->links = 0;
+  b->dead = true;
+  return true;
+}
+
+/* The blocks of a list in [start, end) go; dead ones leave it. */
+static bool drop_listed(Cpu *c, u32 *list, u64 start, u64 end) {
+  Jit *j = c->jit;
+  for (u32 *at = list; *at;) {
+    JitBlock *b = numbered(j, *at);
+    bool touched = b->rip < end && b->rip + b->length > start;
+    if (touched && !b->dead && !drop_block(c, b)) return false;
+    u32 *next = next_in(j, b, list);
+    if (b->dead) *at = *next;
+    else at = next;
+  }
+  return true;
+}
+
+void jit_drop(Cpu *c, u64 start, u64 end) {
+  bool ok = true;
+  if (!c->jit || !c->jit->block_count) return;
+  if ((end - start) >> GUEST_PAGE_BITS >= JIT_PAGES) {
+    for (u32 i = 0; i < JIT_PAGES && ok; i++) ok = drop_listed(c, &c->jit->pages[i], start, end);
+  } else {
+    for (u64 page = start; page < end && ok; page += GUEST_PAGE)
+      ok = drop_listed(c, page_list(c->jit, page), start, end);
+  }
+  if (!ok) jit_flush(c);
+}
+
+#endif

@@ -1,0 +1,43 @@
+"""Programs that write machine code as they run: LuaJIT, Node, Java."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from programs.harness import GUESTS, Same
+
+LIMIT = 100  # seconds, on a busy machine; translated, each needs about one
+
+
+def test_luajit(same: Same) -> None:
+    same("luajit", str(GUESTS / "jit.lua"), timeout=LIMIT)
+
+
+def test_node(same: Same) -> None:
+    same("node", str(GUESTS / "jit.js"), timeout=LIMIT)
+
+
+@pytest.fixture(scope="module")
+def java_classes(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]) -> Path:
+    """A folder with what javac makes of Jit.java."""
+    folder = tmp_path_factory.mktemp("classes")
+    command = [need("javac"), "-d", str(folder), str(GUESTS / "Jit.java")]
+    subprocess.run(command, check=True, timeout=LIMIT, env={**os.environ, "LC_ALL": "C"})
+    return folder
+
+
+def test_java_version(same: Same) -> None:
+    same("java", "-version", timeout=LIMIT)
+
+
+@pytest.mark.parametrize("how", ["-Xmixed", "-Xcomp"])
+def test_java(same: Same, java_classes: Path, how: str) -> None:
+    """Compiled when hot, and all compiled at the first call."""
+    only = "-XX:CompileCommand=quiet", "-XX:CompileOnly=Jit"
+    options = only if how == "-Xcomp" else ()
+    same("java", how, *options, "-cp", str(java_classes), "Jit", timeout=LIMIT)
