@@ -222,7 +222,9 @@ def test_flags_follow_from_the_trace() -> None:
     assert flags_of(toy(lambda s, t: s.branch(s.cond(4), t), Form("74", "rel8"))) == {
         "FORM_END", "FORM_TWO_LINKS",
     }  # fmt: skip
-    assert flags_of(toy(again, Form("F3 A4"))) == {"FORM_END", "FORM_TWO_LINKS", "FORM_AGAIN"}
+    assert flags_of(toy(again, Form("F3 A4"))) == {
+        "FORM_END", "FORM_TWO_LINKS", "FORM_AGAIN", "FORM_STRING",
+    }  # fmt: skip
     assert flags_of(toy(lambda s: s.stop("HALT"), Form("F4"))) >= {"FORM_END"}
     assert flags_of(toy(lambda s: s.push(s.next_ip), Form("0F 04"))) == {
         "FORM_NEXT_IP", "FORM_STACK",

@@ -64,6 +64,7 @@ _SKIPPED_NAMES = {
     "RDRAND": "random",
     "RDSEED": "random",
     "RDPID": "describes the machine",
+    "TPAUSE": "depends on the time",
 }
 _SKIPPED_EXACT = {
     (1, 0x01, 0xF9): "RDTSCP is the time",
@@ -154,6 +155,8 @@ def _skip(form: Form) -> str:
     if 64 not in form.modes:
         return "not in 64-bit mode"
     exact = e.value if e.modrm and e.mask == 0xFF else -1
+    if (e.map, e.opcode) == (1, 0x0D) and form.rm and form.rm.kind.reg:
+        return "a NOP on Intel, undefined on AMD"
     return (
         _SKIPPED_OPCODES.get((e.map, e.opcode))
         or _SKIPPED_NAMES.get(form.insn.name)

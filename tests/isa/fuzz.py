@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from .asm import assemble, disassemble
 from .cpustate import Case
+from .features import host_has
 from .forms import Plan, plans
 from .hostcpu import HostCpu
 from .regression import format_line, read_case
@@ -40,9 +41,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def selected(pattern: str) -> list[Plan]:
-    """Plans whose label matches the regular expression, without those that cannot be compared."""
+    """Plans whose label matches the regular expression, of forms that the host can judge."""
     wanted = re.compile(pattern, re.IGNORECASE)
-    return [p for p in plans() if not p.skip and wanted.match(p.label)]
+    return [
+        p for p in plans() if not p.skip and wanted.match(p.label) and host_has(p.form.insn.feature)
+    ]
 
 
 def print_line(text: str) -> int:

@@ -14,6 +14,7 @@ from blink.isa.reference import Unimplemented, find_form
 
 from .cpustate import CODE_BASE
 from .encode import Address, Code
+from .features import host_has
 from .forms import Plan, plan_of
 from .generate import addresses_by_mask
 
@@ -25,6 +26,7 @@ _NEAR_BRANCHES = {
     *((0, op) for op in (*range(0x70, 0x80), *range(0xE0, 0xE4), 0xC2, 0xC3, 0xE8, 0xE9, 0xEB)),
     *((1, op) for op in range(0x80, 0x90)),
 }
+_PREFETCH = (1, 0x0D)  # with a register: a NOP on Intel, undefined on AMD
 _LOOPS = {(0, 0xE0), (0, 0xE1)}  # AMD lets F2 and F3 choose the condition
 _DOUBLE_SHIFTS = {(1, 0xA4), (1, 0xAC)}  # undefined when the count exceeds the operand size
 _REP_IS_ANOTHER = {(1, 0xBC), (1, 0xBD)}  # TZCNT, LZCNT
@@ -59,6 +61,8 @@ def _address(insn: dict[str, int], rip: int) -> Address | None:
 def _vendor_specific(insn: dict[str, int]) -> bool:
     """What CPUs do differently, or what belongs to a feature that we do not advertise."""
     where = (insn["map"], insn["opcode"])
+    if where == _PREFETCH and insn["mod"] == 3:
+        return True
     if insn["rep"] and where in _REP_IS_ANOTHER:
         return True
     if (insn["rep"] or insn["repne"]) and where in _LOOPS:
@@ -90,7 +94,7 @@ def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
     except (_engine.DecodeError, Unimplemented):
         return None
     plan = plan_of(form)
-    if plan.skip or _vendor_specific(insn):
+    if plan.skip or _vendor_specific(insn) or not host_has(form.insn.feature):
         return None
     data = (data + bytes(_MAX))[: insn["len"]]
     size = form.size or insn["osz"] * 8

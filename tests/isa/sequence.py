@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from .cpustate import HIGH_BASE, RMW, Case
 from .encode import Code, Registers, encode
+from .features import host_has
 from .forms import Plan
 from .generate import Draft, Generator, q
 
@@ -33,7 +34,7 @@ def usable(plan: Plan) -> bool:
     e, operands = plan.form.enc, plan.form.operands
     if plan.skip or plan.x87 or plan.estimate or not set(plan.fixups) <= _HARMLESS:
         return False
-    if (e.map, e.opcode) in _EXCLUDED or e.enc != "legacy":
+    if (e.map, e.opcode) in _EXCLUDED or e.enc != "legacy" or not host_has(plan.form.insn.feature):
         return False
     return not any(o.kind.where in ("rel", "moffs") or o.kind.bank == "seg" for o in operands)
 

@@ -88,3 +88,9 @@ def test_timer_interrupts_a_loop(same: Same, compile_c: Compile) -> None:
 @pytest.mark.all_modes
 def test_faults_are_signals(same: Same, compile_c: Compile) -> None:
     same(compile_c("faults"), status=-11)
+
+
+@pytest.mark.all_modes
+def test_odd_instructions(same: Same, compile_c: Compile) -> None:
+    """What raises signals, does nothing, or reads what belongs to the CPU."""
+    same(compile_c("odd_instructions"))

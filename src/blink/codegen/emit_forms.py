@@ -29,9 +29,10 @@ def _class(operands: tuple[Operand, ...], *where: str) -> str:
 # C bodies that stand for what the host's own instruction does, on registers and memory alone.
 _NATIVE_CALLS = tuple(
     "udiv128 urem128 idiv128 irem128 bit_string rep read_tsc memory_fence mxcsr_ "
-    "compare_strings string_ crc32c deposit_bits extract_bits".split()
+    "compare_strings string_ crc32c deposit_bits extract_bits carryless_product".split()
 )
-_INTERPRETED = ("POPF", "XGETBV")  # may set TF; the guest has its own XCR0
+_INTERPRETED = ("POPF",)  # may set TF
+_SHARED = {"eflags"}  # the fields of Cpu that are the host's registers while it runs the guest
 
 
 def copyable(f: FormHandlers) -> bool:
@@ -46,7 +47,8 @@ def copyable(f: FormHandlers) -> bool:
         f.trace.end[0] in ("next", "again")
         and all(name.startswith(_NATIVE_CALLS) for name in calls)
         and not banks & {"mm", "seg", "cr", "dr"}
-        and not any(location.startswith(("c->x87", "c->seg")) for location in locations)
+        and not any(location.startswith("c->seg") for location in locations)
+        and f.trace.specials <= _SHARED
         and f.form.insn.name not in _INTERPRETED
         and not any(e.op == "fault" and e.args[0].is_const for e in f.trace.effects)
     )
@@ -83,7 +85,7 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_NO_REX_B")
     if f.trace.uses_next_ip:
         flags.append("FORM_NEXT_IP")
-    if form.insn.family == "string" or form.insn.name == "XLAT":
+    if f.trace.uses_string_base:
         flags.append("FORM_STRING")
     if form.insn.name == "LEA":
         flags.append("FORM_ADDRESS")

@@ -25,13 +25,18 @@ class Effect:
 
 @dataclass
 class Trace:
-    """All that one handler does.  `end` is how it leaves: next, jump, branch, again or stop."""
+    """All that one handler does.  `end` is how it leaves: next, jump, branch, again or stop.
+
+    `specials`: the fields of Cpu that it names, read or written.
+    """
 
     effects: list[Effect] = field(default_factory=list)
     commits: list[tuple[str, Bits]] = field(default_factory=list)
     flags: FlagState | None = None
     end: tuple[Any, ...] = ("next",)
     uses_next_ip: bool = False
+    uses_string_base: bool = False
+    specials: set[str] = field(default_factory=set)
 
     @property
     def may_fault(self) -> bool:
@@ -126,10 +131,12 @@ class TraceState(Operands):
         self.commit(f"XMM({n})", value)
 
     def special(self, name: str, w: int) -> Bits:
+        self.trace.specials.add(name)
         written = self._written.get(f"c->{name}")
         return written if written is not None else self.leaf(f"c->{name}", w)
 
     def _write_special(self, name: str, value: Bits) -> None:
+        self.trace.specials.add(name)
         self.commit(f"c->{name}", value)
 
     def load(self, address: Bits, w: int) -> Bits:
@@ -180,6 +187,7 @@ class TraceState(Operands):
 
     @property
     def string_base(self) -> Bits:
+        self.trace.uses_string_base = True
         return self.leaf("REG64(r->base)", 64)
 
     # -- operands --

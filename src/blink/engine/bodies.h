@@ -34,6 +34,14 @@ u64 xgetbv(Cpu *c, u32 index);
 /* --- bmi.c --- */
 u64 deposit_bits(Cpu *c, u64 source, u64 mask);
 u64 extract_bits(Cpu *c, u64 source, u64 mask);
+V128 carryless_product(Cpu *c, u64 a, u64 b);
+
+/* --- entropy.c --- */
+u64 random_bits(Cpu *c);
+
+/* --- waiting.c --- */
+u8 pause_until(Cpu *c, u64 deadline); /* of the time stamp; 1 if the system's limit came first */
+void give_way(Cpu *c);
 
 /* --- sse42.c; `control`: the immediate, la and lb: elements of a and b --- */
 u16 compare_strings(Cpu *c, V128 a, V128 b, u8 la, u8 lb, u8 control);

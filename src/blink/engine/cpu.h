@@ -142,6 +142,7 @@ struct Cpu {
   u16 pad;
   u32 mxcsr; /* the guest's; in the host's register while running */
   u64 xcr0;
+  u64 entropy; /* 0: RDRAND asks the host; else the state of a sequence (entropy.c) */
   X87 x87;
   /* why we stopped */
   u32 stop, stop_vector;

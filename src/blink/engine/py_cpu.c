@@ -29,16 +29,16 @@ typedef struct {
   { name, offsetof(Cpu, field), sizeof(((Cpu *)0)->field) }
 
 static const Register registers[] = {
-    FIELD("rax", gpr[0]),      FIELD("rcx", gpr[1]),  FIELD("rdx", gpr[2]),
-    FIELD("rbx", gpr[3]),      FIELD("rsp", gpr[4]),  FIELD("rbp", gpr[5]),
-    FIELD("rsi", gpr[6]),      FIELD("rdi", gpr[7]),  FIELD("r8", gpr[8]),
-    FIELD("r9", gpr[9]),       FIELD("r10", gpr[10]), FIELD("r11", gpr[11]),
-    FIELD("r12", gpr[12]),     FIELD("r13", gpr[13]), FIELD("r14", gpr[14]),
-    FIELD("r15", gpr[15]),     FIELD("rip", rip),     FIELD("fs_base", fs_base),
-    FIELD("gs_base", gs_base), FIELD("mxcsr", mxcsr), FIELD("es", seg[0]),
-    FIELD("cs", seg[1]),       FIELD("ss", seg[2]),   FIELD("ds", seg[3]),
-    FIELD("fs", seg[4]),       FIELD("gs", seg[5]),   FIELD("xcr0", xcr0),
-    FIELD("fcw", x87.cw),
+    FIELD("rax", gpr[0]),      FIELD("rcx", gpr[1]),      FIELD("rdx", gpr[2]),
+    FIELD("rbx", gpr[3]),      FIELD("rsp", gpr[4]),      FIELD("rbp", gpr[5]),
+    FIELD("rsi", gpr[6]),      FIELD("rdi", gpr[7]),      FIELD("r8", gpr[8]),
+    FIELD("r9", gpr[9]),       FIELD("r10", gpr[10]),     FIELD("r11", gpr[11]),
+    FIELD("r12", gpr[12]),     FIELD("r13", gpr[13]),     FIELD("r14", gpr[14]),
+    FIELD("r15", gpr[15]),     FIELD("rip", rip),         FIELD("fs_base", fs_base),
+    FIELD("gs_base", gs_base), FIELD("mxcsr", mxcsr),     FIELD("es", seg[0]),
+    FIELD("cs", seg[1]),       FIELD("ss", seg[2]),       FIELD("ds", seg[3]),
+    FIELD("fs", seg[4]),       FIELD("gs", seg[5]),       FIELD("xcr0", xcr0),
+    FIELD("fcw", x87.cw),      FIELD("entropy", entropy),
 };
 
 static const Register *find_register(const char *name) {

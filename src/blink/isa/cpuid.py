@@ -20,20 +20,33 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "SSE": (1, 0, "edx", 25),
     "SSE2": (1, 0, "edx", 26),
     "SSE3": (1, 0, "ecx", 0),
+    "PCLMULQDQ": (1, 0, "ecx", 1),
     "SSSE3": (1, 0, "ecx", 9),
     "CX16": (1, 0, "ecx", 13),
     "SSE4.1": (1, 0, "ecx", 19),
     "SSE4.2": (1, 0, "ecx", 20),
     "MOVBE": (1, 0, "ecx", 22),
     "POPCNT": (1, 0, "ecx", 23),
+    "AES": (1, 0, "ecx", 25),
     "XSAVE": (1, 0, "ecx", 26),
     "OSXSAVE": (1, 0, "ecx", 27),
+    "RDRAND": (1, 0, "ecx", 30),
+    "FSGSBASE": (7, 0, "ebx", 0),
     "BMI1": (7, 0, "ebx", 3),
     "BMI2": (7, 0, "ebx", 8),
     "XSAVEOPT": (0xD, 1, "eax", 0),
     "XSAVEC": (0xD, 1, "eax", 1),
     "XGETBV1": (0xD, 1, "eax", 2),
     "XSAVES": (0xD, 1, "eax", 3),
+    "RDSEED": (7, 0, "ebx", 18),
+    "ADX": (7, 0, "ebx", 19),
+    "CLFLUSHOPT": (7, 0, "ebx", 23),
+    "CLWB": (7, 0, "ebx", 24),
+    "SHA": (7, 0, "ebx", 29),
+    "WAITPKG": (7, 0, "ecx", 5),
+    "GFNI": (7, 0, "ecx", 8),
+    "RDPID": (7, 0, "ecx", 22),
+    "SERIALIZE": (7, 0, "edx", 14),
     "SYSCALL": (0x8000_0001, 0, "edx", 11),
     "NX": (0x8000_0001, 0, "edx", 20),
     "RDTSCP": (0x8000_0001, 0, "edx", 27),
@@ -46,7 +59,8 @@ BASELINE = "FPU TSC CX8 CMOV MMX FXSR SSE SSE2 SYSCALL NX LM".split()  # every x
 ADVERTISED = (
     "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SSE3 SSSE3 SSE4.1 SSE4.2 CX16 MOVBE POPCNT "
     "BMI1 BMI2 SYSCALL NX RDTSCP LM LAHF_LM LZCNT PREFETCHW "
-    "XSAVE OSXSAVE XSAVEOPT XSAVEC XGETBV1 XSAVES"
+    "XSAVE OSXSAVE XSAVEOPT XSAVEC XGETBV1 XSAVES "
+    "PCLMULQDQ AES SHA GFNI ADX RDRAND RDSEED RDPID FSGSBASE CLFLUSHOPT CLWB SERIALIZE WAITPKG"
 ).split()
 VENDOR = "GenuineIntel"
 BRAND = "Blinkenlights virtual CPU"

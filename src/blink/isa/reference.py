@@ -63,6 +63,7 @@ class CpuState:
         self.gs_base = 0
         self.seg = [0] * 6
         self.xcr0 = 7
+        self.entropy = 0  # 0: RDRAND asks the host; else the state of a sequence
         self.x87 = X87State()
         self.stop = ""
 

@@ -6,6 +6,7 @@ isa/x87_reference.py under the same names.
 
 from __future__ import annotations
 
+import os
 import time
 
 from blink.isa import cpuid, sse42_twins
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Twin = Callable[..., "int | None"]
 
 MASK64 = (1 << 64) - 1
+LONGEST_WAIT = 100_000  # TPAUSE, in units of the time stamp: Linux' default
 
 
 def _signed(value: int, w: int = 64) -> int:
@@ -143,6 +145,36 @@ def extract_bits(s: Reference, source: int, mask: int) -> int:
     return sum((source >> place & 1) << n for n, place in enumerate(places))
 
 
+def carryless_product(s: Reference, a: int, b: int) -> int:
+    """The product of two polynomials over GF(2)."""
+    product = 0
+    for i in range(64):
+        product ^= a << i if b >> i & 1 else 0
+    return product
+
+
+def random_bits(s: Reference) -> int:
+    """The host's randomness, or SplitMix64 from `cpu.entropy` if that is not 0."""
+    if not s.cpu.entropy:
+        return int.from_bytes(os.urandom(8), "little")
+    s.cpu.entropy = z = (s.cpu.entropy + 0x9E3779B97F4A7C15) & MASK64 or 1
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK64
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK64
+    return z ^ z >> 31
+
+
+def pause_until(s: Reference, deadline: int) -> int:
+    """A wait until the time stamp `deadline`; 1 if the system's limit ends it before."""
+    start = now = read_tsc(s)
+    while now < deadline and now - start < LONGEST_WAIT:
+        now = read_tsc(s)
+    return int(now < deadline)
+
+
+def give_way(s: Reference) -> None:
+    """Nobody else is waiting."""
+
+
 def check_store(s: Reference, address: int, size: int) -> None:
     """#PF as a store of `size` bytes would raise it."""
     s.memory.check_write(address, size)
@@ -207,7 +239,7 @@ def _strings() -> dict[str, Twin]:
 PLAIN: tuple[Twin, ...] = (
     udiv128, urem128, idiv128_overflows, idiv128, irem128, cpuid_body, read_tsc, read_tsc_aux,
     memory_fence, load_segment, mxcsr_load, mxcsr_store, check_store, enter_frame, store80,
-    deposit_bits, extract_bits,
+    deposit_bits, extract_bits, carryless_product, random_bits, pause_until, give_way,
 )  # fmt: skip
 TWINS: dict[str, Twin] = {
     **{f.__name__: f for f in PLAIN},

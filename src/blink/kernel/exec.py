@@ -36,6 +36,7 @@ MAX_STACK = 1 << 30
 UNLIMITED = 1 << 63
 COMM_SIZE = 15
 PR_SET_NAME = 15
+HWCAP2_FSGSBASE = 2
 
 
 def execute(
@@ -122,6 +123,7 @@ def enter(task: Task, program: Program, comm: bytes | None = None) -> None:
         gid=os.getgid(),
         egid=os.getegid(),
         hwcap=task.cpu.cpuid(1)[3],
+        hwcap2=HWCAP2_FSGSBASE * (task.cpu.cpuid(7)[1] & 1),
         execfn=program.path,
         stack_size=stack_size(process),
     )

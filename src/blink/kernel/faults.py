@@ -69,6 +69,11 @@ def from_vector(task: Task, vector: int, error: int, address: int) -> Fault:
     return Fault(signo, code, at, trap)
 
 
+def from_int1(task: Task) -> Fault:
+    """The signal for INT1: a debug exception for which no debug register is the reason."""
+    return Fault(sig.SIGTRAP, sig.TRAP_BRKPT, task.cpu.rip, Trap(DB, 0, task.trap.cr2))
+
+
 def _page_fault(task: Task, error: int, address: int) -> Fault:
     cpu = task.cpu
     trap = Trap(PF, error, address)

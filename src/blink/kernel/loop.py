@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 SYSCALL_SIZE = 2  # bytes of the instruction, 0F 05
+INT1 = b"\xf1"
 
 
 def run(task: Task) -> NoReturn:
@@ -71,15 +72,20 @@ def _fault(task: Task) -> None:
 
 
 def _int(task: Task) -> None:
-    """INT n: 3 and 4 are traps; for the others the gate's privilege is missing, as in Linux."""
+    """INT n: 3 and 4 are traps; for the others the gate's privilege is missing, as in Linux.
+
+    INT1 is no INT n: it asks no gate.
+    """
     vector = task.cpu.stop_vector
-    if vector not in (faults.DB, faults.BP, faults.OF):
+    if vector == faults.DB and task.memory.read(task.cpu.rip - 1, 1) == INT1:
+        force(task, faults.from_int1(task))
+    elif vector not in (faults.BP, faults.OF):
         if vector == 0x80:
             task.process.log_once("int 0x80: 32-bit system calls are not supported")
         task.cpu.rip -= 2
         force(task, faults.from_vector(task, faults.GP, vector << 3 | 2, 0))
-        return
-    force(task, faults.from_vector(task, vector, 0, 0))
+    else:
+        force(task, faults.from_vector(task, vector, 0, 0))
 
 
 def _privileged(task: Task) -> None:

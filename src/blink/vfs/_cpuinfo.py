@@ -17,6 +17,7 @@ LINUX_NAMES = {
     "PREFETCHW": "3dnowprefetch",
     "LZCNT": "abm",
     "OSXSAVE": "",
+    "SHA": "sha_ni",
 }
 KEPT = (
     b"processor",

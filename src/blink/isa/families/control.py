@@ -83,14 +83,15 @@ def int3(s: State) -> None:
     s.stop("INT:3")
 
 
+@insn("INT1", Form("F1"))
+def int1(s: State) -> None:
+    """#DB as a trap, with no reason in DR6."""
+    s.stop("INT:1")
+
+
 @insn("INT", Form("CD ib", "imm8"))
 def int_(s: State, vector: Bits) -> None:
     s.stop("INT:(u8)r->imm")
-
-
-@insn("UD2", Form("0F 0B"))
-def ud2(s: State) -> None:
-    s.fault(6)
 
 
 @insn("NOP", Form("90", no_rex_b=True), Form("0F 1F /0", "mem"), Form("0F 1F /0", "Rv"))
@@ -101,8 +102,3 @@ def nop(s: State, *operand: Bits) -> None:
 @insn("PAUSE", Form("F3 90", no_rex_b=True))
 def pause(s: State) -> None:
     """A hint."""
-
-
-@insn("ENDBR64", Form("F3 0F 1E FA"))
-def endbr64(s: State) -> None:
-    """CET is not advertised: a NOP."""

@@ -29,39 +29,10 @@ def rdtscp(s: State) -> None:
     s.set_gpr(RCX, s.call("read_tsc_aux", w=32))
 
 
-@insn("FENCE", Form("NP 0F AE E8+i"), Form("NP 0F AE F0+i"), Form("NP 0F AE F8+i"), feature="SSE2")
-def fence(s: State) -> None:
-    """LFENCE, MFENCE, SFENCE."""
-    s.call("memory_fence")
-
-
-@insn(
-    "PREFETCH",
-    Form("0F 18 /0", "mem"),
-    Form("0F 18 /1", "mem"),
-    Form("0F 18 /2", "mem"),
-    Form("0F 18 /3", "mem"),
-    Form("0F 0D /r", "mem"),
-)
-def prefetch(s: State, address: Bits) -> None:
-    """A hint that never faults."""
-
-
-_HINTS = "18 19 1A 1B 1C 1D 1E 1F".split()
-
-
-@insn("NOP", *(Form(f"0F {byte} /r", operand) for byte in _HINTS for operand in ("mem", "Rv")))
-def hint_nop(s: State, operand: Bits) -> None:
-    """Reserved for hints, with any prefix; never accessed.
-
-    Among them are MPX, CLDEMOTE and RDSSP: libgcc asks for a shadow stack by an RDSSP that may do
-    nothing.
-    """
-
-
-@insn("CLFLUSH", Form("NP 0F AE /7", "m8"), feature="CLFSH")
-def clflush(s: State, byte: Bits) -> None:
-    """Faults as a load would; caches are coherent otherwise."""
+@insn("RDPID", Form("F3 0F C7 /7", "R64:w", modes=(64,)), feature="RDPID")
+def rdpid(s: State, dst: Bits) -> Bits:
+    """What RDTSCP puts into ECX."""
+    return s.call("read_tsc_aux", w=32).zext(64)
 
 
 @insn("MOV", Form("8C /r", "m16:w sreg"), Form("8C /r", "Rv:w sreg"))
