@@ -35,6 +35,13 @@ def rdpid(s: State, dst: Bits) -> Bits:
     return s.call("read_tsc_aux", w=32).zext(64)
 
 
+@insn("LFENCE", Form("NP 0F AE E8+i"), feature="SSE2")
+@insn("MFENCE", Form("NP 0F AE F0+i"), feature="SSE2")
+@insn("SFENCE", Form("NP 0F AE F8+i"), feature="SSE")
+def fence(s: State) -> None:
+    s.call("memory_fence")
+
+
 @insn("MOV", Form("8C /r", "m16:w sreg"), Form("8C /r", "Rv:w sreg"))
 def mov_from_sreg(s: State, dst: Bits, selector: Bits) -> Bits:
     """Memory gets 16 bits whatever the operand size; a register is zero-extended."""
