@@ -87,14 +87,25 @@ def test_a_first_call_comes_before_the_operands() -> None:
 def test_shards_hold_every_handler_once() -> None:
     handlers, _ = built(add_insn())
     shards = [emit_handlers.source(handlers, part, 3) for part in range(3)]
-    for name, text in zip(handlers.names[1:], handlers.bodies[1:], strict=True):
-        assert sum(f"\nHANDLER({name}) {{\n{text}\n}}\n" in shard for shard in shards) == 1
+    for signature, text in zip(handlers.signatures(), handlers.bodies[1:], strict=True):
+        assert sum(f"\n{signature} {{\n{text}\n}}\n" in shard for shard in shards) == 1
     table = emit_handlers.table(handlers)
     assert table.endswith(
         "Handler *const H(handlers)[] = {\n  undefined_handler,\n"
-        + "".join(f"  H({name}),\n" for name in handlers.names[1:])
+        + "".join(
+            f"  {'H' if memory else 'COMMON'}({name}),\n"
+            for name, memory in list(zip(handlers.names, handlers.memory, strict=True))[1:]
+        )
         + "};\n"
     )
+
+
+def test_what_accesses_no_memory_is_compiled_once() -> None:
+    handlers, _ = built(add_insn())
+    by_mode = dict(zip(handlers.names, handlers.memory, strict=True))
+    assert not by_mode["toy_32r_3"] and by_mode["toy_32m_4"] and by_mode["toy_32lock_8"]
+    both, once = emit_handlers.source(handlers, 0, 1).split("#if !BLINK_PAGED")
+    assert "HANDLER(toy_32m_4)" in both and "COMMON_HANDLER(toy_32r_3)" in once
 
 
 # --- Fusion ------------------------------------------------------------------------------------
@@ -179,7 +190,7 @@ def rows(*registry: Insn) -> list[str]:
 def test_a_row() -> None:
     assert rows(toy(lambda s, a, b: b, Form("66 0F 6F /r", "xmm:w xm128")))[0] == (
         "  {1, 255, 255, 0, 0, MOD_ANY, 7, 0, FIELD_INDEX, FIELD_INDEX, FIELD_NONE, 255,"
-        " 0, FORM_COPY, {{1, 2}, {1, 2}, {1, 2}}, {0, 0, 0}}, /* TOY: 66 0F 6F /r */"
+        " 0, FORM_COPY, {{1, 2}, {1, 2}, {1, 2}}, {0, 0, 0}, 0}, /* TOY: 66 0F 6F /r */"
     )
 
 

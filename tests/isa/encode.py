@@ -194,7 +194,7 @@ def _choose_sib(d: _Draft, width: int, segment: int, base: bool) -> None:
 def _immediate_length(d: _Draft, kind: str) -> int:
     """Encoded bytes of an immediate operand."""
     words = d.form.encoding.split()
-    if kind in ("imm8", "simm8", "rel8"):
+    if kind in ("imm8", "simm8", "rel8", "ix", "iy"):
         return 1
     if kind == "imm16":
         return 2
@@ -210,7 +210,7 @@ def _immediate_length(d: _Draft, kind: str) -> int:
 def _choose_immediates(d: _Draft) -> None:
     for operand in d.form.operands:
         where = operand.kind.where
-        if where in ("imm", "rel"):
+        if where in ("imm", "rel", "is4"):
             n = _immediate_length(d, operand.kind.name)
             d.imm += (
                 d.rng.randbytes(n)

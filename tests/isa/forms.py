@@ -122,6 +122,8 @@ def _group(form: Form) -> int:
 def _fixups(form: Form) -> tuple[str, ...]:
     e = form.enc
     names = []
+    if e.enc == "vex" and (e.map, e.opcode) in ((1, 0xF7), (3, 0x60), (3, 0x61)):
+        names.append(_BY_OPCODE[e.map, e.opcode])
     if e.enc == "legacy":
         if (e.map, e.opcode) in _BY_OPCODE and not (e.opcode == 0xF7 and e.pp == 0xFF):
             names.append(_BY_OPCODE[e.map, e.opcode])
@@ -167,7 +169,7 @@ def _skip(form: Form) -> str:
 
 def _pool(name: str) -> str:
     """The pool that suits a mnemonic's element type."""
-    stem = name.upper().removesuffix("MOV")
+    stem = name.upper().removeprefix("V").removesuffix("MOV")
     if stem.startswith(("PCMPES", "PCMPIS")):
         return "text"
     if stem.startswith(("P", "MOVDQ", "LDDQU")):
@@ -191,16 +193,18 @@ def plan_of(form: Form) -> Plan:
     banks = {o.kind.bank for o in form.operands}
     x87 = "mm" in banks or (e.map == 0 and (0xD8 <= e.opcode <= 0xDF or e.opcode == 0x9B))
     x87 = x87 or ((e.map, e.opcode) in ((1, 0x77), (1, 0xAE)) and e.pp != 2)
-    sse = "xmm" in banks or (e.map, e.opcode) in ((1, 0xAE), (1, 0xF7))
+    sse = form.vector or "xmm" in banks or (e.map, e.opcode) in ((1, 0xAE), (1, 0xF7))
     pool = _pool(name)
     rm = form.rm
-    align = 16 if (rm and rm.kind.aligned) or (e.map, e.opcode) in ((1, 0xAE), (1, 0xC7)) else 1
+    align = 16 if (e.map, e.opcode) in ((1, 0xAE), (1, 0xC7)) else 1
+    if rm and rm.kind.aligned:
+        align = rm.width(32) // 8
     undefined = sum(1 << FLAG_BITS[f.lower()] for f in form.insn.undefined)
     label = f"{name} {form.encoding}"
     return Plan(
         form, _sizes(form), label, _fixups(form), sse, x87, pool, _memory_pool(form, pool, x87),
         align, _IGNORED.get((e.map, e.opcode, _group(form)), ()), undefined,
-        _slack(form), name in _ESTIMATES, _LIMITS.get(name, 0),
+        _slack(form), name.removeprefix("V") in _ESTIMATES, _LIMITS.get(name, 0),
         _skip(form),
     )  # fmt: skip
 

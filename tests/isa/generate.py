@@ -24,6 +24,7 @@ from .cpustate import (
     make_fx,
 )
 from .encode import Address, Code, encode, solve
+from .features import host_has
 from .forms import Plan
 from .values import Pools
 
@@ -429,10 +430,18 @@ class Generator:
         if not _defined(d):
             return self.case(code, plan)
         return Case(
-            code.data, b"".join(d.gpr), code.rip, d.flags, d.fx or self.fx(plan), d.ymmh,
+            code.data, b"".join(d.gpr), code.rip, d.flags, d.fx or self.fx(plan),
+            d.ymmh if any(d.ymmh) else self.ymmh(plan),
             d.fs_base, d.gs_base, tuple(d.memory), plan.undefined, plan.label,
             _ignored(d), plan.slack, plan.estimate,
         )  # fmt: skip
+
+    def ymmh(self, plan: Plan) -> bytes:
+        """Upper halves of the vector registers, as far as the host can have them."""
+        if not plan.sse or not host_has("AVX") or self.rng.randrange(8) == 0:
+            return bytes(256)
+        pool = plan.pool if self.rng.randrange(5) else "int"
+        return b"".join(self.rng.choices(self.pools.vector[pool], k=16))
 
     def fx(self, plan: Plan) -> bytes:
         """An FXSAVE image that suits the form."""

@@ -18,7 +18,10 @@ NO_INSTRUCTION = {
     "PREFETCHW": "its opcode is a hint like the other prefetches",
 }
 # Features with an instruction that are not reported
-HIDDEN: dict[str, str] = {}
+HIDDEN: dict[str, str] = {
+    "AVX": "not yet complete",
+    "AVX2": "not yet complete",
+}
 # What glibc and gcc may take for granted on x86-64
 BASELINE = "FPU TSC CX8 CMOV MMX FXSR SSE SSE2 SYSCALL LM NX".split()
 

@@ -33,7 +33,7 @@ _VECTOR = {
 
 def ctype(w: int) -> str:
     """The C type that holds `w` bits: a flag is a byte."""
-    return "V128" if w == 128 else f"u{max(w, 8)}"
+    return f"V{w}" if w >= 128 else f"u{max(w, 8)}"
 
 
 def literal(value: int, w: int) -> str:
@@ -55,6 +55,7 @@ class Printer:
         self.keep: list[Bits] = []  # ids stay unique only while nodes live
         self.count = 0
         self.same: dict[tuple[object, ...], str] = {}
+        self.pairs: dict[int, tuple[Bits, Bits]] = {}
 
     def line(self, text: str) -> None:
         self.lines.append(text)
@@ -83,12 +84,24 @@ class Printer:
             return literal(int(node), node.w)
         if node.op == "vmap":
             return self._vmap(node)
+        if id(node) in self.pairs:
+            self._pair(*self.pairs[id(node)])
+            return self.names[id(node)]
         args = [self.value(a) for a in node.args]
         key = (node.op, node.w, tuple(args), node.aux if isinstance(node.aux, str | int) else None)
         if key in self.same:
             return self.alias(node, self.same[key])
         self.same[key] = self.bind(node, self._expression(node, args))
         return self.same[key]
+
+    def _pair(self, low: Bits, high: Bits) -> None:
+        """Two halves of a 256-bit operation, whose exceptions are raised together."""
+        vectors = [self.value(v) for n in (low, high) for v in n.args if v.w == 128]
+        shared = [self.value(v) for v in low.args if v.w != 128]
+        name = self.fresh()
+        self.line(f"const V256 {name} = y_{str(low.aux)[2:]}({', '.join(vectors + shared)});")
+        self.alias(low, f"{name}.x[0]")
+        self.alias(high, f"{name}.x[1]")
 
     def _expression(self, n: Bits, a: list[str]) -> str:
         w, op = n.w, n.op
@@ -117,7 +130,7 @@ class Printer:
             return f"(u{w})~{a[0]}"
         if op == "ite":
             return f"{a[0]} ? {a[1]} : {a[2]}"
-        if op == "zext":
+        if op == "zext" and w <= 128:
             return f"V_LOW({a[0]})" if w == 128 else f"{a[0]}"
         if op == "trunc":
             return f"(u8)({a[0]} & 1)" if w == 1 else f"(u{w}){a[0]}"
@@ -128,7 +141,7 @@ class Printer:
             index = str(int(n.args[1]) & mask) if n.args[1].is_const else f"{a[1]} & {mask}"
             return f"{a[0]}.{LANE[w]}[{index}]"
         if op == "lanes":
-            return f"(V128){{.{LANE[n.args[0].w]} = {{{', '.join(a)}}}}}"
+            return f"(V{w}){{.{LANE[n.args[0].w]} = {{{', '.join(a)}}}}}"
         if op == "fp":
             return f"{n.aux}({', '.join(a)})"
         raise NotImplementedError(f"C for {n!r}")
@@ -192,6 +205,9 @@ class HandlerPrinter(Printer):
         self.trace = trace
         self.rec = rec
         self.cas: tuple[int, str] | None = None
+        self.memory = any(e.op != "fault" for e in trace.effects)  # the two memory modes differ
+        for pair in zip(*trace.halves, strict=True):
+            self.pairs |= {id(node): pair for node in pair}
 
     def body(self) -> list[str]:
         t = self.trace
@@ -256,6 +272,9 @@ class HandlerPrinter(Printer):
 
     def _store(self, e: Effect, args: list[str], guard: str) -> None:
         self.line(f"{guard}STORE{e.args[1].w}(c, {args[0]}, {args[1]});")
+
+    def _store256(self, e: Effect, args: list[str], guard: str) -> None:
+        self.line(f"{guard}STORE256(c, {', '.join(args)});")
 
     def _fault(self, e: Effect, args: list[str], guard: str) -> None:
         condition = f"{guard[4:-2]} && {args[0]}" if guard else args[0]

@@ -93,6 +93,8 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_ST")
     if any(o.kind.where == "opcode" for o in form.operands):
         flags.append("FORM_OREG")
+    if form.vector:
+        flags.append("FORM_VECTOR")
     return " | ".join(flags) or "0"
 
 
@@ -136,7 +138,8 @@ def row(f: FormHandlers) -> str:
     names, feature = features(), form.insn.feature
     number = names.index(feature) if feature in names else 0
     head = ", ".join(map(str, [*fields, cc, number, _flags(f)]))
-    return f"  {{{head}, {{{plain}}}, {{{locked}}}}}, /* {form.insn.name}: {form.encoding} */\n"
+    handlers = f"{{{plain}}}, {{{locked}}}, {f.load}"
+    return f"  {{{head}, {handlers}}}, /* {form.insn.name}: {form.encoding} */\n"
 
 
 def _rows(name: str, members: Iterable[int], count: int) -> str:

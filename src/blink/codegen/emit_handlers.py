@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from blink.codegen.cprint import HandlerPrinter
 from blink.codegen.fusion import Fusion
-from blink.codegen.trace import Trace, trace
+from blink.codegen.trace import Trace, trace, trace_load
 from blink.isa.binding import Variant
 from blink.isa.matching import operand_size
 from blink.isa.spec import Form, Insn
@@ -21,30 +21,44 @@ QUIET = "".join(
 
 @dataclass
 class Handlers:
-    """All handler bodies.  `ids`: a body's text -> its number; equal bodies share one handler."""
+    """All handler bodies.  `ids`: a body's text -> its number; equal bodies share one handler.
+
+    `memory`: whether it accesses memory, so that the two memory modes need one each.
+    """
 
     names: list[str] = field(default_factory=lambda: ["undefined"])
     bodies: list[str] = field(default_factory=lambda: [""])
+    memory: list[bool] = field(default_factory=lambda: [False])
     ids: dict[str, int] = field(default_factory=dict)
     fusion: Fusion = field(default_factory=Fusion)
 
-    def add(self, name: str, lines: list[str]) -> int:
+    def add(self, name: str, lines: list[str], memory: bool) -> int:
         text = "\n".join(f"  {line}" for line in lines)
         if text not in self.ids:
             self.ids[text] = len(self.names)
             self.names.append(f"{name}_{len(self.names)}")
             self.bodies.append(text)
+            self.memory.append(memory)
         return self.ids[text]
+
+    def signatures(self) -> list[str]:
+        """How each handler is declared, but for the first, which is written by hand."""
+        macros = ("COMMON_HANDLER", "HANDLER")
+        return [f"{macros[m]}({n})" for n, m in zip(self.names, self.memory, strict=True)][1:]
 
 
 @dataclass
 class FormHandlers:
-    """Handler numbers of a form, by operand size (16, 32, 64 bits), then register or memory."""
+    """Handler numbers of a form, by operand size (16, 32, 64 bits), then register or memory.
+
+    `load`: the handler that first loads the memory operand (Form.loads_first), or 0.
+    """
 
     form: Form
     plain: list[list[int]]
     locked: list[int]
     trace: Trace
+    load: int = 0
 
 
 def _name(form: Form, v: Variant) -> str:
@@ -55,15 +69,27 @@ def _name(form: Form, v: Variant) -> str:
 
 def _one(handlers: Handlers, form: Form, v: Variant) -> tuple[int, Trace]:
     t = trace(form, v)
-    number = handlers.add(_name(form, v), HandlerPrinter(t).body())
+    printer = HandlerPrinter(t)
+    number = handlers.add(_name(form, v), printer.body(), printer.memory)
     handlers.fusion.note(handlers.add, number, _name(form, v), form, v)
     return number, t
+
+
+def _load(handlers: Handlers, form: Form) -> int:
+    """The handler of the record that comes before the instruction's own."""
+    assert form.rm is not None
+    t = trace_load(form)
+    kind = form.rm.kind
+    name = f"load{kind.width}{'a' if kind.aligned else ''}"
+    return handlers.add(name, HandlerPrinter(t).body(), True)
 
 
 def build_form(handlers: Handlers, form: Form) -> FormHandlers:
     """Generate all variants of one form."""
     rm = form.rm
     kinds = [m for m in (False, True) if (rm.kind.mem if m else rm.kind.reg)] if rm else [False]
+    if form.loads_first:
+        kinds = [False]
     made: dict[tuple[int, bool], tuple[int, Trace]] = {}
     for size in form.sizes:
         for mem in kinds:
@@ -77,7 +103,11 @@ def build_form(handlers: Handlers, form: Form) -> FormHandlers:
     both = (False, True) if rm else (False, False)
     plain = [[made.get((size, mem), (0,))[0] for mem in both] for size in by_size]
     any_trace = next(iter(made.values()))[1]
-    return FormHandlers(form, plain, [locked.get(size, 0) for size in by_size], any_trace)
+    found = FormHandlers(form, plain, [locked.get(size, 0) for size in by_size], any_trace)
+    if form.loads_first:
+        found.load = _load(handlers, form)
+        found.plain = [[r, r] for r, _ in plain]
+    return found
 
 
 def build(registry: list[Insn]) -> tuple[Handlers, list[FormHandlers]]:
@@ -90,18 +120,23 @@ def build(registry: list[Insn]) -> tuple[Handlers, list[FormHandlers]]:
 
 def source(handlers: Handlers, part: int, parts: int) -> str:
     """One shard of the handlers; compiled twice, with and without BLINK_PAGED."""
-    out = [BANNER, '#include "interp.h"\n', QUIET]
-    for name, body in list(zip(handlers.names, handlers.bodies, strict=True))[1 + part :: parts]:
-        out.append(f"\nHANDLER({name}) {{\n{body}\n}}\n")
+    texts = [
+        f"\n{signature} {{\n{body}\n}}\n"
+        for signature, body in zip(handlers.signatures(), handlers.bodies[1:], strict=True)
+    ]
+    mine = list(zip(texts, handlers.memory[1:], strict=True))[part::parts]
+    out = [BANNER, '#include "interp.h"\n', QUIET, *(text for text, memory in mine if memory)]
+    out += ["\n#if !BLINK_PAGED\n", *(text for text, memory in mine if not memory), "#endif\n"]
     return "".join(out)
 
 
 def table(handlers: Handlers) -> str:
     """The numbered table of handlers of one memory mode (compiled twice)."""
-    names = handlers.names[1:]
+    names = ("COMMON", "H")
     out = [BANNER, '#include "interp.h"\n']
-    out += [f"HANDLER({n});\n" for n in names]
+    out += [f"{signature};\n" for signature in handlers.signatures()]
     out.append("Handler *const H(handlers)[] = {\n  undefined_handler,\n")
-    out += [f"  H({n}),\n" for n in names]
+    rows = list(zip(handlers.names, handlers.memory, strict=True))[1:]
+    out += [f"  {names[memory]}({name}),\n" for name, memory in rows]
     out.append("};\n")
     return "".join(out)

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Add = Callable[[str, list[str]], int]
+    Add = Callable[[str, list[str], bool], int]
 
 EQUAL, UNSIGNED, SIGN, SIGNED = (4, 5), (2, 3, 6, 7), (8, 9), (12, 13, 14, 15)
 # mnemonic -> operand sizes and conditions that are fused with a following Jcc: what compilers emit
@@ -85,9 +85,10 @@ class Fusion:
             s = TraceState(form, v)
             execute(s, form, v)
             s.branch(s.cond(cc), s.leaf("TARGET", 64))
-            lines = HandlerPrinter(s.finish(), "(r + 1)").body()
+            printer = HandlerPrinter(s.finish(), "(r + 1)")
+            lines = printer.body()
             full = f"{name}_j{CONDITIONS[cc].lower()}"
-            row[cc] = add(full, lines)
+            row[cc] = add(full, lines, printer.memory)
             if cc in TAILS.get(mnemonic, ()) and _width(form, v) != 16 and not v.mem:
                 self.tails.setdefault(row[cc], Tail(full, lines))
         return row
@@ -97,9 +98,11 @@ class Fusion:
         for number, (form, v) in self.leaders.items():
             t = trace(form, v)
             t.flags = None  # the compare overwrites them all, and nothing between may fault
-            head = HandlerPrinter(t).body()[:-1]
+            printer = HandlerPrinter(t)
+            head = ["{", *printer.body()[:-1], "}"]
+            label, memory = name(form, v), printer.memory
             self.led[number] = {
-                pair: add(f"{name(form, v)}_{tail.name}", ["{", *head, "}", *shifted(tail.lines)])
+                pair: add(f"{label}_{tail.name}", head + shifted(tail.lines), memory)
                 for pair, tail in self.tails.items()
             }
 

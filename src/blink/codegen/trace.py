@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from blink.isa.binding import Operands, Variant, execute
-from blink.isa.bits import Bits
+from blink.isa.binding import Binder, Operands, Variant, execute
+from blink.isa.bits import Bits, from_lanes
 from blink.isa.flags import FlagState, operands
 from blink.isa.spec import Form
 
-LANE = {8: "b", 16: "w", 32: "d", 64: "q"}  # members of V128
+LANE = {8: "b", 16: "w", 32: "d", 64: "q", 128: "x"}  # members of V128 and V256
+ZERO = Bits.const(0, 128)
 
 
 @dataclass
@@ -28,6 +29,8 @@ class Trace:
     """All that one handler does.  `end` is how it leaves: next, jump, branch, again or stop.
 
     `specials`: the fields of Cpu that it names, read or written.
+    `halves` holds the floating-point operations of the two halves of 256 bits: the n-th of the one
+    and the n-th of the other are one operation of the CPU.
     """
 
     effects: list[Effect] = field(default_factory=list)
@@ -37,6 +40,7 @@ class Trace:
     uses_next_ip: bool = False
     uses_string_base: bool = False
     specials: set[str] = field(default_factory=set)
+    halves: tuple[list[Bits], list[Bits]] = field(default_factory=lambda: ([], []))
 
     @property
     def may_fault(self) -> bool:
@@ -86,6 +90,8 @@ class TraceState(Operands):
         self.trace = Trace()
         self._leaves: dict[str, Bits] = {}
         self._written: dict[str, Bits] = {}
+        self._vex = form.enc.enc == "vex"
+        self._half: int | None = None
         super().__init__()
 
     def initial_flags(self) -> FlagState:
@@ -128,7 +134,13 @@ class TraceState(Operands):
         return written if written is not None else self.leaf(f"XMM({n})", 128)
 
     def _write_xmm(self, n: int, value: Bits) -> None:
-        self.commit(f"XMM({n})", value)
+        self._commit_vector(str(n), value)
+
+    def _commit_vector(self, slot: str, value: Bits) -> None:
+        """VEX instructions clear what is above 128 bits, legacy ones keep it."""
+        self.commit(f"XMM({slot})", value.lane(128, 0))
+        if value.w == 256 or self._vex:
+            self.commit(f"YMMH({slot})", value.lane(128, 1) if value.w == 256 else ZERO)
 
     def special(self, name: str, w: int) -> Bits:
         self.trace.specials.add(name)
@@ -140,12 +152,17 @@ class TraceState(Operands):
         self.commit(f"c->{name}", value)
 
     def load(self, address: Bits, w: int) -> Bits:
+        if w == 256:
+            return from_lanes([self.load(address, 128), self.load(address + 16, 128)])
         result = self._result(w)
         self._effect("load", address, result=result)
         return result
 
     def _store(self, address: Bits, value: Bits) -> None:
-        self._effect("store", address, value)
+        if value.w == 256:
+            self._effect("store256", address, *value.lanes(128))
+        else:
+            self._effect("store", address, value)
 
     def fault_if(self, condition: Bits | bool, vector: int, error: int = 0) -> None:
         c = Bits.const(int(condition), 1) if isinstance(condition, bool) else condition
@@ -159,7 +176,13 @@ class TraceState(Operands):
         return result if result is not None else Bits.const(0, 1)
 
     def fp(self, name: str, w: int, *args: Bits) -> Bits:
-        return Bits("fp", w, args, name)
+        node = Bits("fp", w, args, name)
+        if self._half is not None:
+            self.trace.halves[self._half].append(node)
+        return node
+
+    def half(self, n: int | None) -> None:
+        self._half = n
 
     # -- control flow --
 
@@ -208,10 +231,17 @@ class TraceState(Operands):
         return self.leaf("r->b", 8)
 
     def read_register(self, bank: str, where: str, w: int) -> Bits:
-        return self.leaf(_register(self.fields[where], bank, w), w)
+        slot = self.fields[where]
+        if w == 256:
+            return from_lanes([self.leaf(f"XMM({slot})", 128), self.leaf(f"YMMH({slot})", 128)])
+        return self.leaf(_register(slot, bank, w), w)
 
     def write_register(self, bank: str, where: str, w: int, value: Bits) -> None:
-        self.commit(_register(self.fields[where], bank, w), value)
+        slot = self.fields[where]
+        if bank in ("xmm", "ymm") and w >= 128:
+            self._commit_vector(slot, value)
+        else:
+            self.commit(_register(slot, bank, w), value)
 
     def read_fixed(self, n: int, w: int) -> Bits:
         return self.read_register("gpr", "opcode", w) if self.accumulator else self.gpr(n, w)
@@ -248,6 +278,7 @@ def swaps(form: Form) -> bool:
 def _fields(form: Form, mem: bool) -> dict[str, str]:
     """Which field of the record holds the register that an operand names."""
     fields = {"reg": "r->a", "rm": "r->b", "opcode": "r->b", "vvvv": "r->v"}
+    fields |= {"is4": "(u8)r->imm >> 4", "vsib": "r->b"}
     if swaps(form) and not mem:
         fields |= {"reg": "r->b", "rm": "r->a"}
     return fields
@@ -262,7 +293,7 @@ def _register(slot: str, bank: str, w: int) -> str:
     """The C lvalue of a register operand."""
     if bank == "gpr":
         return f"REG{w}({slot})"
-    if bank == "xmm":
+    if bank in ("xmm", "ymm", ""):  # "": a memory operand that was loaded into its slot
         return f"XMM({slot})" if w == 128 else f"XMM({slot}).{LANE[w]}[0]"
     if bank == "mm":
         return f"MMX({slot})" if w == 64 else f"(*(u32 *)&MMX({slot}))"
@@ -273,4 +304,18 @@ def trace(form: Form, variant: Variant) -> Trace:
     """The effects of one variant of a form."""
     s = TraceState(form, variant)
     execute(s, form, variant)
+    return s.finish()
+
+
+def trace_load(form: Form) -> Trace:
+    """Loading a form's memory operand into the slot that its register handler reads."""
+    s = TraceState(form, Variant(form.sizes[0], True))
+    assert form.rm is not None
+    value = Binder(s, form, Variant(form.sizes[0], True)).read(form.rm)
+    if value.w >= 128:
+        s.commit("XMM(VEC_OPERAND)", value.lane(128, 0))
+    else:
+        s.commit(_register("VEC_OPERAND", "xmm", value.w), value)
+    if value.w == 256:
+        s.commit("YMMH(VEC_OPERAND)", value.lane(128, 1))
     return s.finish()

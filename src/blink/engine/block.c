@@ -19,7 +19,7 @@
 enum {
   ARENA_RECS = 4 << 20, /* 128 MiB of address space, touched as it fills */
   TABLE_START = 1 << 12,
-  BLOCK_RECS = BLOCK_MAX * 3 + 8,
+  BLOCK_RECS = BLOCK_MAX * 4 + 8,
   WINDOW = 64
 };
 
@@ -118,6 +118,14 @@ const FormDef *form_find(const Insn *in) {
   return NULL;
 }
 
+/* Whether there are forms of this VEX opcode and prefix, but not with these L, W and ModRM. */
+static bool wrong_fields(const Insn *in) {
+  const FormRange *range = &form_index[in->enc][in->map][in->opcode];
+  for (u32 i = 0; i < range->count && in->enc == ENC_VEX; i++)
+    if (form_table[form_candidates[range->first + i]].pp == in->pp) return true;
+  return false;
+}
+
 static u8 field(u8 kind, u32 number, const Insn *in) {
   if (kind == FIELD_GPR8 && !in->rex && in->enc == ENC_LEGACY && number >= 4 && number < 8)
     return (number - 4) * 8 + 1;             /* AH, CH, DH, BH */
@@ -154,6 +162,13 @@ static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f)
   if (in->index >= 0) r->index = in->index * 8;
   r->scale = in->scale;
   if (segment || in->addr_size != 8) address_record(b, r, in, segment);
+}
+
+/* Loads the memory operand of a VEX instruction into VEC_OPERAND, so that its register handler does. */
+static void load_record(Builder *b, const Insn *in, const FormDef *f) {
+  Rec r = {.fn = handler(b->c, f->load), .base = GPR_ZERO * 8, .index = GPR_ZERO * 8};
+  memory_operand(b, &r, in, f);
+  *b->at++ = r;
 }
 
 /* A form that has no use for LOCK or for vvvv does not allow them. */
@@ -199,17 +214,20 @@ static bool add(Builder *b, const Insn *in) {
   const FormDef *f = form_find(in);
   u32 number = f ? pick(f, in) : 0;
   if (!number) {
-    invalid(b, f && !form_allows(f, in) ? 0 : 1, in->len);
+    invalid(b, f ? !form_allows(f, in) ? 0 : 1 : !wrong_fields(in), in->len);
     return false;
   }
   Rec r = {.fn = handler(b->c, number), .base = GPR_ZERO * 8, .index = GPR_ZERO * 8};
   const Rec *before = b->at;
-  memory_operand(b, &r, in, f);
+  bool loads = f->load && in->has_mem;
+  if (loads) load_record(b, in, f);
+  else memory_operand(b, &r, in, f);
   bool adjacent = b->at == before; /* no address record came between */
   r.imm = f->flags & FORM_NEXT_IP ? b->rip + in->len : (u64)in->imm;
   if (f->a) r.a = field(f->a, in->reg, in);
   if (f->b) r.b = field(f->b, f->flags & FORM_OREG ? in->oreg : in->rm, in);
   if (f->v) r.v = field(f->v, in->vvvv, in);
+  if (loads) r.b = VEC_OPERAND;
   if (f->flags & FORM_SWAP && !in->has_mem) {
     u8 a = r.a;
     r.a = r.b;

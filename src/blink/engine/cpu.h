@@ -20,6 +20,9 @@ enum { ES, CS, SS, DS, FS, GS };
  * by a record of their own into GPR_EA. */
 enum { GPR_ZERO = 16, GPR_EA = 17, GPR_SLOTS = 18 };
 
+/* Behind the vector registers, a memory operand that a record of its own has loaded. */
+enum { VEC_OPERAND = 32, VEC_SLOTS = 33 };
+
 /* Status flags are lazy.  CC_SUB*: flags of cc_a - cc_b, both sign-extended (also logic operations,
  * as result - 0).  CC_ADD*: flags of cc_a + cc_b.  CC_RES*: ZF, SF, PF of cc_a; CF, OF and AF are in
  * cc_b at their EFLAGS positions.  CC_FLAGS: all are in eflags.  The two low bits are log2(bytes). */
@@ -109,6 +112,7 @@ typedef struct {
   u32 exit_reason;
   u32 active; /* translated code is running, or about to */
   u32 closed; /* the poll page may be read-only */
+  u32 wide;   /* VEX instructions were translated: upper halves are in host registers, too */
 } JitState;
 
 /* A page that is read-only while an interrupt waits, so that translated code stops at its next store
@@ -149,7 +153,7 @@ struct Cpu {
   u64 stop_error, stop_addr;
   u32 stop_signo, stop_code; /* host siginfo of a memory fault */
   u64 counters[16];          /* statistics for -Z */
-  _Alignas(64) V512 vec[32];
+  _Alignas(64) V512 vec[VEC_SLOTS];
   TlbEntry tlb[TLB_SIZE]; /* paged mode only */
   u64 tlb_epoch;          /* memory.c: mem->tlb_epoch when the TLB was last emptied */
   Cpu *next_attached;     /* memory.c: list of the Cpus of one Memory */

@@ -18,11 +18,12 @@ enum {
   FORM_OREG = 256,    /* b is the register in the opcode */
   FORM_STACK = 32768, /* an implied operand is in the stack segment */
   FORM_SYSCALL = 16384,
-  FORM_COPY = 8192,   /* the translator copies it */
-  FORM_SWAP = 4096,   /* register form: a and b change places */
-  FORM_POP = 2048,    /* an RSP-based address counts from where RSP goes */
-  FORM_UPDATE = 1024, /* reads and writes its ModRM operand */
-  FORM_NO_REX_B = 512 /* matches only without REX.B */
+  FORM_COPY = 8192,    /* the translator copies it */
+  FORM_SWAP = 4096,    /* register form: a and b change places */
+  FORM_POP = 2048,     /* an RSP-based address counts from where RSP goes */
+  FORM_UPDATE = 1024,  /* reads and writes its ModRM operand */
+  FORM_NO_REX_B = 512, /* matches only without REX.B */
+  FORM_VECTOR = 65536  /* VEX on vector registers: needs XCR0's SSE and AVX bits */
 };
 
 typedef struct {
@@ -30,9 +31,10 @@ typedef struct {
   u8 a, b, v;
   u8 cc;      /* Jcc: the condition; else 255 */
   u8 feature; /* index into cpu_features */
-  u16 flags;
+  u32 flags;
   u16 plain[3][2]; /* by operand size 16, 32, 64 and register or memory */
   u16 locked[3];
+  u16 load; /* handler that loads the memory operand into VEC_OPERAND first; 0: none */
 } FormDef;
 
 typedef struct {
@@ -62,6 +64,7 @@ bool form_allows(const FormDef *f, const struct Insn *in);
 
 extern const CpuFeature cpu_features[];
 bool host_has(u32 feature); /* host_cpu.c */
+bool host_has_ymm(void);    /* AVX, and the system keeps its state */
 
 extern const char *const form_names[];
 extern const u32 form_count;

@@ -30,6 +30,9 @@
  *   V128 v_cvt_f32_f64(a)                      cvtps2pd      from the two low lanes
  *   V128 v_cvt_f64_f32(a)                      cvtpd2ps      two low lanes, rest 0
  *
+ *   V256 y_NAME(a.., ah..)                     vaddps ymm .. v_NAME of two halves (a.., then ah..), as
+ *                                                            one operation
+ *
  *   void mxcsr_enter(u32 guest)  begin to run the guest; all of the above is valid from here on
  *   u32 mxcsr_leave(void)        the guest's MXCSR; from here on the host's own C code may run
  *   u32 mxcsr_read(void)         stmxcsr, in between
@@ -65,6 +68,7 @@ enum { FP_CF = 1 << 0, FP_PF = 1 << 2, FP_ZF = 1 << 6 };
 
 #if defined(__x86_64__) && !defined(BLINK_PORTABLE_FP)
 #include "fp_sse.h"
+#include "fp_avx.h"
 #else
 #include "fp_soft.h"
 #endif

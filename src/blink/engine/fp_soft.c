@@ -173,7 +173,7 @@ static inline u32 lane_cvt_f64_f32(SoftEnv *env, u64 a) {
   }
 
 /* From `count` lanes seen as member `from` to lanes seen as `to`; the rest is 0. */
-#define PACKED(to, from, count, arity, name)                                     \
+#define NARROW(to, from, count, arity, name)                                     \
   V128 v_##name PARAMS##arity(V128) {                                            \
     SoftEnv env = begin();                                                       \
     V128 r = {0};                                                                \
@@ -181,6 +181,30 @@ static inline u32 lane_cvt_f64_f32(SoftEnv *env, u64 a) {
     end(&env);                                                                   \
     return r;                                                                    \
   }
+
+/* The same of two halves; `end` sees what all lanes raised. */
+#define PAIR1() (V128 a, V128 ah)
+#define PAIR2() (V128 a, V128 b, V128 ah, V128 bh)
+#define PAIR3() (V128 a, V128 b, V128 ah, V128 bh, u32 pred)
+#define HIGH1(x) (&env, ah x)
+#define HIGH2(x) (&env, ah x, bh x)
+#define HIGH3(x) (&env, ah x, bh x, pred)
+
+#define WIDE(to, from, count, arity, name)              \
+  V256 y_##name PAIR##arity() {                         \
+    SoftEnv env = begin();                              \
+    V256 r = {0};                                       \
+    for (u32 i = 0; i < count; i++) {                   \
+      r.x[0].to[i] = lane_##name ARGS##arity(.from[i]); \
+      r.x[1].to[i] = lane_##name HIGH##arity(.from[i]); \
+    }                                                   \
+    end(&env);                                          \
+    return r;                                           \
+  }
+
+#define PACKED(to, from, count, arity, name) \
+  NARROW(to, from, count, arity, name)       \
+  WIDE(to, from, count, arity, name)
 
 #define BOTH(N, lanes, count, arity, name) \
   SCALAR(u##N, u##N, arity, f##N##_##name) \

@@ -13,31 +13,39 @@ static inline u32 mxcsr_read(void) { return fp_mxcsr; }
 static inline void mxcsr_enter(u32 guest) { fp_mxcsr = guest; }
 static inline u32 mxcsr_leave(void) { return fp_mxcsr; }
 
-#define FP_DECLARE(N)                        \
-  u##N f##N##_add(u##N a, u##N b);           \
-  u##N f##N##_sub(u##N a, u##N b);           \
-  u##N f##N##_mul(u##N a, u##N b);           \
-  u##N f##N##_div(u##N a, u##N b);           \
-  u##N f##N##_min(u##N a, u##N b);           \
-  u##N f##N##_max(u##N a, u##N b);           \
-  u##N f##N##_sqrt(u##N a);                  \
-  u##N f##N##_cmp(u##N a, u##N b, u32 pred); \
-  u32 f##N##_comi(u##N a, u##N b);           \
-  u32 f##N##_ucomi(u##N a, u##N b);          \
-  u##N cvt_s32_f##N(u32 a);                  \
-  u##N cvt_s64_f##N(u64 a);                  \
-  u32 cvt_f##N##_s32(u##N a);                \
-  u64 cvt_f##N##_s64(u##N a);                \
-  u32 cvtt_f##N##_s32(u##N a);               \
-  u64 cvtt_f##N##_s64(u##N a);               \
-  V128 v_f##N##_add(V128 a, V128 b);         \
-  V128 v_f##N##_sub(V128 a, V128 b);         \
-  V128 v_f##N##_mul(V128 a, V128 b);         \
-  V128 v_f##N##_div(V128 a, V128 b);         \
-  V128 v_f##N##_min(V128 a, V128 b);         \
-  V128 v_f##N##_max(V128 a, V128 b);         \
-  V128 v_f##N##_sqrt(V128 a);                \
-  V128 v_f##N##_cmp(V128 a, V128 b, u32 pred);
+#define FP_DECLARE(N)                                  \
+  u##N f##N##_add(u##N a, u##N b);                     \
+  u##N f##N##_sub(u##N a, u##N b);                     \
+  u##N f##N##_mul(u##N a, u##N b);                     \
+  u##N f##N##_div(u##N a, u##N b);                     \
+  u##N f##N##_min(u##N a, u##N b);                     \
+  u##N f##N##_max(u##N a, u##N b);                     \
+  u##N f##N##_sqrt(u##N a);                            \
+  u##N f##N##_cmp(u##N a, u##N b, u32 pred);           \
+  u32 f##N##_comi(u##N a, u##N b);                     \
+  u32 f##N##_ucomi(u##N a, u##N b);                    \
+  u##N cvt_s32_f##N(u32 a);                            \
+  u##N cvt_s64_f##N(u64 a);                            \
+  u32 cvt_f##N##_s32(u##N a);                          \
+  u64 cvt_f##N##_s64(u##N a);                          \
+  u32 cvtt_f##N##_s32(u##N a);                         \
+  u64 cvtt_f##N##_s64(u##N a);                         \
+  V128 v_f##N##_add(V128 a, V128 b);                   \
+  V128 v_f##N##_sub(V128 a, V128 b);                   \
+  V128 v_f##N##_mul(V128 a, V128 b);                   \
+  V128 v_f##N##_div(V128 a, V128 b);                   \
+  V128 v_f##N##_min(V128 a, V128 b);                   \
+  V128 v_f##N##_max(V128 a, V128 b);                   \
+  V128 v_f##N##_sqrt(V128 a);                          \
+  V128 v_f##N##_cmp(V128 a, V128 b, u32 pred);         \
+  V256 y_f##N##_add(V128 a, V128 b, V128 ah, V128 bh); \
+  V256 y_f##N##_sub(V128 a, V128 b, V128 ah, V128 bh); \
+  V256 y_f##N##_mul(V128 a, V128 b, V128 ah, V128 bh); \
+  V256 y_f##N##_div(V128 a, V128 b, V128 ah, V128 bh); \
+  V256 y_f##N##_min(V128 a, V128 b, V128 ah, V128 bh); \
+  V256 y_f##N##_max(V128 a, V128 b, V128 ah, V128 bh); \
+  V256 y_f##N##_sqrt(V128 a, V128 ah);                 \
+  V256 y_f##N##_cmp(V128 a, V128 b, V128 ah, V128 bh, u32 pred);
 
 FP_DECLARE(32)
 FP_DECLARE(64)
@@ -57,5 +65,15 @@ V128 v_cvt_f64_s32(V128 a);
 V128 v_cvtt_f64_s32(V128 a);
 V128 v_cvt_f32_f64(V128 a);
 V128 v_cvt_f64_f32(V128 a);
+V256 y_f32_rcp(V128 a, V128 ah);
+V256 y_f32_rsqrt(V128 a, V128 ah);
+V256 y_cvt_s32_f32(V128 a, V128 ah);
+V256 y_cvt_f32_s32(V128 a, V128 ah);
+V256 y_cvtt_f32_s32(V128 a, V128 ah);
+V256 y_cvt_s32_f64(V128 a, V128 ah);
+V256 y_cvt_f64_s32(V128 a, V128 ah);
+V256 y_cvtt_f64_s32(V128 a, V128 ah);
+V256 y_cvt_f32_f64(V128 a, V128 ah);
+V256 y_cvt_f64_f32(V128 a, V128 ah);
 
 #endif

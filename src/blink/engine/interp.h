@@ -24,6 +24,10 @@
 
 #define HANDLER(name) const Rec *H(name)(Cpu * c, const Rec *r)
 
+/* Handlers that access no memory are the same in both modes. */
+#define COMMON(name) h_##name##_both
+#define COMMON_HANDLER(name) const Rec *COMMON(name)(Cpu * c, const Rec *r)
+
 #if BLINK_TRAMPOLINE
 #define GO(rec) return (void)c, (rec)
 #else
@@ -44,6 +48,7 @@
 #define REG16(o) (*(raw_u16 *)((char *)c->gpr + (o)))
 #define REG8(o) (*((u8 *)c->gpr + (o)))
 #define XMM(n) (c->vec[n].x[0])
+#define YMMH(n) (c->vec[n].x[1])
 #define MMX(n) (*(raw_u64 *)c->x87.st[n])
 
 #define MMX_TOP(n) (*(raw_u16 *)(c->x87.st[n] + 8))
@@ -78,6 +83,13 @@
     if (likely(e_->rip == to_ && c->icount <= c->limit)) GO(e_->rec); \
     GO(resolve(c, to_));                                              \
   } while (0)
+
+/* A store across pages is checked first, for no half of it may happen alone. */
+static ALWAYS_INLINE void STORE256(Cpu *c, u64 addr, V128 low, V128 high) {
+  if (unlikely((addr & 4095) > 4096 - 32)) check_store(c, addr, 32);
+  STORE128(c, addr, low);
+  STORE128(c, addr + 16, high);
+}
 
 #define STOP(c, r, reason, vector) return leave_stop(c, r, reason, vector)
 #define FAULT(c, vector, error) fault_here(c, vector, error)

@@ -22,18 +22,17 @@ u32 jit_arena_of(u64 rip) {
 
 /* --- entry and exit, written once into each arena --- */
 
-static void move_all(Code *k, bool load) {
-  for (u8 n = 0; n < 16; n++) { /* movups */
-    if (n >= 8) put8(k, 0x44);
-    if (!load && n < 8) put8(k, 0x65);
-    if (load) {
-      put8(k, 0x0f), put8(k, 0x10), put8(k, modrm(2, n, RDI));
-      put32(k, CPU_FIELD(vec) + n * (u32)sizeof(V512));
-    } else {
-      if (n >= 8) k->at[-1] = 0x65, put8(k, 0x44);
-      put8(k, 0x0f), put8(k, 0x11);
-      put_gs(k, n, CPU_FIELD(vec) + n * (u32)sizeof(V512));
-    }
+static void vzeroupper(Code *k) { put8(k, 0xc5), put8(k, 0xf8), put8(k, 0x77); }
+
+/* movups, or vmovups of 256 bits, between all vector registers and the Cpu at GS. */
+static void move_all(Code *k, bool load, bool wide) {
+  for (u8 n = 0; n < 16; n++) {
+    put8(k, 0x65);
+    if (wide) put8(k, 0xc5), put8(k, n >= 8 ? 0x7c : 0xfc);
+    else if (n >= 8) put8(k, 0x44);
+    if (!wide) put8(k, 0x0f);
+    put8(k, load ? 0x10 : 0x11);
+    put_gs(k, n, CPU_FIELD(vec) + n * (u32)sizeof(V512));
   }
 }
 
@@ -50,17 +49,24 @@ static void pop_reg(Code *k, u8 reg) {
 }
 
 /* enter(rdi = Cpu, rsi = code) */
-static void write_enter(Code *k) {
+static void write_enter(Code *k, JitEntry how) {
   for (u32 i = 0; i < sizeof callee_saved; i++) push_reg(k, callee_saved[i]);
   put8(k, 0x50); /* push rax: keeps the stack aligned */
   store_gs(k, CPU_FIELD(js.host_rsp), RSP);
   store_gs(k, CPU_FIELD(js.entry), RSI);
-  move_all(k, true);
+  if (how == ENTER_CLEAR) vzeroupper(k);
+  move_all(k, true, how == ENTER_WIDE);
   put8(k, 0x65), put8(k, 0xff); /* push gs:[flags]; popf */
   put_gs(k, 6, CPU_FIELD(js.flags));
   put8(k, 0x9d);
   for (u8 n = 0; n < 16; n++) load_gs(k, n, CPU_FIELD(gpr) + n * 8u);
   jump_gs(k, CPU_FIELD(js.entry));
+}
+
+static void write_return(Code *k) {
+  put8(k, 0x58);
+  for (u32 i = sizeof callee_saved; i-- > 0;) pop_reg(k, callee_saved[i]);
+  put8(k, 0xc3);
 }
 
 static void write_leave(Code *k) {
@@ -70,10 +76,17 @@ static void write_leave(Code *k) {
   put8(k, 0x65), put8(k, 0x8f);
   put_gs(k, 0, CPU_FIELD(js.flags));
   put8(k, 0xfc);
-  move_all(k, false);
-  put8(k, 0x58);
-  for (u32 i = sizeof callee_saved; i-- > 0;) pop_reg(k, callee_saved[i]);
-  put8(k, 0xc3);
+  put8(k, 0x65), put8(k, 0x83); /* cmp dword gs:[wide], 0; jne wide */
+  put_gs(k, 7, CPU_FIELD(js.wide));
+  put8(k, 0), put8(k, 0x0f), put8(k, 0x85);
+  put32(k, 0);
+  u8 *wide = k->at - 4;
+  move_all(k, false, false);
+  write_return(k);
+  patch32(wide, k->at);
+  move_all(k, false, true);
+  vzeroupper(k);
+  write_return(k);
 }
 
 static void write_miss(Code *k, const u8 *leave) {
@@ -117,8 +130,10 @@ static bool open_arena(JitArena *a, Places p, u64 size) {
 
 static void start_arena(JitArena *a) {
   Code k = {a->base};
-  a->enter = k.at;
-  write_enter(&k);
+  for (u32 how = ENTER_NARROW; how <= ENTER_WIDE; how++) {
+    a->enter[how] = k.at;
+    write_enter(&k, how);
+  }
   a->leave = k.at;
   write_leave(&k);
   a->miss = k.at;
@@ -191,6 +206,7 @@ void jit_flush(Cpu *c) {
   for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i]);
   jit_table_reset(j);
   j->flushes++;
+  c->js.wide = 0;
   forget_targets(c);
   c->counters[COUNT_FLUSHES]++;
 }
@@ -199,9 +215,16 @@ void jit_flush(Cpu *c) {
 
 static void set_gs_base(const Cpu *c) { __asm__ volatile("wrgsbase %0" ::"r"(c)); }
 
+static JitEntry how_to_enter(const Cpu *c) {
+  u64 upper = 0;
+  if (!c->js.wide) return ENTER_NARROW;
+  for (u32 i = 0; i < 16; i++) upper |= c->vec[i].x[1].q[0] | c->vec[i].x[1].q[1];
+  return upper ? ENTER_WIDE : ENTER_CLEAR;
+}
+
 static void enter(Cpu *c, const JitBlock *b) {
   void (*go)(Cpu *, const u8 *);
-  u8 *thunk = c->jit->arenas[0].enter;
+  u8 *thunk = c->jit->arenas[0].enter[how_to_enter(c)];
   memcpy(&go, &thunk, sizeof go);
   c->js.flags = (c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c);
   set_gs_base(c);
@@ -277,6 +300,16 @@ static void restore_lent(Cpu *c, const JitInsn *n, u64 offset) {
   if (n->rcx_lent && offset > n->host) c->gpr[RCX] = c->poll.rcx;
 }
 
+/* The frame holds an XSAVE image in standard format (SDM volume 1, 13.4): XSTATE_BV at 512 says whether
+ * the upper halves, at 576, are there or zero. */
+static void recover_upper(Cpu *c, const u8 *image) {
+  enum { XSTATE_BV = 512, YMM = 576, HAS_YMM = 4 };
+  for (u32 i = 0; i < 16; i++) {
+    if (image[XSTATE_BV] & HAS_YMM) memcpy(&c->vec[i].x[1], image + YMM + 16 * i, 16);
+    else c->vec[i].x[1] = (V128){0};
+  }
+}
+
 void jit_recover(Cpu *c, const ucontext_t *uc) {
   static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
                                 REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
@@ -284,6 +317,7 @@ void jit_recover(Cpu *c, const ucontext_t *uc) {
   const greg_t *g = uc->uc_mcontext.gregs;
   for (u32 i = 0; i < 16; i++) c->gpr[i] = (u64)g[order[i]];
   for (u32 i = 0; i < 16; i++) memcpy(&c->vec[i], &uc->uc_mcontext.fpregs->_xmm[i], 16);
+  if (c->js.wide) recover_upper(c, (const u8 *)uc->uc_mcontext.fpregs);
   c->eflags = (u32)g[REG_EFL] & ~(u32)FLAG_RF;
   c->cc_op = CC_FLAGS;
   c->cur = NULL;

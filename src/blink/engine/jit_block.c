@@ -122,7 +122,7 @@ static u8 scratch(const Insn *in) {
   static const u8 candidates[] = {RSI, RDI, RBP};
   for (u32 i = 0; i < sizeof candidates; i++) {
     u8 r = candidates[i];
-    if (r != (in->reg & 15) && r != in->base && r != in->index) return r;
+    if (r != (in->reg & 15) && r != in->base && r != in->index && r != in->vvvv) return r;
   }
   return NO_REG;
 }
@@ -134,8 +134,25 @@ static u32 modrm_at(const Insn *in) {
 
 static bool is_segment(u8 byte) { return byte == 0x64 || byte == 0x65; }
 
-/* The instruction with [borrowed + disp32] as its operand.  Legacy encodings only. */
+/* A VEX instruction with [borrowed + disp32] as its operand, and its vector index if it has one. */
+static void rebuilt_vex(Code *k, const u8 *bytes, const Insn *in, u8 borrowed, u32 disp) {
+  u32 high = in->vsib && in->index >= 8;
+  put8(k, 0xc4);
+  put8(k, (u8)((in->reg < 8) << 7 | !high << 6 | 1 << 5 | in->map));
+  put8(k, (u8)(in->w << 7 | (~in->vvvv & 15) << 3 | in->l << 2 | in->pp));
+  put8(k, in->opcode);
+  put8(k, modrm(2, in->modrm >> 3, in->vsib ? 4 : borrowed));
+  if (in->vsib) put8(k, (u8)(in->scale << 6 | (in->index & 7) << 3 | borrowed));
+  put32(k, disp);
+  put_bytes(k, bytes + in->len - in->imm_size, in->imm_size);
+}
+
+/* The instruction with [borrowed + disp32] as its operand. */
 static void rebuilt(Code *k, const u8 *bytes, const Insn *in, u8 borrowed, u32 disp) {
+  if (in->enc == ENC_VEX) {
+    rebuilt_vex(k, bytes, in, borrowed, disp);
+    return;
+  }
   u32 modrm_byte = modrm_at(in), opcode = modrm_byte - (in->map > MAP_0F ? 3 : 1 + in->map);
   for (u32 i = 0; i < opcode; i++) {
     bool rex = (bytes[i] & 0xf0) == 0x40; /* one that is not last counts for nothing */
@@ -171,7 +188,7 @@ static bool with_segment(Maker *m, const u8 *bytes, const Insn *in) {
   lend(m, r);
   load_gs(&m->k, r, in->seg == 1 + FS ? CPU_FIELD(fs_base) : CPU_FIELD(gs_base));
   if (in->base >= 0) add_register(&m->k, r, (u8)in->base, 0);
-  if (in->index >= 0) add_register(&m->k, r, (u8)in->index, in->scale);
+  if (in->index >= 0 && !in->vsib) add_register(&m->k, r, (u8)in->index, in->scale);
   rebuilt(&m->k, bytes, in, r, (u32)in->disp);
   load_gs(&m->k, r, CPU_FIELD(poll.lent));
   return true;
@@ -189,7 +206,7 @@ static bool with_address(Maker *m, const u8 *bytes, const Insn *in, u64 address)
 
 /* Copies an instruction, with its memory operand made to mean the same; false if it cannot. */
 static bool copy(Maker *m, const u8 *bytes, const Insn *in) {
-  bool plain = in->enc == ENC_LEGACY && in->disp_size != 8 && in->addr_size == 8;
+  bool plain = in->enc != ENC_EVEX && in->disp_size != 8 && in->addr_size == 8;
   if (in->has_mem && in->seg) return plain && !in->rip_relative && with_segment(m, bytes, in);
   if (in->rip_relative) {
     u64 address = m->rip + in->len + (u64)in->disp;
@@ -314,6 +331,7 @@ static bool segment_elsewhere(const Insn *in, const FormDef *f) {
 static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
   const FormDef *f = form_find(in);
   if (!f || !form_allows(f, in) || !host_has(f->feature)) return REFUSED;
+  if (f->flags & FORM_VECTOR && !host_has_ymm()) return REFUSED;
   if (f->flags & FORM_SYSCALL) {
     leave(m, JIT_SYSCALL, m->rip + in->len);
     return ENDED;
@@ -330,7 +348,9 @@ static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
     return REFUSED;
   }
   if (!(f->flags & FORM_COPY) || segment_elsewhere(in, f)) return REFUSED;
-  return copy(m, bytes, in) ? GO_ON : REFUSED;
+  if (!copy(m, bytes, in)) return REFUSED;
+  if (f->flags & FORM_VECTOR) m->c->js.wide = 1;
+  return GO_ON;
 }
 
 static Outcome step(Maker *m) {

@@ -39,10 +39,15 @@ typedef struct {
   u32 next; /* of those that lead to the same block */
 } JitExit;
 
+/* What to do with the upper halves of vector registers: nothing, while no translated code touches them
+ * (js.wide); clear the host's, because the guest's are zero: SSE instructions are slow on CPUs that
+ * must keep upper halves; load them. */
+typedef enum { ENTER_NARROW, ENTER_CLEAR, ENTER_WIDE } JitEntry;
+
 typedef struct {
   u8 *base;
   u8 *at;
-  u8 *enter;        /* void enter(Cpu *, const u8 *code) */
+  u8 *enter[3];     /* void enter(Cpu *, const u8 *code), by JitEntry */
   u8 *leave;        /* translated code leaves through here */
   u8 *miss;         /* an indirect branch whose target is not translated */
   u8 *link;         /* a direct branch whose target is not translated: js.exit */

@@ -36,6 +36,15 @@ typedef union {
   double f64[2];
 } V128;
 
+/* Made of halves: no host need have 256-bit registers. */
+typedef union {
+  V128 x[2];
+  u8 b[32];
+  u16 w[16];
+  u32 d[8];
+  u64 q[4];
+} V256;
+
 typedef union {
   V128 x[4]; /* x[0] is the XMM part */
   u8 b[64];

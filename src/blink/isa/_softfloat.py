@@ -66,6 +66,15 @@ class Env:
         """The environment of x87 instructions; the reserved precision 1 acts as 64 bits."""
         return cls(cw >> 10 & 3, precision=(24, 64, 53, 64)[cw >> 8 & 3], masks=cw & EXCEPTIONS)
 
+    def merge(self, *raised: int) -> None:
+        """Collect what parts of one operation raised; a trap before it hides what came after."""
+        flags = 0
+        for part in raised:
+            flags |= part
+        if flags & ~self.masks & (IE | DE | ZE):
+            flags &= IE | DE | ZE
+        self.flags |= flags
+
     @property
     def unmasked(self) -> int:
         """Raised exceptions that are not masked: the instruction traps (#XM, #MF)."""

@@ -45,7 +45,7 @@ class Operands(State):
         raise NotImplementedError
 
     def read_register(self, bank: str, where: str, w: int) -> Bits:
-        """The register that the field `where` (reg, rm, opcode, vvvv) names."""
+        """The register that the field `where` (reg, rm, opcode, vvvv, is4) names."""
         raise NotImplementedError
 
     def write_register(self, bank: str, where: str, w: int, value: Bits) -> None:
@@ -95,7 +95,7 @@ class Binder:
         if operand.kind.name == "mem":
             return self.address
         if operand.kind.aligned:
-            s.fault_if((self.address & 15) != 0, GP)
+            s.fault_if((self.address & (w // 8 - 1)) != 0, GP)
         if operand.access == "rw":
             return s.read_for_update(self.address, w, self.v.lock)
         return s.load(self.address, w) if operand.reads else Bits.const(0, w)

@@ -1,9 +1,9 @@
 """Fixed-width values: the arithmetic in which instruction semantics are written.
 
-A `Bits` is an unsigned integer of `w` bits (1, 8, 16, 32, 64 or 128).  It is a node of an
+A `Bits` is an unsigned integer of `w` bits (1, 8, 16, 32, 64, 128 or 256).  It is a node of an
 expression graph: constants fold at once, so the same instruction body computes when its inputs are
 numbers and records a graph, for the C printer, when they are symbols.  Vector registers are Bits of
-128 bits with lanes, lane 0 being the least significant.
+128 bits with lanes, lane 0 being the least significant; 256 bits are always `lanes` of two halves.
 """
 
 from __future__ import annotations
@@ -298,14 +298,25 @@ class Bits:
 
     def lane(self, w: int, i: Number) -> Bits:
         """Lane `i` (a number or a symbol, taken modulo the number of lanes) of width `w`."""
+        if w == self.w:
+            return self
         index = Bits.const(i, 8) if isinstance(i, int) else i
         if self.op == "const" and index.op == "const":
             return Bits.const(int(self) >> (int(index) % (self.w // w) * w), w)
-        if self.op == "lanes" and index.op == "const" and self.args[0].w == w:
-            return self.args[int(index)]
+        if self.op == "lanes" and index.op == "const" and (self.w > 128 or self.args[0].w == w):
+            return self._lane_of_parts(w, int(index) % (self.w // w))
         if self.w <= 64:
             return (self >> (index.zext(8) * w)).zext(w)
         return Bits("lane", w, (self, index))
+
+    def _lane_of_parts(self, w: int, i: int) -> Bits:
+        """Lane `i` of a vector that is made of parts, which may be wider or narrower."""
+        part = self.args[0].w
+        if part >= w:
+            per = part // w
+            return self.args[i // per].lane(w, i % per) if per > 1 else self.args[i]
+        count = w // part
+        return from_lanes(list(self.args[i * count : (i + 1) * count]))
 
     def lanes(self, w: int) -> list[Bits]:
         """All lanes of width `w`, least significant first."""

@@ -79,6 +79,11 @@ def matches(form: Form, insn: dict[str, int]) -> bool:
     return insn["mode"] in form.modes
 
 
+def wrong_fields(candidates: Iterable[Form], insn: dict[str, int]) -> bool:
+    """Whether a VEX opcode exists with this prefix, but not with these L, W and ModRM: #UD."""
+    return insn["enc"] == ENC["vex"] and any(f.enc.pp == insn["pp"] for f in candidates)
+
+
 def operand_size(form: Form, osz: int, mode: int = 64) -> int:
     """The operand size in bits that the form has at the decoder's size `osz` (in bits)."""
     if form.d64 and osz == 32 and mode == 64:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 class Kind:
     """A kind of operand.
 
-    `where` is the field that names it: reg, rm, vvvv, opcode, imm, rel, fixed or st.  `bank` is the
-    register file: gpr, xmm, mm, seg, cr, dr or "" (none).  `width` is in bits, or "v" (16, 32 or 64
-    by operand size) or "y" (32 or 64).  `mem` and `reg` say which of the two a ModRM.rm may be.
+    `where` is the field that names it: reg, rm, vvvv, is4 (the immediate's upper half), vsib (the
+    index), opcode, imm, rel, fixed or st.  `bank` is the register file: gpr, xmm, ymm, mm, seg, cr,
+    dr or "" (none).  `width` is in bits, or "v" (16, 32 or 64 by operand size) or "y" (32 or 64).
+    `mem` and `reg` say which of the two a ModRM.rm may be.
     """
 
     name: str
@@ -36,12 +37,13 @@ def _kinds() -> dict[str, Kind]:
             Kind(f"B{w}", "vvvv", "gpr", width),
             Kind(f"moffs{w}", "moffs", "", width, mem=True),
         ]
-    for w in ("8", "16", "32", "64", "80", "128", "v", "y"):
+    for w in ("8", "16", "32", "64", "80", "128", "256", "v", "y"):
         width = int(w) if w.isdigit() else w
         table.append(Kind(f"m{w}", "rm", "", width, mem=True))
     # r32/m16: a full register, of which the body sees the low bits, or narrow memory
     table.append(Kind("r32m16", "rm", "gpr", 16, mem=True, reg=True))
     table.append(Kind("m128a", "rm", "", 128, mem=True, aligned=True))
+    table.append(Kind("m256a", "rm", "", 256, mem=True, aligned=True))
     table.append(Kind("mem", "rm", "", 64, mem=True))  # the body gets the address
     for w in ("8", "16", "32", "64", "128"):
         aligned = w == "128"
@@ -53,6 +55,13 @@ def _kinds() -> dict[str, Kind]:
         Kind("X64", "rm", "xmm", 64, reg=True),
         Kind("X32", "rm", "xmm", 32, reg=True),
         Kind("vx", "vvvv", "xmm", 128),
+        Kind("ix", "is4", "xmm", 128),
+        Kind("ymm", "reg", "ymm", 256),
+        Kind("ym256", "rm", "ymm", 256, mem=True, reg=True, aligned=True),
+        Kind("ym256u", "rm", "ymm", 256, mem=True, reg=True),
+        Kind("Y", "rm", "ymm", 256, reg=True),
+        Kind("vy", "vvvv", "ymm", 256),
+        Kind("iy", "is4", "ymm", 256),
         Kind("mm", "reg", "mm", 64),
         Kind("mm64", "rm", "mm", 64, mem=True, reg=True),
         Kind("mm32", "rm", "mm", 32, mem=True, reg=True),

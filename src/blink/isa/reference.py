@@ -81,10 +81,13 @@ def form_index() -> dict[matching.Key, list[Form]]:
 
 
 def find_form(insn: dict[str, int]) -> Form:
-    """The form of a decoded instruction.  Unimplemented if there is none."""
-    for form in form_index().get((insn["enc"], insn["map"], insn["opcode"]), ()):
+    """The form of a decoded instruction.  Unimplemented if there is none, GuestFault for #UD."""
+    candidates = form_index().get((insn["enc"], insn["map"], insn["opcode"]), [])
+    for form in candidates:
         if matching.matches(form, insn):
             return form
+    if matching.wrong_fields(candidates, insn):
+        raise GuestFault(UD)
     raise Unimplemented(f"map {insn['map']} opcode {insn['opcode']:02x}")
 
 
@@ -106,6 +109,8 @@ class Reference(Operands):
         self._special: dict[str, int] = {}
         self._next = (cpu.rip + insn["len"]) & MASK64
         self._update_at = 0
+        self._half: int | None = None
+        self._raised: tuple[list[int], list[int]] = ([], [])
         super().__init__()
 
     def initial_flags(self) -> FlagState:
@@ -118,9 +123,16 @@ class Reference(Operands):
             return self._writes[bank, n]
         if bank == "mm":
             return self.cpu.x87.significand(n)
-        return {"gpr": self.cpu.gpr, "xmm": self.cpu.xmm, "seg": self.cpu.seg}[bank][n]
+        return self._bank(bank)[n]
+
+    def _bank(self, bank: str) -> list[int]:
+        cpu = self.cpu
+        return {"gpr": cpu.gpr, "xmm": cpu.xmm, "ymmh": cpu.ymmh, "seg": cpu.seg}[bank]
 
     def _set_register(self, bank: str, n: int, value: Bits) -> None:
+        if bank in ("xmm", "ymm") and (value.w == 256 or self.insn["enc"] == matching.ENC["vex"]):
+            self._writes["ymmh", n] = int(value) >> 128
+            value, bank = value.zext(128), "xmm"
         whole = 64 if bank in ("gpr", "mm") else 16 if bank == "seg" else 128
         keep = self._register(bank, n) >> value.w << value.w if value.w < whole else 0
         self._writes[bank, n] = keep | int(value)
@@ -144,7 +156,9 @@ class Reference(Operands):
         self._special[name] = int(value)
 
     def _number(self, where: str) -> int:
-        return self.insn[{"opcode": "oreg"}.get(where, where)]
+        if where == "is4":
+            return self.insn["imm"] >> 4 & 15
+        return self.insn[{"opcode": "oreg", "vsib": "index"}.get(where, where)]
 
     def _high_byte(self, bank: str, where: str, w: int) -> bool:
         """AH, CH, DH, BH."""
@@ -155,6 +169,9 @@ class Reference(Operands):
         n = self._number(where)
         if self._high_byte(bank, where, w):
             return Bits.const(self._register("gpr", n - 4) >> 8, 8)
+        if bank == "ymm":
+            value = self._register("xmm", n) | self._register("ymmh", n) << 128
+            return Bits.const(value, w)
         return Bits.const(self._register(bank, n & 7 if bank in ("mm", "seg") else n), w)
 
     def write_register(self, bank: str, where: str, w: int, value: Bits) -> None:
@@ -229,11 +246,30 @@ class Reference(Operands):
         return Bits.const(int(twins.find(name)(self, *(int(a) for a in args)) or 0), w or 1)
 
     def fp(self, name: str, w: int, *args: Bits) -> Bits:
+        if self._half is not None:
+            return self._fp_of_half(self._half, name, w, args)
         value = fp(name, w, *args, env=self.env)
-        if self.env.flags & ~(self.cpu.mxcsr >> 7) & 0x3F:
+        self._trap_if_unmasked()
+        return value
+
+    def _fp_of_half(self, half: int, name: str, w: int, args: tuple[Bits, ...]) -> Bits:
+        """What it raises is only noted: the other half has its part in it."""
+        env = Env.from_mxcsr(self.cpu.mxcsr)
+        value = fp(name, w, *args, env=env)
+        self._raised[half].append(env.flags)
+        return value
+
+    def half(self, n: int | None) -> None:
+        self._half = n
+        if n is None:
+            for flags in zip(*self._raised, strict=True):
+                self.env.merge(*flags)
+                self._trap_if_unmasked()
+
+    def _trap_if_unmasked(self) -> None:
+        if self.env.unmasked:
             self.cpu.mxcsr |= self.env.flags
             raise GuestFault(XM)
-        return value
 
     def jump(self, target: Bits) -> None:
         self._next = int(target)
@@ -261,7 +297,7 @@ class Reference(Operands):
             if bank == "mm":
                 cpu.x87.set_mmx(n, value)
             else:
-                {"gpr": cpu.gpr, "xmm": cpu.xmm, "seg": cpu.seg}[bank][n] = value
+                self._bank(bank)[n] = value
         for name, value in self._special.items():
             owner, _, field = name.rpartition(".")
             setattr(attrgetter(owner)(cpu) if owner else cpu, field, value)

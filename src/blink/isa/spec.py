@@ -92,12 +92,12 @@ def parse_encoding(text: str) -> Encoding:
             e.map = MAPS.get("0F" + words[0], 1)
             if e.map > 1:
                 words.pop(0)
-        elif word.startswith("/"):
+        elif word.startswith("/") and word != "/is4":
             _parse_modrm(word, e)
         elif word[0] in "0123456789ABCDEF":
             _parse_byte(word, e, seen)
             seen = True
-        elif word not in ("ib", "iw", "id", "iz", "iv", "io", "cb", "cd"):
+        elif word not in ("ib", "iw", "id", "iz", "iv", "io", "cb", "cd", "/is4"):
             raise ValueError(f"unknown word {word!r} in encoding {text!r}")
     return e
 
@@ -134,6 +134,25 @@ class Form:
     def rm(self) -> Operand | None:
         """The operand in ModRM.rm (or moffs), if there is one."""
         return next((o for o in self.operands if o.kind.where in ("rm", "moffs")), None)
+
+    @property
+    def vector(self) -> bool:
+        """VEX on vector registers: needs their state enabled (XCR0), clears what is above."""
+        banks = {o.kind.bank for o in self.operands}
+        return self.enc.enc == "vex" and (not banks or bool(banks & {"xmm", "ymm"}))
+
+    @property
+    def loads_first(self) -> bool:
+        """Whether the engine loads the memory operand into a slot, then acts as on registers."""
+        rm = self.rm
+        return (
+            self.vector
+            and rm is not None
+            and rm.kind.mem
+            and rm.access == "r"
+            and rm.kind.bank != "gpr"
+            and rm.kind.name != "mem"
+        )
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -189,24 +208,20 @@ def insn(
 
     def register(fn: F) -> F:
         family = fn.__module__.rpartition(".")[2]
-        i = Insn(
-            name,
-            forms,
-            traceable(fn),
-            tuple(undefined.split()),
-            feature,
-            sized,
-            None,
-            before,
-            family,
-            fn.__doc__ or "",
+        flags, doc = tuple(undefined.split()), fn.__doc__ or ""
+        add(
+            Insn(name, forms, traceable(fn), flags, feature, sized, None, before, family, doc),
         )
-        for form in forms:
-            form.insn = i
-        REGISTRY.append(i)
         return fn
 
     return register
+
+
+def add(i: Insn) -> None:
+    """Register an instruction that is made from another one's definition."""
+    for form in i.forms:
+        form.insn = i
+    REGISTRY.append(i)
 
 
 CONDITIONS = (
@@ -237,12 +252,8 @@ def insn_cc(name: str, make: Callable[[int], list[Form]], feature: str = "") -> 
         family = fn.__module__.rpartition(".")[2]
         for cc, suffix in enumerate(CONDITIONS):
             forms = tuple(make(cc))
-            i = Insn(
-                name + suffix, forms, body, (), feature, False, cc, "", family, fn.__doc__ or ""
-            )
-            for form in forms:
-                form.insn = i
-            REGISTRY.append(i)
+            doc = fn.__doc__ or ""
+            add(Insn(name + suffix, forms, body, (), feature, False, cc, "", family, doc))
         return fn
 
     return register

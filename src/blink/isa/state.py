@@ -79,6 +79,13 @@ class State:
         """A floating-point primitive (engine/fp.h and isa/softfloat.py share the names)."""
         raise NotImplementedError
 
+    def half(self, n: int | None) -> None:
+        """What follows computes half `n` of 256 bits: both halves' exceptions are raised as one.
+
+        None: both are done.
+        """
+        raise NotImplementedError
+
     def jump(self, target: Bits) -> None:
         """Continue at `target`."""
         raise NotImplementedError
