@@ -20,9 +20,15 @@ def start(ignored: int, blocked: int) -> int:
     """Runs the `blink` command with sys.argv, given the inherited signal sets."""
     global _inherited
     _inherited = (ignored, blocked)
+    import gc
+
+    from blink.cli import bundle
+
+    gc.disable()  # nothing of what is imported becomes garbage; 0.8 ms
+    has_bundle = bundle.install()
     from blink.cli.main import main
 
-    return main()
+    return main(before_run=None if has_bundle else bundle.write)
 
 
 def host_is_low() -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import posix
 import sys
 
 from blink import __version__
+from blink.abi.encoding import decode, encode
 from blink.cli.options import CommandLine, UsageError, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blink.kernel.faults import Fault
     from blink.kernel.process import Options, Process
     from blink.kernel.task import Task
@@ -18,10 +21,11 @@ USAGE_ERROR = 48
 CANNOT_START = 125
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = None) -> int:
     """Runs a command line (without the command's name).
 
-    Returns an exit status when no program was run, else leaves with the program's own end.
+    `before_run` is called when a program is about to be run.  Returns an exit status when none was
+    run, else leaves with the program's own end.
     """
     try:
         line = parse(sys.argv[1:] if argv is None else argv)
@@ -35,6 +39,8 @@ def main(argv: list[str] | None = None) -> int:
         return _print(f"blink {__version__}\n")
     if line.program is None:
         return _refuse("no program was named")
+    if before_run is not None:
+        before_run()
     return _run(line, line.program)
 
 
@@ -55,7 +61,7 @@ def _print(text: str) -> int:
     data = text.encode()
     try:
         while data:
-            data = data[os.write(1, data) :]
+            data = data[posix.write(1, data) :]
     except OSError as error:
         _say(f"cannot write: {error.strerror}")
         return 1
@@ -66,7 +72,7 @@ def _run(line: CommandLine, program: str) -> int:
     from blink.cli.launch import inherited_signals
     from blink.kernel.boot import run_program
 
-    env = [name + b"=" + value for name, value in os.environb.items()]
+    env = [name + b"=" + value for name, value in posix.environ.items()]
     try:
         return run_program(
             program,
@@ -78,7 +84,7 @@ def _run(line: CommandLine, program: str) -> int:
             _show_blocks if "B" in line else None,
         )
     except OSError as error:
-        _say(f"{os.fsdecode(error.filename or 'cannot start')}: {error.strerror}")
+        _say(f"{decode(error.filename or 'cannot start')}: {error.strerror}")
         return CANNOT_START
 
 
@@ -93,9 +99,9 @@ def _options(line: CommandLine) -> Options:
     options.checked = "m" in line or host_is_low()
     options.translate = "j" not in line
     if "L" in line.values:
-        options.log_path = os.fsencode(line.values["L"])
+        options.log_path = encode(line.values["L"])
     if "C" in line.values:
-        options.root = os.fsencode(line.values["C"])
+        options.root = encode(line.values["C"])
     wants_log = options.trace > 0 or options.statistics or "B" in line
     options.log_stderr = "e" in line or (wants_log and options.log_path is None)
     return options

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import gc
+import posix
 
 from blink import _engine
+from blink.abi.encoding import encode
 from blink.kernel import exec as exec_
 from blink.kernel.address_space import AddressSpace
 from blink.kernel.process import Options, Process
@@ -56,13 +58,15 @@ def run_program(
     except LoadError as error:
         process.messages.tell(str(error))
         return error.exit_status
+    gc.freeze()  # what is here stays; later collections need not look at it
+    gc.enable()
     live(task)
-    os._exit(INTERNAL_ERROR)
+    posix._exit(INTERNAL_ERROR)
 
 
 def search_path(env: Sequence[bytes | str]) -> bytes | None:
     """The value of PATH; None without one."""
-    for variable in map(os.fsencode, env):
+    for variable in map(encode, env):
         if variable.startswith(b"PATH="):
             return variable[5:]
     return None
@@ -82,7 +86,7 @@ def start(process: Process, inherited: tuple[int, int] | None) -> Task:
     """The first task of a process; from here on the engine owns the host's signals."""
     ignored, blocked = _engine.sig_init(inherited)
     process.actions.inherit(ignored)
-    tid = os.getpid()
+    tid = posix.getpid()
     task = Task(process, _engine.Cpu(process.memory), tid)
     task.sigmask = blocked
     task.cpu.native = not process.trace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from blink import _engine
 from blink.abi import signals as sig
@@ -111,7 +111,7 @@ def _default(task: Task, signo: int) -> None:
         return
     if signo in sig.DEFAULT_STOPS:
         _engine.sig_setmask(task.sigmask & ~sig.bit(signo))
-        host.now(host.NR_KILL, os.getpid(), signo)
+        host.now(host.NR_KILL, posix.getpid(), signo)
         return
     die(task, signo, None)
 
@@ -127,4 +127,4 @@ def die(task: Task, signo: int, fault: Fault | None) -> NoReturn:
     try:
         _engine.sig_die(signo)
     finally:
-        os._exit(128 + signo)
+        posix._exit(128 + signo)

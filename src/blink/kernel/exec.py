@@ -8,7 +8,7 @@ it is.
 
 from __future__ import annotations
 
-import os
+import posix
 from errno import E2BIG, EFAULT
 
 from blink.abi.errors import SysError
@@ -117,11 +117,11 @@ def enter(task: Task, program: Program, comm: bytes | None = None) -> None:
         image,
         program.argv,
         program.env,
-        random16=os.urandom(16),
-        uid=os.getuid(),
-        euid=os.geteuid(),
-        gid=os.getgid(),
-        egid=os.getegid(),
+        random16=posix.urandom(16),
+        uid=posix.getuid(),
+        euid=posix.geteuid(),
+        gid=posix.getgid(),
+        egid=posix.getegid(),
         hwcap=task.cpu.cpuid(1)[3],
         hwcap2=HWCAP2_FSGSBASE * (task.cpu.cpuid(7)[1] & 1),
         execfn=program.path,
@@ -170,7 +170,7 @@ def _close_on_exec(process: Process) -> None:
 def open_fds() -> list[int]:
     """The open descriptors, or, without /proc, all numbers that may be."""
     try:
-        return [int(name) for name in os.listdir("/proc/self/fd")]
+        return [int(name) for name in posix.listdir("/proc/self/fd")]
     except OSError:
         return list(range(host.rlimit(host.RLIMIT_NOFILE)[0]))
 

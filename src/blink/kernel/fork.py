@@ -9,7 +9,7 @@ that another process kills sends nothing.
 
 from __future__ import annotations
 
-import os
+import posix
 from errno import EAGAIN
 from struct import Struct
 
@@ -64,7 +64,7 @@ def fork(task: Task) -> int:
     memory = task.memory
     memory.fork_begin()
     try:
-        pid = os.fork()
+        pid = posix.fork()
     except OSError as error:
         raise SysError(error.errno or EAGAIN) from None
     finally:
@@ -91,7 +91,7 @@ def _become_child(task: Task) -> None:
     """What Linux does not copy: threads, timers, the robust list, MADV_DONTFORK pages."""
     _engine.sig_after_fork()
     process = task.process
-    task.tid = os.getpid()
+    task.tid = posix.getpid()
     task.robust_list = (0, 0)
     for other in process.tasks.values():
         if other is not task:
@@ -151,7 +151,7 @@ def _wait_for_child(task: Task, reader: int) -> None:
     """
     space, memory = task.process.space, task.memory
     stack = space.find(task.cpu.get("rsp")) if len(task.process.tasks) > 1 else None
-    with os.fdopen(reader, "rb") as pipe:
+    with open(reader, "rb") as pipe:
         while len(record := host.unlocked(pipe.read, _RECORD)) == _RECORD:
             (address,) = _ADDRESS.unpack_from(record)
             vma = space.find(address)

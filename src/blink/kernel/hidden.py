@@ -9,7 +9,7 @@ the guest's calls skip them by number.
 
 from __future__ import annotations
 
-import os
+import posix
 from errno import EMFILE
 
 from blink.abi.errors import SysError
@@ -61,7 +61,7 @@ class HiddenFds:
         """Two connected stream sockets among our numbers, without names yet.  Raises SysError."""
         buffer = bytearray(8)
         limits = _raise_limit(self.low)
-        result = host.now(host.NR_SOCKETPAIR, AF_UNIX, SOCK_STREAM | os.O_CLOEXEC, 0, buffer)
+        result = host.now(host.NR_SOCKETPAIR, AF_UNIX, SOCK_STREAM | posix.O_CLOEXEC, 0, buffer)
         host.set_rlimit(host.RLIMIT_NOFILE, *limits)
         if result < 0:
             raise SysError(-result)

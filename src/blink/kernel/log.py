@@ -8,7 +8,7 @@ still is the file that it was at the start.
 
 from __future__ import annotations
 
-import os
+import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Log:
     def open(self, path: bytes | None, to_stderr: bool) -> None:
         """Opens a log file for appending, and a log on stderr.  Raises OSError, SysError."""
         if path is not None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self.hidden.keep(LOG, os.open(path, flags, 0o666))
+            flags = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
+            self.hidden.keep(LOG, posix.open(path, flags, 0o666))
         if to_stderr and self._stderr is not None:
             self.hidden.keep_copy(STDERR, 2)
 
@@ -49,7 +49,7 @@ class Log:
         """A line for those who asked for a log; lost when it cannot be written."""
         for name in (LOG, STDERR):
             fd = self.hidden.fds.get(name)
-            if fd is not None and not write_line(fd, f"[{os.getpid()}] {text}"):
+            if fd is not None and not write_line(fd, f"[{posix.getpid()}] {text}"):
                 self.hidden.close(name)
 
     def tell(self, text: str) -> None:
@@ -70,7 +70,7 @@ class Log:
 
 def _identity(fd: int) -> tuple[int, int] | None:
     try:
-        status = os.fstat(fd)
+        status = posix.fstat(fd)
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -79,7 +79,7 @@ def _identity(fd: int) -> tuple[int, int] | None:
 def write_line(fd: int, text: str) -> bool:
     """Whether a line could be written."""
     try:
-        os.write(fd, f"{text}\n".encode(errors="backslashreplace"))
+        posix.write(fd, f"{text}\n".encode(errors="backslashreplace"))
     except OSError:
         return False
     return True

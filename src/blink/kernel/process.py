@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 from _thread import allocate_lock
 
 from blink import _engine
@@ -160,4 +160,4 @@ class Process:
     def exit(self, status: int) -> NoReturn:
         """Ends the process with an exit status; never through Python's own exit."""
         self.finish()
-        os._exit(status & 0xFF)
+        posix._exit(status & 0xFF)

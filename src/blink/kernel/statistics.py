@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 import time
 
 TYPE_CHECKING = False
@@ -26,11 +26,11 @@ class Statistics:
         """Forgets what was counted until now."""
         self._before = _totals(self._process)
         self._started = time.monotonic()
-        self._user = os.times().user
+        self._user = posix.times().user
 
     def log(self) -> None:
         """Writes the lines to the log."""
-        wall, user = time.monotonic() - self._started, os.times().user - self._user
+        wall, user = time.monotonic() - self._started, posix.times().user - self._user
         counts = {n: v - self._before.get(n, 0) for n, v in _totals(self._process).items()}
         lines = {
             **counts,

@@ -13,7 +13,7 @@ there for a successor.
 from __future__ import annotations
 
 import _thread
-import os
+import posix
 from errno import EAGAIN
 
 from blink import _engine
@@ -41,7 +41,7 @@ _REGISTERS = (
 
 def on_first_host_thread() -> bool:
     """Whether the caller's host thread is the one that has the process's number."""
-    return _thread.get_native_id() == os.getpid()
+    return _thread.get_native_id() == posix.getpid()
 
 
 # --- beginning ---
@@ -124,7 +124,7 @@ def live(task: Task) -> None:
                 task = _succeed(task.process)
     except BaseException:
         _log_bug(task)
-        os._exit(INTERNAL_ERROR)
+        posix._exit(INTERNAL_ERROR)
 
 
 def _succeed(process: Process) -> Task:
@@ -178,7 +178,7 @@ def _refuse_signals() -> None:
     while _engine.sig_setmask(sig.ALL_MASK) == host.NEVER_BEGAN:
         taken = _engine.sig_take()
         if taken is not None:
-            host.now(host.NR_KILL, os.getpid(), taken[0])
+            host.now(host.NR_KILL, posix.getpid(), taken[0])
 
 
 def _clear_tid(task: Task) -> None:
@@ -210,7 +210,7 @@ def replace(task: Task, go_on: Callable[[], None]) -> None:
         return
     process = task.process
     _refuse_signals()
-    task.tid = os.getpid()
+    task.tid = posix.getpid()
     process.tasks = {task.tid: task}
     process.successor = (task, go_on)
     process.handover.release()

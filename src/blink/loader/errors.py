@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 from errno import EIO, ENOENT
 
 FOUND_BUT_UNUSABLE = 126
@@ -49,4 +49,4 @@ def show(name: bytes) -> str:
 def reason(error: OSError) -> tuple[int, str]:
     """Returns the errno of a host error (EIO where it has none) and its text."""
     number = error.errno or EIO
-    return number, os.strerror(number)
+    return number, posix.strerror(number)

@@ -5,8 +5,9 @@ What can fail fails here, before the caller's point of no return (execve(2), bin
 
 from __future__ import annotations
 
-import os
 from errno import E2BIG, EACCES, ELIBBAD, ELOOP, ENODEV, ENOENT, ENOTDIR, ESTALE, ETIMEDOUT
+
+from blink.abi.encoding import encode
 
 from ..abi.layout import PIE_BASE, STACK_SIZE
 from .elf import MAGIC, MAX_SPAN, Elf
@@ -119,8 +120,8 @@ def open_program(
     `path_inaccessible`: the path goes through a CLOEXEC fd, so scripts get ENOENT (execveat(2)).
     Flat images (.bin .img .raw) need no x bit.  Raises LoadError; nothing is left open then.
     """
-    strings, variables = [os.fsencode(s) for s in argv], [os.fsencode(s) for s in env]
-    program = Program(os.fsencode(path), strings, variables)
+    strings, variables = [encode(s) for s in argv], [encode(s) for s in env]
+    program = Program(encode(path), strings, variables)
     try:
         source = open_source(program.path, open_file)
         program.files.append(source)
@@ -147,10 +148,10 @@ def find_program(name: Name, search: Name | None, *, open_file: OpenFile = open_
     A name with a slash is returned as it is.  A file that may not be executed is passed over, and
     its error raised (126) if nothing follows; LoadError with ENOENT (127) if there was none.
     """
-    wanted = os.fsencode(name)
+    wanted = encode(name)
     if b"/" in wanted:
         return wanted
-    folders = _DEFAULT_PATH if search is None else os.fsencode(search)
+    folders = _DEFAULT_PATH if search is None else encode(search)
     denied: LoadError | None = None
     for folder in folders.split(b":") if wanted else ():
         path = folder + b"/" + wanted if folder else wanted

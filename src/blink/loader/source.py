@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 import stat
 from errno import (
     EACCES,
@@ -49,7 +49,7 @@ class Source:
         self.path = path
         self.label = label
         self.bad = bad
-        self.stat = os.fstat(fd)
+        self.stat = posix.fstat(fd)
         self.head = b""
 
     def error(self, text: str, errno: int | None = None, *, fatal: bool = False) -> LoadError:
@@ -72,7 +72,7 @@ class Source:
 
     def _pread(self, size: int, offset: int) -> bytes:
         try:
-            return os.pread(self.fd, size, offset)
+            return posix.pread(self.fd, size, offset)
         except OSError as error:
             errno, text = reason(error)
             raise self.error(f"cannot be read: {text}; check its file system", errno) from None
@@ -84,20 +84,22 @@ class Source:
             raise self.error("is not executable; give it the permission with chmod +x", EACCES)
         # access(2) knows of owners, ACLs and noexec mounts; /proc reaches the very file.
         proc = f"/proc/self/fd/{self.fd}"
-        if not os.access(proc, os.X_OK, effective_ids=True) and os.path.exists(proc):
+        if not posix.access(proc, posix.X_OK, effective_ids=True) and posix.access(
+            proc, posix.F_OK
+        ):
             text = "you may not execute it; check its owner, its mode and noexec mounts"
             raise self.error(text, EACCES)
 
     def close(self) -> None:
         """Closes the file; a second call does nothing."""
         if self.fd >= 0:
-            os.close(self.fd)
+            posix.close(self.fd)
             self.fd = -1
 
 
 def open_host(path: bytes) -> int:
     """Opens `path` of the host; O_NONBLOCK, so that a fifo cannot hold us up."""
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    return posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY)
 
 
 def open_source(path: bytes, open_file: OpenFile) -> Source:

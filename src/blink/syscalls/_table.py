@@ -41,9 +41,9 @@ def index() -> Index:
 
 def families() -> list[str]:
     """The modules of this package that define system calls."""
-    import os
+    import posix
 
-    names = os.listdir(os.path.dirname(__file__))
+    names = posix.listdir(__file__.rpartition("/")[0])
     return sorted(n[:-3] for n in names if n.endswith(".py") and not n.startswith("_"))
 
 

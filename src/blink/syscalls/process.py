@@ -99,10 +99,10 @@ def _opener(
 
 def _file_name(fd: int) -> bytes | None:
     """The name of an open file, for a program that was started by descriptor alone."""
-    import os
+    import posix
 
     try:
-        return os.readlink(b"/proc/self/fd/%d" % fd)
+        return posix.readlink(b"/proc/self/fd/%d" % fd)
     except OSError:
         return None
 

@@ -8,7 +8,7 @@ link elsewhere that leads to /proc/self/exe or the like.
 
 from __future__ import annotations
 
-import os
+import posix
 from errno import (
     E2BIG,
     EACCES,
@@ -96,15 +96,15 @@ class Files:
 
     def set_root(self, path: bytes) -> None:
         """Makes a directory of the host the root (`-C`).  Raises OSError."""
-        fd = os.open(path, DIRECTORY)
+        fd = posix.open(path, DIRECTORY)
         self._enter_root(fd)
         assert self.root is not None
         try:
-            os.close(self.root.open(self.host.call, f.AT_FDCWD, b"/", DIRECTORY))
+            posix.close(self.root.open(self.host.call, f.AT_FDCWD, b"/", DIRECTORY))
             if self.root.guest_path(where(f.AT_FDCWD)) is None:
-                os.fchdir(self.root.fd)
+                posix.fchdir(self.root.fd)
         except SysError as error:
-            raise OSError(error.errno, os.strerror(error.errno), path) from None
+            raise OSError(error.errno, posix.strerror(error.errno), path) from None
 
     def _enter_root(self, fd: int) -> None:
         self.process.hidden.close(ROOT)
@@ -116,7 +116,7 @@ class Files:
         fd = self._open_directory(task.host, f.AT_FDCWD, path)
         try:
             name = fd_path(fd) + b"\0"
-            check(self.host.now(nr.NR_FACCESSAT2, f.AT_FDCWD, name, os.X_OK, f.AT_EACCESS))
+            check(self.host.now(nr.NR_FACCESSAT2, f.AT_FDCWD, name, posix.X_OK, f.AT_EACCESS))
             if not self.host.has_capability(CAP_SYS_CHROOT):
                 raise SysError(EPERM)
         except SysError:
@@ -159,7 +159,7 @@ class Files:
                 if found is not None and proc.is_proc(self.host, fd_path(dirfd)):
                     return found
                 try:
-                    target = os.readlink(fd_path(dirfd) + b"/" + name)
+                    target = posix.readlink(fd_path(dirfd) + b"/" + name)
                 except OSError:
                     return None
                 if not follow:
@@ -279,7 +279,7 @@ class Files:
 
     def _noted(self, fd: int, path: bytes) -> int:
         """The descriptor; from an open directory of /proc, relative paths lead there."""
-        if self._concerns_proc(path) and os.fstat(fd).st_mode & f.S_IFMT == f.S_IFDIR:
+        if self._concerns_proc(path) and posix.fstat(fd).st_mode & f.S_IFMT == f.S_IFDIR:
             self._note_proc(fd_path(fd))
         return fd
 
@@ -316,11 +316,11 @@ class Files:
         try:
             return self._open_executable(path, dirfd, flags)
         except SysError as error:
-            raise OSError(error.errno, os.strerror(error.errno), path) from None
+            raise OSError(error.errno, posix.strerror(error.errno), path) from None
 
     def _open_executable(self, path: bytes, dirfd: int, flags: int) -> int:
-        follow = not flags & os.O_NOFOLLOW
-        flags |= os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        follow = not flags & posix.O_NOFOLLOW
+        flags |= posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK | posix.O_NOCTTY
         name = self.own_name(dirfd, path, follow)
         special = None if name is None else self._own_path(name, follow)
         now = self.process.hidden.now
@@ -361,13 +361,13 @@ class Files:
     def _shown_target(self, fd: int) -> bytes | None:
         """Files in memory that stand for files of /proc have the name of those."""
         try:
-            target = os.readlink(fd_path(fd))
+            target = posix.readlink(fd_path(fd))
         except OSError:
             return None
         start, _, rest = target.partition(proc.MEMFD_PREFIX)
         if start == b"/memfd:":
             name = rest.removesuffix(b" (deleted)")
-            own = b"" if b"/" + name == proc.CPUINFO else b"%d/" % os.getpid()
+            own = b"" if b"/" + name == proc.CPUINFO else b"%d/" % posix.getpid()
             return b"/proc/" + own + name
         return proc.shown_path(self.process, target)
 

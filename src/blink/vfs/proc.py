@@ -7,7 +7,7 @@ guest: comm, io, mounts, children.
 
 from __future__ import annotations
 
-import os
+import posix
 import sys
 from errno import EMFILE
 
@@ -67,7 +67,7 @@ def own_name(directory: bytes, name: bytes) -> bytes | None:
     `directory` is the host's path of its directory, without links.
     """
     parts = directory.split(b"/")
-    pid = b"%d" % os.getpid()
+    pid = b"%d" % posix.getpid()
     inner: list[bytes] = []
     if parts[-1] in (b"fd", b"fdinfo"):
         inner = [parts.pop()]
@@ -132,14 +132,14 @@ def guest_mappings(memory: Memory) -> list[HostMapping]:
     """The host's mappings where guests live, in order.  Our own lie behind; they are not read."""
     end = GUEST_TOP + memory.skew
     text = b""
-    fd = os.open("/proc/self/maps", os.O_RDONLY | os.O_CLOEXEC)
+    fd = posix.open("/proc/self/maps", posix.O_RDONLY | posix.O_CLOEXEC)
     try:
-        while chunk := os.read(fd, CHUNK):
+        while chunk := posix.read(fd, CHUNK):
             text += chunk
             if int(text[text.rfind(b"\n", 0, -1) + 1 :].partition(b"-")[0], 16) >= end:
                 break
     finally:
-        os.close(fd)
+        posix.close(fd)
     mappings = [HostMapping(line) for line in text.splitlines()]
     return [mapping for mapping in mappings if mapping.start < end]
 
@@ -159,19 +159,19 @@ def _find(process: Process, image: Image) -> bytes:
 def _named(image: Image) -> bytes | None:
     """The path that the program was started by, if that still leads to it."""
     try:
-        fd = os.open(image.path, os.O_PATH | os.O_CLOEXEC)
+        fd = posix.open(image.path, posix.O_PATH | posix.O_CLOEXEC)
     except OSError as error:
         if error.errno == EMFILE:
             raise
         return None
     try:
-        status = os.fstat(fd)
+        status = posix.fstat(fd)
         same = (status.st_dev, status.st_ino) == (image.dev, image.ino)
-        return os.readlink(b"/proc/self/fd/%d" % fd) if same else None
+        return posix.readlink(b"/proc/self/fd/%d" % fd) if same else None
     except OSError:
         return None
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def _mapped(address: int, process: Process) -> bytes | None:

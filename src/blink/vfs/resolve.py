@@ -10,7 +10,7 @@ Rejected: a textual prefix (links escape from it), and walking the parts ourselv
 
 from __future__ import annotations
 
-import os
+import posix
 from errno import EAGAIN, EBADF, ENOENT, EXDEV
 
 from blink.abi import files as f
@@ -47,7 +47,7 @@ def where(fd: int) -> bytes:
     """The host's path of a descriptor, or of the working directory for AT_FDCWD."""
     link = b"/proc/self/cwd" if fd == f.AT_FDCWD else fd_path(fd)
     try:
-        return os.readlink(link)
+        return posix.readlink(link)
     except OSError:
         raise SysError(EBADF) from None
 
@@ -113,9 +113,17 @@ class Root:
         flags = f.O_PATH | f.O_DIRECTORY | f.O_CLOEXEC
         opened.append(self.open(call, dirfd, parent, flags))
         made = fd_path(opened[-1]) + b"/" + name
-        if slashes and os.path.islink(made):  # with a slash behind it a link is always followed
+        if slashes and _is_link(made):  # with a slash behind it a link is always followed
             return self.translate(call, dirfd, path + b".", False, opened)
         return made + slashes
+
+
+def _is_link(path: bytes) -> bool:
+    try:
+        posix.readlink(path)
+    except OSError:
+        return False
+    return True
 
 
 def _openat2(call: Call, dirfd: int, path: bytes, flags: int, mode: int, resolve: int) -> int:
