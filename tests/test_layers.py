@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "replay": HIGH,
     "debugger": HIGH | {"replay"},
     "tui": HIGH | {"replay", "debugger"},
-    "cli": HIGH | {"replay", "debugger", "tui"},
+    "cli": HIGH | {"replay", "debugger", "tui", "isa"},  # --cpu help lists features
     "__main__": {"cli"},
     "__init__": {"machine"},
 }

@@ -21,6 +21,7 @@ from blink.cli.options import FLAGS, LONG, WITH_VALUE, UsageError, parse
         (["-eLlog", "-C/", "prog"], {"e": 1}, {"L": "log", "C": "/"}, ["prog"]),
         (["-mL", "-x", "prog"], {"m": 1}, {"L": "-x"}, ["prog"]),
         (["--log", "log", "--root=/r", "prog"], {}, {"L": "log", "C": "/r"}, ["prog"]),
+        (["--cpu", "max", "-Mx86-64-v2", "prog"], {}, {"M": "x86-64-v2"}, ["prog"]),
         (["--log=a=b", "prog"], {}, {"L": "a=b"}, ["prog"]),
         (["--", "-prog", "x"], {}, {}, ["-prog", "x"]),
         (["-m", "--"], {"m": 1}, {}, []),
@@ -53,6 +54,7 @@ def test_argv0_keeps_the_program() -> None:
         (["-C", ""], "-C needs a path"),
         (["--log="], "--log needs a path"),
         (["--root"], "--root needs a path"),
+        (["--cpu"], "--cpu needs a name"),
         (["-0", "prog"], "-0 needs argv[0] after the program"),
     ],
 )
@@ -62,4 +64,4 @@ def test_usage_errors(words: list[str], message: str) -> None:
 
 
 def test_each_letter_has_a_long_name() -> None:
-    assert sorted(LONG.values()) == sorted(f"-{letter}" for letter in FLAGS + WITH_VALUE)
+    assert sorted(LONG.values()) == sorted(f"-{letter}" for letter in (*FLAGS, *WITH_VALUE))

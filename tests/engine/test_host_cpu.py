@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from blink.codegen import emit_forms
+from blink.codegen import emit_cpuid, emit_forms
 from blink.codegen.emit_handlers import Handlers, build_form
 from blink.isa import families
 from blink.isa.spec import REGISTRY
@@ -33,7 +33,7 @@ def test_answers(tmp_path: Path, need: Callable[[str], str]) -> None:
     source.write_text(PROGRAM % emit_forms.feature_table())
     subprocess.run([need("gcc"), f"-I{ENGINE}", str(source), "-o", str(program)], check=True)
     said = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout
-    answers = dict(zip(emit_forms.features(), said, strict=True))
+    answers = dict(zip(emit_cpuid.features(), said, strict=True))
     assert answers.pop("") == "1"
     seen = {name: answer for name, answer in answers.items() if name not in UNSEEN}
     assert seen == {name: str(int(host_has(name))) for name in seen}
@@ -45,4 +45,4 @@ def test_a_form_names_its_feature(name: str, feature: str) -> None:
     form = next(form for insn in REGISTRY if insn.name == name for form in insn.forms)
     row = emit_forms.row(build_form(Handlers(), form))
     number = row.split("{")[1].split(",")[12]  # FormDef.feature
-    assert emit_forms.features()[int(number)] == feature
+    assert emit_cpuid.features()[int(number)] == feature

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from blink.isa import families
-from blink.isa.cpuid import ADVERTISED, BITS, XCR0, Leaf, leaves
+from blink.isa.cpuid import ADVERTISED, BITS, LEVELS, MAX, MODELS, Leaf, leaves, xcr0
 from blink.isa.spec import REGISTRY
 
 # Features that are no instructions with that name in the spec
@@ -54,19 +56,28 @@ def test_bits_are_distinct() -> None:
     assert all(register in ("eax", "ebx", "ecx", "edx") for _, _, register, _ in BITS.values())
 
 
-def find(leaf: int, sub: int = 0) -> Leaf:
-    (found,) = [x for x in leaves() if x.leaf == leaf and x.sub in (0xFFFF_FFFF, sub)]
+def find(leaf: int, sub: int = 0, model: str = MAX) -> Leaf:
+    (found,) = [x for x in leaves(model) if x.leaf == leaf and x.sub in (0xFFFF_FFFF, sub)]
     return found
 
 
-def test_leaves_hold_exactly_the_advertised_bits() -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_leaves_hold_exactly_the_bits_of_the_model(model: str) -> None:
     for leaf, sub, register in {(leaf, sub, reg) for leaf, sub, reg, _ in BITS.values()}:
         wanted = sum(
             1 << bit
             for name, (at, below, reg, bit) in BITS.items()
-            if (at, below, reg) == (leaf, sub, register) and name in ADVERTISED
+            if (at, below, reg) == (leaf, sub, register) and name in MODELS[model]
         )
-        assert getattr(find(leaf, sub), register) == wanted, hex(leaf)
+        assert getattr(find(leaf, sub, model), register) == wanted, hex(leaf)
+
+
+def test_levels_grow() -> None:
+    assert MODELS[MAX] == ADVERTISED
+    names = [MODELS[level] for level in LEVELS]
+    assert all(set(small) < set(large) for small, large in itertools.pairwise([*names, ADVERTISED]))
+    assert not {"SSE3", "XSAVE", "RDTSCP"} & set(names[0])
+    assert set(LEVELS["x86-64-v2"]) <= set(names[1])
 
 
 def test_leaves_go_as_far_as_they_say() -> None:
@@ -77,16 +88,21 @@ def test_leaves_go_as_far_as_they_say() -> None:
     assert {0, 1, 4, 7} <= numbers
 
 
-def test_xsave_area_holds_what_xcr0_has() -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_xsave_area_holds_what_xcr0_has(model: str) -> None:
     """Leaf 0DH (SDM volume 1, 13.2): the sizes end where the last component does."""
-    whole, optional = find(0xD, 0), find(0xD, 1)
-    assert whole.eax == XCR0 and whole.ebx == whole.ecx == optional.ebx
-    ends = [576]
-    for component in range(2, 32):
-        if XCR0 >> component & 1:
-            part = find(0xD, component)
-            ends.append(part.eax + part.ebx)
+    whole, optional = find(0xD, 0, model), find(0xD, 1, model)
+    assert whole.eax == xcr0(model) == (("XSAVE" in MODELS[model]) * 3 | avx(model) * 4)
+    assert whole.ebx == whole.ecx == optional.ebx
+    ends = [576 if whole.eax else 0]
+    if avx(model):
+        part = find(0xD, 2, model)
+        ends.append(part.eax + part.ebx)
     assert whole.ebx == max(ends)
+
+
+def avx(model: str) -> bool:
+    return "AVX" in MODELS[model]
 
 
 def test_names() -> None:

@@ -37,11 +37,26 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
         return _print(HELP)
     if "v" in line:
         return _print(f"blink {__version__}\n")
+    if "M" in line.values and (answer := _choose_cpu(line.values["M"])) is not None:
+        return answer
     if line.program is None:
         return _refuse("no program was named")
     if before_run is not None:
         before_run()
     return _run(line, line.program)
+
+
+def _choose_cpu(model: str) -> int | None:
+    """An exit status when there is no such model, or when the models were asked for."""
+    from blink._engine import CPU_MODELS
+
+    if model == "help":
+        from blink.cli.usage import models
+
+        return _print(models())
+    if model not in CPU_MODELS:
+        return _refuse(f"there is no CPU model {model}: {', '.join(CPU_MODELS)}")
+    return None
 
 
 def _refuse(problem: str) -> int:
@@ -100,6 +115,7 @@ def _options(line: CommandLine) -> Options:
     options.translate = "j" not in line
     if "L" in line.values:
         options.log_path = encode(line.values["L"])
+    options.cpu = line.values.get("M", "")
     if "C" in line.values:
         options.root = encode(line.values["C"])
     wants_log = options.trace > 0 or options.statistics or "B" in line

@@ -18,9 +18,10 @@ LONG = {
     "--stats": "-Z",
     "--show-blocks": "-B",
     "--root": "-C",
+    "--cpu": "-M",
 }
 FLAGS = "hvejm0sZB"
-WITH_VALUE = "LC"
+WITH_VALUE = {"L": "a path", "C": "a path", "M": "a name"}
 
 
 class UsageError(Exception):
@@ -31,7 +32,7 @@ class CommandLine:
     """What the user asked for.
 
     counts    how often each flag was given, by its letter
-    values    the value of -L and -C, the last one given
+    values    the value of each letter of WITH_VALUE, the last one given
     program   the program's name, or None
     argv      argv of the program, argv[0] included
     """
@@ -96,7 +97,7 @@ def _take(line: CommandLine, letter: str, name: str, value: str | None, rest: li
     if value is None and rest:
         value = rest.pop(0)
     if not value:
-        raise UsageError(f"{name} needs a path")
+        raise UsageError(f"{name} needs {WITH_VALUE[letter]}")
     line.values[letter] = value
 
 

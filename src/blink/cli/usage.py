@@ -19,7 +19,22 @@ Runs an x86-64 Linux program in a user-space machine.
   -j, --no-jit          interpret only
   -0, --argv0           the word after PROGRAM becomes its argv[0]
   -C, --root PATH       the folder that is the program's root
+  -M, --cpu MODEL       what the CPU can do: max (the default), x86-64-v1...; help lists them
 
 The exit status is the program's; 48 for a wrong command line, 125 when blink itself cannot start,
 126 when the program cannot be run, 127 when it is not found.  More: man blink
 """
+
+
+def models() -> str:
+    """What `blink --cpu help` prints: a line for each model, below it its features."""
+    from textwrap import fill
+
+    from blink.isa.cpuid import MODELS
+
+    indent = " " * 4
+    parts = [
+        f"{name}\n{fill(' '.join(features), 90, initial_indent=indent, subsequent_indent=indent)}\n"
+        for name, features in MODELS.items()
+    ]
+    return "".join(parts)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from blink.codegen.emit_cpuid import features
 from blink.codegen.emit_handlers import FormHandlers, Handlers
 from blink.codegen.trace import swaps, walk
 from blink.isa import matching
-from blink.isa.cpuid import BASELINE, BITS
+from blink.isa.cpuid import BITS
 from blink.isa.operands import Operand
 
 TYPE_CHECKING = False
@@ -96,11 +97,6 @@ def _flags(f: FormHandlers) -> str:
     if form.vector:
         flags.append("FORM_VECTOR")
     return " | ".join(flags) or "0"
-
-
-def features() -> list[str]:
-    """The features that some x86-64 CPUs lack; number 0 is none."""
-    return ["", *(name for name in BITS if name not in BASELINE)]
 
 
 def feature_table() -> str:

@@ -25,7 +25,8 @@ def generate() -> dict[str, str]:
     handlers, forms = emit_handlers.build(REGISTRY)
     files = {
         "_generated_maps.h": emit_maps.emit(),
-        "_generated_cpuid.h": emit_cpuid.emit(),
+        "_generated_features.h": emit_cpuid.header(),
+        "_generated_cpuid.c": emit_cpuid.source(),
         "_generated_syscalls.h": emit_syscalls.emit(calls),
         "_generated_index.py": emit_syscalls.index(calls),
         "_generated_flags.h": emit_flags.header(),

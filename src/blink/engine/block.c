@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <stdlib.h>
 
+#include "cpu_model.h"
 #include "decode.h"
 #include "forms.h"
 #include "jit.h"
@@ -109,11 +110,11 @@ static bool matches(const FormDef *f, const Insn *in) {
   return f->modes & (in->mode == 64 ? 4 : in->mode == 32 ? 2 : 1);
 }
 
-const FormDef *form_find(const Insn *in) {
+const FormDef *form_find(const Insn *in, const CpuModel *model) {
   const FormRange *range = &form_index[in->enc][in->map][in->opcode];
   for (u32 i = 0; i < range->count; i++) {
     const FormDef *f = &form_table[form_candidates[range->first + i]];
-    if (matches(f, in)) return f;
+    if (matches(f, in) && model_has(model, f->feature)) return f;
   }
   return NULL;
 }
@@ -209,12 +210,19 @@ static void fuse(Builder *b, Rec *r, const FormDef *f) {
   if (three) r[-2].fn = handler(b->c, three);
 }
 
+/* Whether an instruction without a handler is an invalid encoding, or one that only other CPU models
+ * have; else it is one that we lack. */
+static bool is_undefined(const FormDef *f, const Insn *in) {
+  if (f) return !form_allows(f, in);
+  return wrong_fields(in) || form_find(in, cpu_models);
+}
+
 /* Appends one instruction; false when it ended the block. */
 static bool add(Builder *b, const Insn *in) {
-  const FormDef *f = form_find(in);
+  const FormDef *f = form_find(in, b->c->model);
   u32 number = f ? pick(f, in) : 0;
   if (!number) {
-    invalid(b, f ? !form_allows(f, in) ? 0 : 1 : !wrong_fields(in), in->len);
+    invalid(b, is_undefined(f, in) ? 0 : 1, in->len);
     return false;
   }
   Rec r = {.fn = handler(b->c, number), .base = GPR_ZERO * 8, .index = GPR_ZERO * 8};

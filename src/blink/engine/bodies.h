@@ -19,8 +19,10 @@ u8 idiv128_overflows(Cpu *c, u64 high, u64 low, u64 divisor);
 u64 idiv128(Cpu *c, u64 high, u64 low, u64 divisor); /* does not overflow */
 u64 irem128(Cpu *c, u64 high, u64 low, u64 divisor);
 
-/* --- system.c --- */
+/* --- cpu_model.c --- */
 void cpuid_body(Cpu *c);
+
+/* --- system.c --- */
 u64 read_tsc(Cpu *c);
 u32 read_tsc_aux(Cpu *c);
 void memory_fence(Cpu *c);

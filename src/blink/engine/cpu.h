@@ -11,6 +11,7 @@ typedef struct Cpu Cpu;
 typedef struct Rec Rec;
 typedef struct Memory Memory;
 typedef struct Cache Cache;
+typedef struct CpuModel CpuModel;
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 enum { ES, CS, SS, DS, FS, GS };
@@ -158,7 +159,8 @@ struct Cpu {
   u64 tlb_epoch;          /* memory.c: mem->tlb_epoch when the TLB was last emptied */
   Cpu *next_attached;     /* memory.c: list of the Cpus of one Memory */
   bool native;            /* the engine may run passthrough system calls itself */
-  u64 *breakpoints;       /* sorted addresses */
+  const CpuModel *model;
+  u64 *breakpoints; /* sorted addresses */
   u32 breakpoint_count;
   u64 resume_at;              /* do not stop at this breakpoint again when continuing from it */
   JumpEntry jumps[JUMP_SIZE]; /* targets of indirect branches, direct-mapped */

@@ -25,7 +25,7 @@ static bool is_stack_fault(const Cpu *c, const Insn *in, const FormDef *f) {
 static const FormDef *faulting(Cpu *c, Insn *in) {
   u8 bytes[DECODE_MAX];
   u32 got = memory_fetch(c->mem, c->rip, bytes, sizeof bytes);
-  return decode(in, bytes, got, c->mode) == DECODE_OK ? form_find(in) : NULL;
+  return decode(in, bytes, got, c->mode) == DECODE_OK ? form_find(in, c->model) : NULL;
 }
 
 void fault_refine(Cpu *c) {

@@ -56,9 +56,9 @@ extern const u16 fuse_row[]; /* by handler: its row in `fused`, or 0 */
 extern const u16 fused[][16];
 /* `tail` is a fused pair; the handler that does `lead` before it as well, or 0. */
 u16 led_handler(u32 lead, u32 tail);
-/* The form of a decoded instruction, or NULL. */
+/* The form of a decoded instruction on a CPU model, or NULL: TZCNT is BSF where it is not known. */
 struct Insn;
-const FormDef *form_find(const struct Insn *in);
+const FormDef *form_find(const struct Insn *in, const CpuModel *model);
 /* Whether its prefixes fit the form; else it is an invalid encoding. */
 bool form_allows(const FormDef *f, const struct Insn *in);
 

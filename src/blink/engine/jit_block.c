@@ -8,6 +8,7 @@
 
 #if defined(__x86_64__)
 
+#include "cpu_model.h"
 #include "decode.h"
 #include "forms.h"
 #include "jit_impl.h"
@@ -328,8 +329,14 @@ static bool segment_elsewhere(const Insn *in, const FormDef *f) {
   return !in->has_mem || f->flags & FORM_ADDRESS || (f->flags & FORM_POP && in->base == RSP);
 }
 
+/* The form, if it is what the bytes are on the host as well. */
+static const FormDef *form_for(const Cpu *c, const Insn *in) {
+  const FormDef *f = form_find(in, c->model);
+  return c->model == cpu_models || f == form_find(in, cpu_models) ? f : NULL;
+}
+
 static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
-  const FormDef *f = form_find(in);
+  const FormDef *f = form_for(m->c, in);
   if (!f || !form_allows(f, in) || !host_has(f->feature)) return REFUSED;
   if (f->flags & FORM_VECTOR && !host_has_ymm()) return REFUSED;
   if (f->flags & FORM_SYSCALL) {

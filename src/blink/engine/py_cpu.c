@@ -8,6 +8,7 @@
 
 #include "_generated_flags.h"
 #include "bodies.h"
+#include "cpu_model.h"
 #include "forms.h"
 #include "jit.h"
 #include "memory.h"
@@ -195,6 +196,20 @@ static PyObject *cpu_set_jit(PyObject *self, PyObject *args) {
   return PyBool_FromLong(c->jit != NULL);
 }
 
+static PyObject *cpu_set_model_method(PyObject *self, PyObject *arg) {
+  const char *name = PyUnicode_AsUTF8AndSize(arg, NULL);
+  if (!name) return NULL;
+  const CpuModel *model = cpu_model(name);
+  if (!model) return PyErr_Format(PyExc_ValueError, "no CPU model is called %s", name);
+  cpu_set_model(((CpuObject *)self)->cpu, model);
+  Py_RETURN_NONE;
+}
+
+static PyObject *get_model(PyObject *self, void *closure) {
+  (void)closure;
+  return PyUnicode_FromString(((CpuObject *)self)->cpu->model->name);
+}
+
 /* In the child of a fork: the thread of this Cpu is not there. */
 static PyObject *cpu_retire(PyObject *self, PyObject *unused) {
   (void)unused;
@@ -349,6 +364,7 @@ static PyGetSetDef getset[] = {
     {"icount", get_plain, NULL, "instructions retired", PLAIN(icount)},
     {"rip", get_plain, set_plain, "address of the next instruction", PLAIN(rip)},
     {"native", get_plain, set_plain, "the engine may run passthrough system calls", PLAIN(native)},
+    {"model", get_model, NULL, "the name of the CPU model", NULL},
     {"stop_vector", get_plain, NULL, "exception or interrupt vector", PLAIN(stop_vector)},
     {"stop_error", get_plain, NULL, "exception error code", PLAIN(stop_error)},
     {"stop_addr", get_plain, NULL, "faulting address (CR2)", PLAIN(stop_addr)},
@@ -374,6 +390,8 @@ static PyMethodDef methods[] = {
      "set_jit(on, arena_size=0, arena_place=0) -> bool: translate; False where the host or the "
      "memory"
      " mode cannot.  The other two are for tests: see JitPlan."},
+    {"set_model", cpu_set_model_method, METH_O,
+     "set_model(name): what CPUID reports and which instructions there are.  ValueError."},
     {"blocks", cpu_blocks, METH_NOARGS,
      "blocks() -> [(guest address, host address of the indirect entry and of the entry, host code,"
      " [(guest offset, host offset)])]: what is translated now."},
@@ -401,6 +419,20 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
+/* CPU_MODELS: the names, the default first. */
+static int add_models(PyObject *module) {
+  PyObject *names = PyTuple_New(cpu_model_count);
+  if (!names) return -1;
+  int bad = 0;
+  for (u32 i = 0; i < cpu_model_count && !bad; i++) {
+    PyObject *name = PyUnicode_FromString(cpu_models[i].name);
+    bad = !name || PyTuple_SetItem(names, i, name);
+  }
+  if (!bad) bad = PyModule_AddObjectRef(module, "CPU_MODELS", names);
+  Py_DECREF(names);
+  return bad;
+}
+
 int py_cpu_init(PyObject *module) {
   static const struct {
     const char *name;
@@ -420,6 +452,7 @@ int py_cpu_init(PyObject *module) {
   };
   for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
     if (PyModule_AddIntConstant(module, stops[i].name, stops[i].value)) return -1;
+  if (add_models(module)) return -1;
   PyObject *type = PyType_FromSpec(&spec);
   if (!type) return -1;
   int bad = PyModule_AddObjectRef(module, "Cpu", type);

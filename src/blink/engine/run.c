@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "_generated_cpuid.h"
+#include "cpu_model.h"
 #include "fp.h"
 #include "hostcontext.h"
 #include "hostsig.h"
@@ -33,6 +33,7 @@ Cpu *cpu_new(Memory *mem) {
   }
   memory_attach(mem, c);
   c->native = true;
+  c->model = cpu_models;
   cpu_reset(c);
   return c;
 }
@@ -57,7 +58,7 @@ void cpu_reset(Cpu *c) {
   c->seg[CS] = 0x33;
   c->seg[SS] = 0x2b;
   c->mxcsr = MXCSR_INIT;
-  c->xcr0 = CPUID_XCR0;
+  c->xcr0 = c->model->xcr0;
   c->resume_at = ~(u64)0;
   x87_fninit(c);
   cache_flush(c);

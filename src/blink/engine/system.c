@@ -1,26 +1,11 @@
-/* CPUID, time stamps, segment registers, MXCSR. */
+/* Time stamps, segment registers, MXCSR. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <time.h>
 
-#include "_generated_cpuid.h"
 #include "bodies.h"
 #include "fp.h"
 #include "run.h"
-
-/* The leaves are generated from isa/cpuid.py; unknown ones read as zero, as on AMD. */
-void cpuid_body(Cpu *c) {
-  u32 leaf = (u32)c->gpr[RAX], sub = (u32)c->gpr[RCX];
-  CpuidLeaf found = {0};
-  for (u32 i = 0; i < sizeof cpuid_leaves / sizeof *cpuid_leaves; i++) {
-    const CpuidLeaf *l = &cpuid_leaves[i];
-    if (l->leaf == leaf && (l->sub == CPUID_ANY || l->sub == sub)) found = *l;
-  }
-  c->gpr[RAX] = found.eax;
-  c->gpr[RBX] = found.ebx;
-  c->gpr[RCX] = found.ecx;
-  c->gpr[RDX] = found.edx;
-}
 
 /* The host's counter where it has one, so that guests agree with clock_gettime about durations. */
 u64 read_tsc(Cpu *c) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bodies.h"
+#include "cpu_model.h"
 #include "fp.h"
 #include "ops.h"
 #include "x87_impl.h"
@@ -46,8 +47,8 @@ static u64 in_use(const Cpu *c) {
 
 /* XCR0 (index 0), or which of its components are not in their initial state (1); else #GP. */
 u64 xgetbv(Cpu *c, u32 index) {
-  if (index > 1) fault_here(c, EXC_GP, 0);
   if (!index) return c->xcr0;
+  if (index > 1 || !model_has(c->model, FEATURE_XGETBV1)) fault_here(c, EXC_GP, 0);
   return c->xcr0 & (in_use(c) | (mxcsr_read() == MXCSR_INIT ? 0u : XSTATE_SSE));
 }
 

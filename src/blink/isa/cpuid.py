@@ -1,7 +1,8 @@
 """What CPUID reports: feature bits, and the leaves built from them (SDM volume 2, CPUID).
 
 `ADVERTISED` lists the features of which every instruction is implemented.  A definition's `feature`
-must be known here; a test compares both directions.
+must be known here; a test compares both directions.  `MODELS` are the CPUs that `--cpu` offers: of
+what a model does not have, CPUID says nothing, and the instructions are undefined.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "LZCNT": (0x8000_0001, 0, "ecx", 5),
     "PREFETCHW": (0x8000_0001, 0, "ecx", 8),
 }
-BASELINE = "FPU TSC CX8 CMOV MMX FXSR SSE SSE2 SYSCALL NX LM".split()  # every x86-64 CPU
+BASELINE = "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SYSCALL NX LM".split()  # every x86-64 CPU
 ADVERTISED = (
     "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SSE3 SSSE3 SSE4.1 SSE4.2 CX16 MOVBE POPCNT "
     "BMI1 BMI2 SYSCALL NX RDTSCP LM LAHF_LM LZCNT PREFETCHW "
@@ -70,8 +71,25 @@ SIGNATURE = 0x000006F2  # family 6, model 15
 ANY = 0xFFFF_FFFF
 
 
-# State components (SDM volume 1, 13.1): x87 and SSE, AVX
-XCR0 = 7 if "AVX" in ADVERTISED else 3
+# What each microarchitecture level of the psABI adds to the one before (x86-64 psABI, 3.1.1).
+LEVELS = {
+    "x86-64-v1": BASELINE,
+    "x86-64-v2": "SSE3 SSSE3 SSE4.1 SSE4.2 CX16 LAHF_LM POPCNT".split(),
+    "x86-64-v3": "AVX AVX2 BMI1 BMI2 F16C FMA LZCNT MOVBE XSAVE OSXSAVE".split(),
+}
+MAX = "max"  # all of ADVERTISED
+
+
+def _models() -> dict[str, list[str]]:
+    """The features of each model.  A level has only those that are implemented."""
+    models, features = {MAX: ADVERTISED}, set()
+    for level, more in LEVELS.items():
+        features |= set(more)
+        models[level] = [name for name in ADVERTISED if name in features]
+    return models
+
+
+MODELS = _models()
 _LEGACY_AREA, _AVX_AREA = 576, 256  # bytes of the XSAVE area; AVX state follows the header
 
 
@@ -102,16 +120,25 @@ def _brand() -> list[Leaf]:
     return [Leaf(0x8000_0002 + i, ANY, *words[4 * i : 4 * i + 4]) for i in range(3)]
 
 
-def _xsave() -> list[Leaf]:
+def xcr0(model: str = MAX) -> int:
+    """The state components that are always enabled (SDM volume 1, 13.1): x87 and SSE, AVX."""
+    if "OSXSAVE" not in MODELS[model]:
+        return 0
+    return 7 if "AVX" in MODELS[model] else 3
+
+
+def _xsave(components: int) -> list[Leaf]:
     """Leaf 0DH: all that XCR0 can have is always on, so the two sizes are the same."""
-    avx = XCR0 & 4
+    if not components:
+        return [Leaf(0xD, 0), Leaf(0xD, 1)]
+    avx = components & 4
     size = _LEGACY_AREA + (_AVX_AREA if avx else 0)
-    result = [Leaf(0xD, 0, XCR0, size, size), Leaf(0xD, 1, 0, size)]
+    result = [Leaf(0xD, 0, components, size, size), Leaf(0xD, 1, 0, size)]
     return [*result, Leaf(0xD, 2, _AVX_AREA, _LEGACY_AREA)] if avx else result
 
 
-def leaves() -> list[Leaf]:
-    """Every leaf, in order."""
+def leaves(model: str = MAX) -> list[Leaf]:
+    """Every leaf of a model, in order."""
     b, d, c = _text(VENDOR.encode())
     result = [
         Leaf(0, ANY, 0xD, b, c, d),
@@ -121,13 +148,13 @@ def leaves() -> list[Leaf]:
         _cache(2, 3, 2, 1 << 20, 16),
         _cache(3, 3, 3, 16 << 20, 16),
         Leaf(7, 0),
-        *_xsave(),
+        *_xsave(xcr0(model)),
         Leaf(0x8000_0000, ANY, 0x8000_0008),
         Leaf(0x8000_0001),
         *_brand(),
         Leaf(0x8000_0008, ANY, 0x3030),
     ]
-    for name in ADVERTISED:
+    for name in MODELS[model]:
         leaf, sub, register, bit = BITS[name]
         target = next(x for x in result if x.leaf == leaf and x.sub in (ANY, sub))
         setattr(target, register, getattr(target, register) | 1 << bit)

@@ -90,6 +90,8 @@ def start(process: Process, inherited: tuple[int, int] | None) -> Task:
     task = Task(process, _engine.Cpu(process.memory), tid)
     task.sigmask = blocked
     task.cpu.native = not process.trace
+    if process.options.cpu:
+        task.cpu.set_model(process.options.cpu)
     if process.options.translate:
         task.cpu.set_jit(True)
     process.tasks[tid] = task

@@ -36,9 +36,13 @@ class Options:
     log_path     file for messages (`-L`)
     log_stderr   messages go to stderr, too (`-e`)
     root         the guest's root directory (`-C`), or None
+    cpu          the CPU model (`--cpu`), one of _engine.CPU_MODELS; empty: the first
     """
 
-    __slots__ = ("checked", "log_path", "log_stderr", "root", "statistics", "trace", "translate")
+    __slots__ = (
+        *("checked", "cpu", "log_path", "log_stderr", "root", "statistics", "trace"),
+        "translate",
+    )
 
     def __init__(self) -> None:
         self.trace = 0
@@ -48,6 +52,7 @@ class Options:
         self.log_path: bytes | None = None
         self.log_stderr = False
         self.root: bytes | None = None
+        self.cpu = ""
 
 
 class Process:

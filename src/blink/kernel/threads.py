@@ -90,6 +90,8 @@ def _copy(task: Task) -> Task:
         cpu = _engine.Cpu(task.memory)
     except MemoryError:
         raise SysError(EAGAIN) from None
+    if task.process.options.cpu:
+        cpu.set_model(task.process.options.cpu)
     for name in _REGISTERS:
         cpu.set(name, task.cpu.get(name))
     cpu.fxrstor(task.cpu.fxsave())

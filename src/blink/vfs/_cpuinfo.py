@@ -34,15 +34,15 @@ KEPT = (
 
 def cpuinfo(task: Task) -> bytes:
     """The host's text with the model, the caches and the features that CPUID reports."""
-    new = _description()
+    new = _description(task.cpu.model)
     blocks = [_block(block, new) for block in read("/proc/cpuinfo").split(b"\n\n") if block.strip()]
     return b"".join(blocks)
 
 
-def _description() -> dict[bytes, str]:
+def _description(model: str) -> dict[bytes, str]:
     signature = cpuid.SIGNATURE
-    flags = [LINUX_NAMES.get(name, name.lower().replace(".", "_")) for name in cpuid.ADVERTISED]
-    last = [leaf for leaf in cpuid.leaves() if leaf.leaf == 4][-1]
+    flags = [LINUX_NAMES.get(name, name.lower().replace(".", "_")) for name in cpuid.MODELS[model]]
+    last = [leaf for leaf in cpuid.leaves(model) if leaf.leaf == 4][-1]
     cache = ((last.ebx >> 22) + 1) * ((last.ebx & 0xFFF) + 1) * (last.ecx + 1)
     return {
         b"vendor_id": cpuid.VENDOR,

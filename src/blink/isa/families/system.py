@@ -9,7 +9,7 @@ from blink.isa.state import RAX, RCX, RDX, State
 
 @insn("CPUID", Form("0F A2"))
 def cpuid(s: State) -> None:
-    """Reports what the spec implements: see engine/cpuid.c."""
+    """Reports what the spec implements: see engine/cpu_model.c."""
     s.call("cpuid_body")
 
 
