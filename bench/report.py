@@ -13,6 +13,7 @@ PAIRS = (
     ("blink", "native"),
     ("blink", "qemu"),
     ("blink -j", "qemu"),
+    ("blink -Z", "blink"),
     ("blink -m", "blink"),
 )
 MEMORY = ("native", "qemu", "blink", "blink -j")

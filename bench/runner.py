@@ -19,6 +19,7 @@ ENGINES: dict[str, tuple[str, ...]] = {
     "native": (),
     "qemu": ("qemu-x86_64",),
     "blink": (BLINK,),
+    "blink -Z": (BLINK, "-Z"),  # counts instructions
     "blink -j": (BLINK, "-j"),  # the interpreter
     "blink -m": (BLINK, "-m"),
 }

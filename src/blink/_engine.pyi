@@ -69,6 +69,7 @@ STOP_PORT: int
 class Cpu:
     rip: int
     native: bool
+    counting: bool
     @property
     def icount(self) -> int: ...
     @property

@@ -140,6 +140,55 @@ def test_budgets_and_breakpoints_are_exact(translated: Translated) -> None:
     assert cpu.get("rax") == 1000
 
 
+def test_breakpoints_stop_translated_code(translated: Translated) -> None:
+    """Elsewhere code stays translated; set or cleared, no stale block runs."""
+    cpu = translated(bytes.fromhex("31c0 ffc0 83c300 3d e8030000 75f4") + UD2)
+    cpu.counting = True
+    assert to_ud2(cpu) == 1000
+    for round_ in range(3):
+        cpu.set("rip", BASE)
+        for place in (BASE + 4, BASE + 2, BASE + 7):
+            cpu.set_breakpoints([place])
+            before = cpu.counters()["translated"]
+            for _ in range(3):
+                assert cpu.run(None) == _engine.STOP_BREAKPOINT
+                assert cpu.rip == place
+            assert cpu.counters()["translated"] > before
+            assert all(
+                not rip < place < rip + starts[-1][0]
+                for rip, _, _, _, starts in cpu.blocks()
+                if starts
+            )
+        cpu.set_breakpoints([])
+        assert cpu.run(None) == _engine.STOP_FAULT
+        assert cpu.get("rax") == 1000
+        assert cpu.icount == (round_ + 2) * (1 + 4 * 1000)
+
+
+def test_a_breakpoint_is_passed_only_when_it_stopped_there(translated: Translated) -> None:
+    cpu = translated(bytes.fromhex("31c0 ffc0 ffc0") + UD2)
+    cpu.set_breakpoints([BASE + 2])
+    assert cpu.run(None) == _engine.STOP_BREAKPOINT
+    cpu.set("rip", BASE)
+    assert cpu.run(None) == _engine.STOP_BREAKPOINT
+    assert cpu.get("rax") == 0
+    assert to_ud2(cpu, cpu.rip) == 2
+
+
+def test_an_interrupt_behind_a_full_block_loses_nothing(translated: Translated) -> None:
+    """A block's last instruction has run when the jump behind it polls."""
+    cpu = translated(b"\x48\xff\xc0" * 100 + b"\xe9" + pack("<i", -305))
+    total = 0
+    for _ in range(20):
+        timer = threading.Timer(0.002, cpu.interrupt)
+        timer.start()
+        assert cpu.run(None) == _engine.STOP_INTERRUPT
+        timer.join()
+        total = cpu.get("rax")
+        place = (cpu.rip - BASE) // 3
+        assert total % 100 == place % 100, (total, cpu.rip - BASE)
+
+
 def test_written_code_is_new(translated: Translated, memory: Memory) -> None:
     cpu = translated(mov_eax(1) + UD2)
     assert to_ud2(cpu) == 1

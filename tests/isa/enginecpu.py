@@ -38,6 +38,7 @@ _REP_STEPS = 64
 _ARENA = 1 << 20  # bytes of host code
 _RUN_LIMIT = 10000  # instructions; far above the block size, so that cached blocks are linked
 _FETCH = 16  # of a page fault's error code
+MISCOUNTED = -3  # Outcome.vector: not as many instructions as the interpreter
 UNIMPLEMENTED = -4  # Outcome.vector: the engine knows no definition for the bytes
 
 
@@ -282,6 +283,22 @@ class TranslatedCpu(EngineCpu):
             if stop == _engine.STOP_FAULT and cpu.stop_error & _FETCH and cpu.rip == cpu.stop_addr:
                 return NO_FAULT, 0, 0
         return super()._why(case, stop)
+
+
+class CountingCpu(TranslatedCpu):
+    """The translator as it counts instructions: of programs, as many as the interpreter does."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__("counting", place)
+        self.cpu.counting = True
+
+    def _one(self, case: Case) -> Outcome:
+        outcome = super()._one(case)
+        if not case.run:
+            return outcome
+        self._stepper._one(case)
+        same = self.cpu.icount == self._stepper.cpu.icount
+        return outcome if same else outcome._replace(vector=MISCOUNTED)
 
 
 def _window(address: int, size: int) -> memoryview:

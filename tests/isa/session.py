@@ -15,7 +15,7 @@ from .regression import format_line
 from .shrink import shrink
 
 BATCH = 512
-SUBJECTS = ("linear", "paged", "translated", "far", "reference")
+SUBJECTS = ("linear", "paged", "translated", "far", "counting", "reference")
 # Where host code reaches the data of all cases, and mutated displacements hardly reach host code;
 # and where it does not.
 _NEAR, _FAR = CODE_BASE + 0x37700000, CODE_BASE + (16 << 30)
@@ -44,10 +44,12 @@ def make_subject(name: str) -> Subject:
         from .refcpu import ReferenceCpu
 
         return ReferenceCpu()
-    from .enginecpu import EngineCpu, TranslatedCpu
+    from .enginecpu import CountingCpu, EngineCpu, TranslatedCpu
 
     if name in ("translated", "far"):
         return TranslatedCpu(name, _NEAR if name == "translated" else _FAR)
+    if name == "counting":
+        return CountingCpu(_NEAR)
     return EngineCpu(paged=name == "paged")
 
 

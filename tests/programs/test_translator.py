@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 
 import pytest
 
-from programs.harness import Same
+from programs.harness import BLINK, Same
 
 Compile = Callable[..., str]
 MODES = pytest.mark.parametrize("mode", [(), ("-j",)], ids=["translated", "interpreted"])
@@ -32,3 +33,29 @@ def test_code_may_change(
     same: Same, compile_c: Compile, mode: tuple[str, ...], build: tuple[str, ...]
 ) -> None:
     same(compile_c("changing_code", *build), options=mode)
+
+
+def instructions(said: bytes) -> int:
+    """What -Z counted; it is the last that is written."""
+    (line,) = [line for line in said.decode().splitlines() if " instructions " in line]
+    return int(line.rpartition(" ")[2])
+
+
+def counts(program: str) -> list[int]:
+    """Of the translator and of both interpreters."""
+    commands = [[BLINK, mode, program] for mode in ("-Z", "-Zj", "-Zm")]
+    runs = [subprocess.run(c, capture_output=True, timeout=60, env={}) for c in commands]
+    return [instructions(run.stderr) for run in runs]
+
+
+def test_translated_code_counts_as_the_interpreter_does(compile_c: Compile) -> None:
+    first, *others = counts(compile_c("libc", "-static", "-lm"))
+    assert others == [first, first]
+    assert first > 10_000
+
+
+def test_threads_that_have_ended_are_counted(compile_c: Compile) -> None:
+    """How often they wait for each other is chance."""
+    first, *others = counts(compile_c("counted_threads", "-static", "-pthread", "-O1"))
+    assert first > 3 * 100_000 * 3
+    assert all(abs(other - first) < 10_000 for other in others)

@@ -256,7 +256,7 @@ static bool add(Builder *b, const Insn *in) {
   return !(f->flags & FORM_END);
 }
 
-static bool breakpoint_at(const Cpu *c, u64 rip) {
+bool cpu_breakpoint_at(const Cpu *c, u64 rip) {
   for (u32 i = 0; i < c->breakpoint_count; i++)
     if (c->breakpoints[i] == rip) return true;
   return false;
@@ -272,7 +272,7 @@ static bool step(Builder *b) {
     if (!b->count) fetch_fault(b->c, b->rip, got);
     return true; /* the next block will begin there, and fault */
   }
-  if (breakpoint_at(b->c, b->rip)) {
+  if (cpu_breakpoint_at(b->c, b->rip)) {
     append(b, breakpoint_handler)->imm = b->rip;
     b->last = 0;
   }

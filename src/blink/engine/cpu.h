@@ -111,10 +111,19 @@ typedef struct {
   u64 target; /* of an indirect branch */
   u32 exit;   /* the direct branch to link: an index */
   u32 exit_reason;
-  u32 active; /* translated code is running, or about to */
-  u32 closed; /* the poll page may be read-only */
-  u32 wide;   /* VEX instructions were translated: upper halves are in host registers, too */
+  u32 active;     /* translated code is running, or about to */
+  u32 closed;     /* the poll page may be read-only */
+  u32 wide;       /* VEX instructions were translated: upper halves are in host registers, too */
+  u64 count_base; /* icount = count_base + count, */
+  u64 count;      /* which is in MM0 while translated code runs, and negative until it must leave */
 } JitState;
+
+/* The most instructions of one block of translated code. */
+enum { BLOCK_INSNS = 64 };
+
+/* Before each Cpu lies so much address space that nobody can access: translated code that counts
+ * loads from gs:[reg * 8 + field - LIMIT_SPAN], where reg is 0xffff, or 0 when it must leave. */
+enum { LIMIT_SPAN = 0xffff * 8, CPU_GUARD = 0x80000 };
 
 /* A page that is read-only while an interrupt waits, so that translated code stops at its next store
  * there.  It is the first thing that an indirect branch does, and what a branch back does. */
@@ -166,6 +175,8 @@ struct Cpu {
   JumpEntry jumps[JUMP_SIZE]; /* targets of indirect branches, direct-mapped */
   Jit *jit;                   /* the translator, or NULL */
   JitState js;
+  bool counting;               /* translated code counts instructions */
+  u64 counts[BLOCK_INSNS + 1]; /* counts[n] == n: what translated code adds */
   JitPoll poll;
   u64 targets[TARGET_SIZE]; /* host code by the low 16 bits of an indirect branch's target */
 };

@@ -67,12 +67,12 @@
   } while (0)
 
 /* A REP string that is not done: the instruction itself has not retired. */
-#define AGAIN(r, target)                                         \
-  do {                                                           \
-    const Rec *to_ = (target);                                   \
-    c->icount += (r)->n - 1;                                     \
-    if (unlikely(c->icount > c->limit)) return leave_at(c, to_); \
-    GO(to_);                                                     \
+#define AGAIN(r, target)                                          \
+  do {                                                            \
+    const Rec *to_ = (target);                                    \
+    c->icount += (r)->n - 1;                                      \
+    if (unlikely(c->icount >= c->limit)) return leave_at(c, to_); \
+    GO(to_);                                                      \
   } while (0)
 
 #define INDIRECT(r, target)                                           \

@@ -49,7 +49,7 @@ static void pop_reg(Code *k, u8 reg) {
 }
 
 /* enter(rdi = Cpu, rsi = code) */
-static void write_enter(Code *k, JitEntry how) {
+static void write_enter(Code *k, JitEntry how, bool counting) {
   for (u32 i = 0; i < sizeof callee_saved; i++) push_reg(k, callee_saved[i]);
   put8(k, 0x50); /* push rax: keeps the stack aligned */
   store_gs(k, CPU_FIELD(js.host_rsp), RSP);
@@ -59,17 +59,22 @@ static void write_enter(Code *k, JitEntry how) {
   put8(k, 0x65), put8(k, 0xff); /* push gs:[flags]; popf */
   put_gs(k, 6, CPU_FIELD(js.flags));
   put8(k, 0x9d);
+  if (counting) count_gs(k, MMX_LOAD, CPU_FIELD(js.count));
   for (u8 n = 0; n < 16; n++) load_gs(k, n, CPU_FIELD(gpr) + n * 8u);
   jump_gs(k, CPU_FIELD(js.entry));
 }
 
-static void write_return(Code *k) {
+static void write_return(Code *k, bool counting) {
+  if (counting) {
+    count_gs(k, MMX_STORE, CPU_FIELD(js.count));
+    put8(k, 0x0f), put8(k, 0x77); /* emms */
+  }
   put8(k, 0x58);
   for (u32 i = sizeof callee_saved; i-- > 0;) pop_reg(k, callee_saved[i]);
   put8(k, 0xc3);
 }
 
-static void write_leave(Code *k) {
+static void write_leave(Code *k, bool counting) {
   for (u8 n = 0; n < 16; n++) store_gs(k, CPU_FIELD(gpr) + n * 8u, n);
   load_gs(k, RSP, CPU_FIELD(js.host_rsp));
   put8(k, 0x9c); /* pushf; pop gs:[flags]; cld */
@@ -82,11 +87,11 @@ static void write_leave(Code *k) {
   put32(k, 0);
   u8 *wide = k->at - 4;
   move_all(k, false, false);
-  write_return(k);
+  write_return(k, counting);
   patch32(wide, k->at);
   move_all(k, false, true);
   vzeroupper(k);
-  write_return(k);
+  write_return(k, counting);
 }
 
 static void write_miss(Code *k, const u8 *leave) {
@@ -128,14 +133,14 @@ static bool open_arena(JitArena *a, Places p, u64 size) {
   return a->blocks != NULL;
 }
 
-static void start_arena(JitArena *a) {
+static void start_arena(JitArena *a, bool counting) {
   Code k = {a->base};
   for (u32 how = ENTER_NARROW; how <= ENTER_WIDE; how++) {
     a->enter[how] = k.at;
-    write_enter(&k, how);
+    write_enter(&k, how, counting);
   }
   a->leave = k.at;
-  write_leave(&k);
+  write_leave(&k, counting);
   a->miss = k.at;
   write_miss(&k, a->leave);
   a->link = k.at;
@@ -177,7 +182,7 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
   j->table_mask = TABLE_START - 1;
   j->table = calloc(TABLE_START, sizeof *j->table);
   if (ok && j->insns && j->exits && j->table) {
-    for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i]);
+    for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i], c->counting);
     c->jit = j;
     jit_table_reset(j);
     forget_targets(c);
@@ -203,7 +208,7 @@ void jit_free(Jit *j) {
 void jit_flush(Cpu *c) {
   Jit *j = c->jit;
   if (!j) return;
-  for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i]);
+  for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i], c->counting);
   jit_table_reset(j);
   j->flushes++;
   c->js.wide = 0;
@@ -222,15 +227,25 @@ static JitEntry how_to_enter(const Cpu *c) {
   return upper ? ENTER_WIDE : ENTER_CLEAR;
 }
 
+/* Translated code leaves when its count is no longer negative: for the interpreter to take over, or
+ * after hours.  Its high word is 0xffff until then. */
+static void begin_count(Cpu *c) {
+  u64 most = (u64)1 << 47, left = c->deadline - c->icount - JIT_MARGIN;
+  c->js.count = -(c->deadline == ~(u64)0 || left > most ? most : left);
+  c->js.count_base = c->icount - c->js.count;
+}
+
 static void enter(Cpu *c, const JitBlock *b) {
   void (*go)(Cpu *, const u8 *);
   u8 *thunk = c->jit->arenas[0].enter[how_to_enter(c)];
   memcpy(&go, &thunk, sizeof go);
   c->js.flags = (c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c);
+  begin_count(c);
   set_gs_base(c);
   go(c, b->entry);
   c->eflags = (u32)c->js.flags;
   c->cc_op = CC_FLAGS;
+  if (c->counting) c->icount = c->js.count_base + c->js.count;
 }
 
 static void link_exit(Cpu *c) {
@@ -310,6 +325,13 @@ static void recover_upper(Cpu *c, const u8 *image) {
   }
 }
 
+/* The guest's x87 and MMX registers are in the Cpu: the host's MM0 is ours. */
+static void recover_count(Cpu *c, const ucontext_t *uc, const JitInsn *n) {
+  u64 count;
+  memcpy(&count, &uc->uc_mcontext.fpregs->_st[0], sizeof count);
+  c->icount = c->js.count_base + count - n->left;
+}
+
 void jit_recover(Cpu *c, const ucontext_t *uc) {
   static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
                                 REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
@@ -328,6 +350,7 @@ void jit_recover(Cpu *c, const ucontext_t *uc) {
   const JitInsn *n = &c->jit->insns[b->insns];
   while (n[1].host <= offset && n[1].host) n++;
   restore_lent(c, n, offset);
+  if (c->counting) recover_count(c, uc, n);
   c->rip = b->rip + n->guest;
 }
 

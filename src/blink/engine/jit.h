@@ -2,8 +2,9 @@
  * instructions are copied, and only control flow, far RIP-relative operands, segment overrides and
  * what needs policy are rewritten or handed to the interpreter.  docs/internals/translator.md.
  *
- * Linear memory, 64-bit mode, x86-64 hosts.  It keeps no instruction counts: run() with a budget,
- * breakpoints or hooks is the interpreter's.
+ * Linear memory, 64-bit mode, x86-64 hosts.  It counts instructions when Cpu.counting is set: then
+ * icount is exact whenever it leaves, and a budget's last JIT_MARGIN instructions are the
+ * interpreter's.
  */
 #ifndef BLINK_JIT_H
 #define BLINK_JIT_H
@@ -18,6 +19,11 @@ enum {
   JIT_SYSCALL, /* c->rip is behind the instruction */
   JIT_INTERPRET
 };
+
+/* Translated code looks at its limit at each branch that goes back or leaves an aligned window of
+ * this many bytes, and at each indirect one; so it runs so many instructions past its limit at most,
+ * and the interpreter may run a block more. */
+enum { WINDOW_BITS = 12, JIT_MARGIN = (1 << WINDOW_BITS) + 2 * BLOCK_INSNS + 64 };
 
 /* Room for host code in each of the translator's arenas, and where the arena of libraries lies; 0:
  * as usual.  Tests make arenas small, near or far. */
@@ -43,8 +49,9 @@ void jit_recover(Cpu *c, const ucontext_t *uc);
 void jit_interrupt(Cpu *c);
 /* Polls pass again.  Before looking at what they were closed for: what comes later closes them anew. */
 void jit_resume(Cpu *c);
+/* Whether a store there means that an interrupt waits, or a load that the limit is reached. */
 static inline bool jit_is_poll(const Cpu *c, const void *addr) {
-  return (u64)addr - (u64)&c->poll < sizeof c->poll;
+  return (u64)addr - (u64)&c->poll < sizeof c->poll || (u64)c - (u64)addr <= CPU_GUARD;
 }
 
 #endif

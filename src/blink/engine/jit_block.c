@@ -3,6 +3,7 @@
  * A block goes on behind conditional branches that are not taken.  Flags and the red zone are the
  * guest's: glue uses mov, lea, movzx and jrcxz only, and spills go to the Cpu.  Every branch that
  * goes back, and every indirect branch, stores to the poll page, which is how an interrupt gets in.
+ * Code that counts adds to MM0, too, which no guest instruction in translated code uses.
  */
 #include "jit.h"
 
@@ -22,13 +23,22 @@ typedef struct {
   Jit *j;
   JitArena *a;
   Code k;
-  u8 *check;
-  JitInsn *insn; /* of the instruction being translated */
+  u8 *check, *entry;
+  JitInsn *insn;    /* of the instruction being translated */
+  JitInsn *segment; /* of the first of a run of instructions that are counted together, or NULL */
+  u8 *segment_site;
+  u8 used[NO_REG]; /* by register: 1 + the last instruction that names it */
   u64 start, rip;
   u32 count, stubs;
   u8 *constant_site; /* of the return address that the block's call pushes */
   u64 constant;
   u32 stub[MAX_STUBS]; /* exits */
+  u32 pads;
+  struct {
+    u8 *site;
+    u64 target;
+    const JitInsn *insn;
+  } pad[BLOCK_INSNS];
   u8 window[WINDOW + DECODE_MAX];
   u64 window_rip;
   u32 window_len;
@@ -49,9 +59,75 @@ static u32 fetch(Maker *m, const u8 **bytes) {
 
 static u16 here(const Maker *m) { return (u16)(m->k.at - m->check); }
 
-static void poll(Code *k) {
-  put8(k, 0x65), put8(k, 0x88); /* mov gs:[poll], al */
-  put_gs(k, RAX, CPU_FIELD(poll.back));
+/* --- counting --- */
+
+/* Straight code counts where it begins, all of it; what a fault leaves undone is subtracted. */
+static void begin_segment(Maker *m) {
+  if (!m->c->counting || m->segment) return;
+  m->segment = m->insn;
+  count_gs(&m->k, MMX_ADD, 0);
+  m->segment_site = m->k.at - 4;
+}
+
+static void end_segment(Maker *m) {
+  if (!m->segment) return;
+  u32 n = (u32)(m->insn - m->segment), field = CPU_FIELD(counts) + n * (u32)sizeof(u64);
+  memcpy(m->segment_site, &field, sizeof field);
+  for (u32 i = 0; i < n; i++) m->segment[i].left = (n - i) & 127;
+  m->segment = NULL;
+}
+
+/* Leaves by a fault if MM0 is not negative; `reg` is in the Cpu's `field`, and comes back from there:
+ * pextrw reg, mm0, 3; mov reg, gs:[reg * 8 + field - LIMIT_SPAN] */
+static void check_limit(Code *k, u8 reg, u32 field) {
+  u8 high = reg >> 3;
+  if (high) put8(k, 0x44);
+  put8(k, 0x0f), put8(k, 0xc5), put8(k, modrm(3, reg, 0)), put8(k, 3);
+  put8(k, 0x65), put8(k, (u8)(0x48 | high << 2 | high << 1)), put8(k, 0x8b);
+  put8(k, modrm(0, reg, 4)), put8(k, modrm(3, reg, 5));
+  put32(k, field - LIMIT_SPAN);
+}
+
+static void note_use(Maker *m, int reg) {
+  if (reg >= 0) m->used[reg & 15] = (u8)(m->count + 1);
+}
+
+/* A register that was not named for long: borrowing it delays nobody. */
+static u8 idle_register(const Maker *m) {
+  static const u8 order[] = {R15, R14, R13, R12, R11, R10, R9, R8,
+                             RBX, RBP, RDI, RSI, RDX, RCX, RAX};
+  u8 best = order[0];
+  for (u32 i = 1; i < sizeof order; i++)
+    if (m->used[order[i]] < m->used[best]) best = order[i];
+  return best;
+}
+
+/* --- polls --- */
+
+static void lend(Maker *m, u8 reg) {
+  store_gs(&m->k, CPU_FIELD(poll.lent), reg);
+  m->insn->lent = 1 + reg;
+  m->insn->lent_from = here(m);
+}
+
+static void poll(Maker *m) {
+  if (m->c->counting) {
+    u8 reg = idle_register(m);
+    lend(m, reg);
+    check_limit(&m->k, reg, CPU_FIELD(poll.lent));
+    return;
+  }
+  put8(&m->k, 0x65), put8(&m->k, 0x88); /* mov gs:[poll], al */
+  put_gs(&m->k, RAX, CPU_FIELD(poll.back));
+}
+
+/* With a limit, paths that go forward are bounded, too: see WINDOW_BITS. */
+static bool is_far(const Maker *m, u64 target) {
+  return m->c->counting && (target ^ m->start) >> WINDOW_BITS != 0;
+}
+
+static void poll_before(Maker *m, u64 target) {
+  if (target <= m->rip || is_far(m, target)) poll(m);
 }
 
 static void leave(Maker *m, u32 reason, u64 rip) {
@@ -66,7 +142,7 @@ static void leave(Maker *m, u32 reason, u64 rip) {
 static void link_to(Maker *m, u64 target) {
   u8 *site = m->k.at - 4;
   if (target == m->start) {
-    patch32(site, m->check + m->j->insns[m->j->insn_count].host);
+    patch32(site, m->entry);
     return;
   }
   u32 exit = jit_exit(m->j, site, target);
@@ -82,26 +158,44 @@ static void jump_to(Maker *m, u64 target) {
 }
 
 static void branch(Maker *m, u64 target) {
-  if (target <= m->rip) poll(&m->k);
+  poll_before(m, target);
   jump_to(m, target);
 }
 
 static void branch_if(Maker *m, u8 condition, u64 target) {
-  if (target <= m->rip) poll(&m->k);
+  if (target <= m->rip) poll(m);
   put8(&m->k, 0x0f), put8(&m->k, (u8)(0x80 | condition));
   put32(&m->k, 0);
-  link_to(m, target);
+  if (target <= m->rip || !is_far(m, target)) {
+    link_to(m, target);
+    return;
+  }
+  m->pad[m->pads].site = m->k.at - 4; /* seldom taken: polls behind the block */
+  m->pad[m->pads].insn = m->insn;
+  m->pad[m->pads++].target = target;
 }
 
 /* LOOPcc and JRCXZ have 8-bit displacements only: over a jump. */
 static void branch_count(Maker *m, const Insn *in, u64 target) {
-  if (target <= m->rip) poll(&m->k);
+  poll_before(m, target);
   if (in->has_67) put8(&m->k, 0x67);
   put8(&m->k, in->opcode), put8(&m->k, 2); /* taken: over the next instruction */
   put8(&m->k, 0xeb), put8(&m->k, 5);
   put8(&m->k, 0xe9);
   put32(&m->k, 0);
   link_to(m, target);
+}
+
+/* Where conditional branches poll when they are taken.  A poll that stops runs the branch again. */
+static void write_pads(Maker *m) {
+  for (u32 i = 0; i < m->pads; i++, m->insn++) {
+    *m->insn = *m->pad[i].insn;
+    m->insn->host = here(m);
+    m->insn->pad = 1;
+    patch32(m->pad[i].site, m->k.at);
+    poll(m);
+    jump_to(m, m->pad[i].target);
+  }
 }
 
 static void write_stubs(Maker *m) {
@@ -177,12 +271,6 @@ static void add_register(Code *k, u8 borrowed, u8 reg, u8 scale) {
   put8(k, 0);
 }
 
-static void lend(Maker *m, u8 reg) {
-  store_gs(&m->k, CPU_FIELD(poll.lent), reg);
-  m->insn->lent = 1 + reg;
-  m->insn->lent_from = here(m);
-}
-
 static bool with_segment(Maker *m, const u8 *bytes, const Insn *in) {
   u8 r = scratch(in);
   if (r == NO_REG) return false;
@@ -246,6 +334,7 @@ static void push_return(Maker *m, u64 address) {
 static void lend_rcx(Maker *m) {
   store_gs(&m->k, CPU_FIELD(poll.rcx), RCX);
   m->insn->rcx_lent = 1;
+  if (m->c->counting) check_limit(&m->k, RCX, CPU_FIELD(poll.rcx));
 }
 
 /* RCX holds the target. */
@@ -298,17 +387,17 @@ static bool translate_indirect(Maker *m, const u8 *bytes, const Insn *in) {
 
 /* --- instructions --- */
 
-typedef enum { GO_ON, ENDED, REFUSED } Outcome;
+typedef enum { GO_ON, BRANCHED, ENDED, REFUSED } Outcome;
 
 static Outcome translate_branch(Maker *m, const Insn *in) {
   u64 next = m->rip + in->len, target = next + (u64)in->imm;
   if (in->map == MAP_0F) {
     branch_if(m, in->opcode & 15, target);
-    return GO_ON;
+    return BRANCHED;
   }
   switch (in->opcode) {
   case 0xe8:
-    if (target <= m->rip) poll(&m->k); /* first: a poll that faults runs the call again */
+    poll_before(m, target); /* first: a poll that faults runs the call again */
     push_return(m, next);
     jump_to(m, target);
     return ENDED;
@@ -317,8 +406,8 @@ static Outcome translate_branch(Maker *m, const Insn *in) {
   case 0xe0:
   case 0xe1:
   case 0xe2:
-  case 0xe3: branch_count(m, in, target); return GO_ON;
-  default: branch_if(m, in->opcode & 15, target); return GO_ON;
+  case 0xe3: branch_count(m, in, target); return BRANCHED;
+  default: branch_if(m, in->opcode & 15, target); return BRANCHED;
   }
 }
 
@@ -360,18 +449,34 @@ static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
   return GO_ON;
 }
 
+static void begin_insn(Maker *m) {
+  *m->insn = (JitInsn){.host = here(m), .guest = (m->rip - m->start) & 0x7fff, .lent_from = 0xffff};
+}
+
+static void note_registers(Maker *m, const Insn *in) {
+  note_use(m, in->reg);
+  note_use(m, in->oreg);
+  if (in->mod == 3) note_use(m, in->rm);
+  note_use(m, in->base);
+  if (!in->vsib) note_use(m, in->index);
+}
+
 static Outcome step(Maker *m) {
   const u8 *bytes;
   Insn in;
+  if (cpu_breakpoint_at(m->c, m->rip)) return REFUSED; /* the interpreter stops there */
   u32 got = fetch(m, &bytes);
   if (decode(&in, bytes, got, 64) != DECODE_OK) return REFUSED;
-  *m->insn = (JitInsn){.host = here(m), .guest = (u16)(m->rip - m->start), .lent_from = 0xffff};
+  begin_segment(m);
+  begin_insn(m);
+  note_registers(m, &in);
   Outcome done = translate(m, bytes, &in);
   if (done == REFUSED) return REFUSED;
   m->insn++;
   m->count++;
   m->rip += in.len;
-  return done;
+  if (done != GO_ON) end_segment(m);
+  return done == BRANCHED ? GO_ON : done;
 }
 
 /* The indirect entry: is js.target this block's address?  Bits 0 to 15 are by the table's index. */
@@ -388,7 +493,15 @@ static void write_check(Maker *m) {
 
 static bool full(const Jit *j, const JitArena *a) {
   return a->at + ARENA_MARGIN > a->base + j->arena_size || a->count + 1 >= MAX_BLOCKS ||
-         j->insn_count + BLOCK_INSNS + 2 > MAX_INSNS || j->exit_count + MAX_STUBS > MAX_EXITS;
+         j->insn_count + 2 * BLOCK_INSNS + 2 > MAX_INSNS || j->exit_count + MAX_STUBS > MAX_EXITS;
+}
+
+/* A block that is full goes on in another.  Its jump is no instruction, yet a poll stops there. */
+static void go_on(Maker *m) {
+  begin_insn(m);
+  m->insn->pad = 1;
+  branch(m, m->rip);
+  m->insn++;
 }
 
 static JitBlock *make(Cpu *c, u64 rip) {
@@ -399,15 +512,17 @@ static JitBlock *make(Cpu *c, u64 rip) {
   Maker m = {.c = c, .j = j, .a = a, .k = {a->at}, .check = a->at, .start = rip, .rip = rip};
   m.insn = j->insns + j->insn_count;
   write_check(&m);
-  u8 *entry = m.k.at;
+  m.entry = m.k.at;
   Outcome done = GO_ON;
   while (done == GO_ON && m.count < BLOCK_INSNS) done = step(&m);
   if (!m.count) return NULL;
+  end_segment(&m);
   if (done == REFUSED) leave(&m, JIT_INTERPRET, m.rip);
-  else if (done == GO_ON) branch(&m, m.rip);
+  else if (done == GO_ON) go_on(&m);
+  write_pads(&m);
   write_stubs(&m);
   *m.insn++ = (JitInsn){0};
-  JitBlock made = {.rip = rip, .entry = entry, .check = m.check, .insns = j->insn_count};
+  JitBlock made = {.rip = rip, .entry = m.entry, .check = m.check, .insns = j->insn_count};
   made.size = (u32)(m.k.at - m.check);
   made.length = (u16)(m.rip - rip);
   j->insn_count = (u32)(m.insn - j->insns);

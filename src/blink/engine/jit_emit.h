@@ -45,6 +45,13 @@ static inline void load_gs(Code *k, u8 reg, u32 field) {
   put_gs(k, reg, field);
 }
 
+/* movq mm0, gs:[field] and its inverse; paddq mm0, gs:[field] */
+enum { MMX_LOAD = 0x6f, MMX_STORE = 0x7f, MMX_ADD = 0xd4 };
+static inline void count_gs(Code *k, u8 opcode, u32 field) {
+  put8(k, 0x65), put8(k, 0x0f), put8(k, opcode);
+  put_gs(k, 0, field);
+}
+
 /* mov dword gs:[field], value */
 static inline void set_gs32(Code *k, u32 field, u32 value) {
   put8(k, 0x65), put8(k, 0xc7);

@@ -7,14 +7,16 @@
 
 /* Three arenas, each within 2 GiB of where guests put code, so that RIP-relative operands reach:
  * non-PIE images, PIE images, and libraries. */
-enum { ARENAS = 3, ARENA_SIZE = 64 << 20, ARENA_MARGIN = 64 << 10, BLOCK_INSNS = 64 };
+enum { ARENAS = 3, ARENA_SIZE = 64 << 20, ARENA_MARGIN = 64 << 10 };
 
 /* How to find a guest instruction from a host address inside a block: one entry an instruction. */
 typedef struct {
-  u16 host;    /* offset from the block's host code */
-  u16 guest;   /* offset from the block's guest address */
-  u8 lent;     /* 1 + the register that is in poll.lent, from `lent_from` on; 0 for none */
-  u8 rcx_lent; /* RCX is in poll.rcx, from the second host instruction on */
+  u16 host;        /* offset from the block's host code */
+  u16 guest : 15;  /* offset from the block's guest address */
+  u16 pad : 1;     /* not where the instruction begins, but a part of it, or of the block's end */
+  u8 lent;         /* 1 + the register that is in poll.lent, from `lent_from` on; 0 for none */
+  u8 rcx_lent : 1; /* RCX is in poll.rcx, from the second host instruction on */
+  u8 left : 7;     /* instructions, from this one on, that are counted already */
   u16 lent_from;
 } JitInsn;
 

@@ -121,6 +121,13 @@ static PyObject *cpu_set(PyObject *self, PyObject *args) {
   Py_RETURN_NONE;
 }
 
+/* What changes code must not come while another thread runs it. */
+static bool refuse_running(PyObject *self) {
+  if (!((CpuObject *)self)->cpu->escape) return false;
+  PyErr_SetString(PyExc_RuntimeError, "the Cpu is running");
+  return true;
+}
+
 static PyObject *cpu_run_method(PyObject *self, PyObject *const *args, Py_ssize_t count) {
   Cpu *c = ((CpuObject *)self)->cpu;
   u64 budget = ~(u64)0;
@@ -280,7 +287,7 @@ static PyObject *cpu_cpuid(PyObject *self, PyObject *args) {
 static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg) {
   Cpu *c = ((CpuObject *)self)->cpu;
   Py_ssize_t count = PySequence_Size(arg);
-  if (count < 0) return NULL;
+  if (count < 0 || refuse_running(self)) return NULL;
   u64 *list = malloc(sizeof(u64) * (size_t)(count + 1));
   if (!list) return PyErr_NoMemory();
   for (Py_ssize_t i = 0; i < count; i++) {
@@ -352,6 +359,20 @@ static PyObject *get_plain(PyObject *self, void *closure) {
   return PyLong_FromUnsignedLongLong(value);
 }
 
+static PyObject *get_counting(PyObject *self, void *closure) {
+  (void)closure;
+  return PyBool_FromLong(((CpuObject *)self)->cpu->counting);
+}
+
+static int set_counting(PyObject *self, PyObject *value, void *closure) {
+  (void)closure;
+  int on = value ? PyObject_IsTrue(value) : 0;
+  if (on < 0) return -1;
+  if (refuse_running(self)) return -1;
+  cpu_count(((CpuObject *)self)->cpu, on);
+  return 0;
+}
+
 static int set_plain(PyObject *self, PyObject *value, void *closure) {
   const Plain *p = closure;
   u64 word = value ? PyLong_AsUnsignedLongLongMask(value) : 0;
@@ -362,6 +383,8 @@ static int set_plain(PyObject *self, PyObject *value, void *closure) {
 
 static PyGetSetDef getset[] = {
     {"icount", get_plain, NULL, "instructions retired", PLAIN(icount)},
+    {"counting", get_counting, set_counting,
+     "translated code counts instructions, too: icount is exact, budgets run translated", NULL},
     {"rip", get_plain, set_plain, "address of the next instruction", PLAIN(rip)},
     {"native", get_plain, set_plain, "the engine may run passthrough system calls", PLAIN(native)},
     {"model", get_model, NULL, "the name of the CPU model", NULL},

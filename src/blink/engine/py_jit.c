@@ -9,6 +9,7 @@
 static PyObject *instructions(const Jit *j, const JitBlock *b) {
   PyObject *out = PyList_New(0);
   for (const JitInsn *n = &j->insns[b->insns]; out && n->host; n++) {
+    if (n->pad) continue;
     PyObject *pair = Py_BuildValue("II", (unsigned)n->guest, (unsigned)n->host);
     if (!pair || PyList_Append(out, pair)) Py_CLEAR(out);
     Py_XDECREF(pair);

@@ -20,15 +20,22 @@
 #include "x87.h"
 
 enum { ESCAPE_FAULT = 1, ESCAPE_CODE_WRITTEN, ESCAPE_ILLEGAL, ESCAPE_POLL };
+enum { CPU_SIZE = CPU_GUARD + sizeof(Cpu) };
 
 /* --- life --- */
 
 Cpu *cpu_new(Memory *mem) {
-  Cpu *c = mmap(NULL, sizeof *c, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (c == MAP_FAILED) return NULL;
+  u8 *guard = mmap(NULL, CPU_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (guard == MAP_FAILED) return NULL;
+  Cpu *c = (Cpu *)(void *)(guard + CPU_GUARD);
+  if (mprotect(c, sizeof *c, PROT_READ | PROT_WRITE)) {
+    munmap(guard, CPU_SIZE);
+    return NULL;
+  }
+  for (u32 n = 0; n <= BLOCK_INSNS; n++) c->counts[n] = n;
   c->cache = cache_new();
   if (!c->cache) {
-    munmap(c, sizeof *c);
+    munmap(guard, CPU_SIZE);
     return NULL;
   }
   memory_attach(mem, c);
@@ -43,7 +50,13 @@ void cpu_free(Cpu *c) {
   cache_free(c->cache);
   jit_free(c->jit);
   free(c->breakpoints);
-  munmap(c, sizeof *c);
+  munmap((u8 *)c - CPU_GUARD, CPU_SIZE);
+}
+
+void cpu_count(Cpu *c, bool on) {
+  if (c->counting == on) return;
+  c->counting = on;
+  cache_flush(c);
 }
 
 void cpu_reset(Cpu *c) {
@@ -237,11 +250,12 @@ static void enter(Cpu *c, const Rec *r) {
 #endif
 }
 
-/* Translated code counts no instructions, stops at no breakpoints, and must not run with flags that
- * trap in the host. */
+/* Translated code stops early enough for a budget if it counts, and must not run with flags that trap
+ * in the host. */
 static bool translates(const Cpu *c) {
-  return c->jit && c->deadline == ~(u64)0 && !c->breakpoint_count &&
-         !(c->eflags & (FLAG_AC | FLAG_TF));
+  bool far =
+      c->deadline == ~(u64)0 || (c->counting && c->deadline - c->icount > JIT_MARGIN + BLOCK_INSNS);
+  return c->jit && far && !(c->eflags & (FLAG_AC | FLAG_TF));
 }
 
 /* Sets the limit, then looks at what others may have raised meanwhile: in this order none is lost. */
@@ -324,6 +338,7 @@ static Stop loop(Cpu *c) {
 Stop cpu_run(Cpu *c, u64 budget) {
   Cpu *outer = host_thread()->cpu;
   c->deadline = budget == ~(u64)0 ? budget : c->icount + budget;
+  if (c->resume_at != c->rip) c->resume_at = ~(u64)0;
   c->stop = STOP_NONE;
   c->cur = NULL;
   host_thread_set_cpu(c);

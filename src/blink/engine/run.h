@@ -11,6 +11,11 @@ void cpu_free(Cpu *c);
 /* Power-on values of everything but memory (a new image after exec). */
 void cpu_reset(Cpu *c);
 
+bool cpu_breakpoint_at(const Cpu *c, u64 rip);
+
+/* Whether translated code counts instructions.  Changing it drops all code. */
+void cpu_count(Cpu *c, bool on);
+
 /* Leave run() with an exception.  cpu_fault is for memory: `addr` is the guest address. */
 NORETURN void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr);
 NORETURN void fault_here(Cpu *c, u32 vector, u64 error);

@@ -94,6 +94,7 @@ def start(process: Process, inherited: tuple[int, int] | None) -> Task:
         task.cpu.set_model(process.options.cpu)
     if process.options.translate:
         task.cpu.set_jit(True)
+    task.cpu.counting = process.options.statistics
     process.tasks[tid] = task
     if process.options.statistics:
         _count(process)

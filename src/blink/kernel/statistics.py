@@ -7,8 +7,8 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from blink import _engine
     from blink.kernel.process import Process
+    from blink.kernel.task import Task
 
 _PEAK = b"VmHWM:"  # in /proc/self/status, KiB
 
@@ -16,22 +16,28 @@ _PEAK = b"VmHWM:"  # in /proc/self/status, KiB
 class Statistics:
     """Counts from the start of a process; a forked child starts anew."""
 
-    __slots__ = ("_before", "_process", "_started", "_user")
+    __slots__ = ("_before", "_ended", "_process", "_started", "_user")
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self._ended: dict[str, int] = {}
         self.restart()
+
+    def keep(self, task: Task) -> None:
+        """Notes what a thread that ends has counted."""
+        _add(self._ended, task)
 
     def restart(self) -> None:
         """Forgets what was counted until now."""
-        self._before = _totals(self._process)
+        self._ended.clear()
+        self._before = self._totals()
         self._started = time.monotonic()
         self._user = posix.times().user
 
     def log(self) -> None:
         """Writes the lines to the log."""
         wall, user = time.monotonic() - self._started, posix.times().user - self._user
-        counts = {n: v - self._before.get(n, 0) for n, v in _totals(self._process).items()}
+        counts = {n: v - self._before.get(n, 0) for n, v in self._totals().items()}
         lines = {
             **counts,
             "wall_seconds": f"{wall:.6f}",
@@ -43,15 +49,17 @@ class Statistics:
         for name, value in lines.items():
             self._process.log(f"{name} {value}")
 
+    def _totals(self) -> dict[str, int]:
+        """The counters of all threads, added up."""
+        sums = dict(self._ended)
+        for task in self._process.tasks.values():
+            _add(sums, task)
+        return sums
 
-def _totals(process: Process) -> dict[str, int]:
-    """The counters of all threads that live, added up."""
-    sums: dict[str, int] = {}
-    for task in process.tasks.values():
-        cpu: _engine.Cpu = task.cpu
-        for name, value in {"instructions": cpu.icount, **cpu.counters()}.items():
-            sums[name] = sums.get(name, 0) + value
-    return sums
+
+def _add(sums: dict[str, int], task: Task) -> None:
+    for name, value in {"instructions": task.cpu.icount, **task.cpu.counters()}.items():
+        sums[name] = sums.get(name, 0) + value
 
 
 def peak_memory() -> int:

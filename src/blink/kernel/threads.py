@@ -98,6 +98,7 @@ def _copy(task: Task) -> Task:
     cpu.native = task.cpu.native
     if task.process.options.translate:
         cpu.set_jit(True)
+    cpu.counting = task.cpu.counting
     new = Task(task.process, cpu, 0)
     new.sigmask = task.sigmask
     return new
@@ -169,6 +170,8 @@ def leave(task: Task) -> NoReturn:
     _refuse_signals()
     robust.release(task)
     del process.tasks[task.tid]
+    if process.statistics is not None:
+        process.statistics.keep(task)
     _clear_tid(task)
     if process.survivor is not None and len(process.tasks) == 1:
         process.alone.release()
