@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "syscalls": {"abi", "vfs", "fs", FRAMEWORK, "loader", "kernel"},
     "pc": {"abi", "machine", "_engine"},
     "replay": HIGH,
-    "debugger": HIGH | {"replay"},
+    "debugger": HIGH | {"replay", "isa"},  # CPUID features of what is missing
     "tui": HIGH | {"replay", "debugger"},
     "cli": HIGH | {"replay", "debugger", "tui", "isa"},  # --cpu help lists features
     "__main__": {"cli"},

@@ -110,6 +110,13 @@ class DecodeError(ValueError): ...
 
 def decode(code: Buffer, mode: int = 64, /) -> dict[str, int]: ...
 
+# --- py_sweep.c ---
+
+def sweep(
+    code: Buffer, starts: Buffer = b"", mode: int = 64, /
+) -> tuple[list[tuple[int, int]], list[int], list[int]]: ...
+def form_names() -> tuple[str, ...]: ...
+
 # --- py_host.c ---
 
 DEFAULT: int

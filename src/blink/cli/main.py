@@ -27,8 +27,13 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
     `before_run` is called when a program is about to be run.  Returns an exit status when none was
     run, else leaves with the program's own end.
     """
+    words = sys.argv[1:] if argv is None else argv
+    if words[:2] == ["isa", "coverage"]:
+        from blink.cli.isa import main as isa_coverage
+
+        return isa_coverage(words[2:])
     try:
-        line = parse(sys.argv[1:] if argv is None else argv)
+        line = parse(words)
     except UsageError as error:
         return _refuse(str(error))
     if "h" in line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 HELP = """\
 usage: blink [OPTIONS] PROGRAM [ARGUMENTS]
        blink -0 [OPTIONS] PROGRAM ARGV0 [ARGUMENTS]
+       blink isa coverage [--json] DIR...
 
 Runs an x86-64 Linux program in a user-space machine.
 
@@ -20,6 +21,9 @@ Runs an x86-64 Linux program in a user-space machine.
   -0, --argv0           the word after PROGRAM becomes its argv[0]
   -C, --root PATH       the folder that is the program's root
   -M, --cpu MODEL       what the CPU can do: max (the default), x86-64-v1...; help lists them
+
+`isa coverage` lists the instructions that the programs below folders contain, and which of them are
+not implemented; a program of that name is `./isa`.
 
 The exit status is the program's; 48 for a wrong command line, 125 when blink itself cannot start,
 126 when the program cannot be run, 127 when it is not found.  More: man blink

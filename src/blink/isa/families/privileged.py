@@ -35,6 +35,7 @@ privileged("WBINVD", "0F 09")
 privileged("CLTS", "0F 06")
 privileged("WRMSR", "0F 30")
 privileged("RDMSR", "0F 32")
+privileged("RDPMC", "0F 33")  # CR4.PCE is clear
 privileged("SWAPGS", "0F 01 F8")
 privileged("SYSRET", "0F 07")
 privileged("SYSEXIT", "0F 35")
