@@ -1,4 +1,4 @@
-"""`blink isa coverage`: which instructions the machine's own programs contain, and which we lack."""
+"""`blink isa coverage`: which instructions programs contain, and which of them we lack."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ INCOMPLETE = 1
 HELP = """\
 usage: blink isa coverage [--json] [--jobs N] PLACE...
 
-Lists every instruction that the x86-64 executables and shared objects at the places (folders with all
-below them, or files) contain, and how many occurrences are not implemented.
+Lists every instruction that the x86-64 executables and shared objects at the places (folders with
+all below them, or files) contain, and how many occurrences are not implemented.
 
   -h, --help    print this text
   --json        print one JSON object
   --jobs N      use N processes, by default as many as there are CPUs
 
-The exit status is 1 if an instruction is missing that every x86-64-v3 CPU has, or that CPUID promises.
+The exit status is 1 if an instruction is missing that every x86-64-v3 CPU has, or that CPUID
+promises.
 """
 
 

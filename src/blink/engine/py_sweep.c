@@ -1,4 +1,5 @@
 /* sweep(): which forms a piece of code contains, and where what no form implements. */
+#include "cpu_model.h"
 #include "decode.h"
 #include "forms.h"
 #include "py_module.h"
@@ -27,7 +28,7 @@ static int one(Sweep *s, size_t offset, size_t end) {
   Insn in;
   if (decode(&in, s->bytes + offset, end - offset, s->mode) != DECODE_OK)
     return note(s->invalid, offset) ? -1 : 1;
-  const FormDef *f = form_find(&in);
+  const FormDef *f = form_find(&in, cpu_models);
   if (!f) return note(s->missing, offset) ? -1 : in.len;
   if (!form_allows(f, &in)) return note(s->invalid, offset) ? -1 : 1;
   s->counts[f - form_table]++;

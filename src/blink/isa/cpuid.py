@@ -65,12 +65,6 @@ ADVERTISED = (
     "XSAVE OSXSAVE XSAVEOPT XSAVEC XGETBV1 XSAVES "
     "PCLMULQDQ AES SHA GFNI ADX RDRAND RDSEED RDPID FSGSBASE CLFLUSHOPT CLWB SERIALIZE WAITPKG"
 ).split()
-# What each microarchitecture level of the psABI adds to the one before (x86-64 psABI, 3.1.1).
-LEVELS = {
-    "x86-64-v1": BASELINE,
-    "x86-64-v2": "SSE3 SSSE3 SSE4.1 SSE4.2 CX16 LAHF_LM POPCNT".split(),
-    "x86-64-v3": "AVX AVX2 BMI1 BMI2 F16C FMA LZCNT MOVBE XSAVE OSXSAVE".split(),
-}
 VENDOR = "GenuineIntel"
 BRAND = "Blinkenlights virtual CPU"
 SIGNATURE = 0x000006F2  # family 6, model 15
