@@ -63,7 +63,7 @@ def compare(command: list[str], folder: Path, *options: str) -> None:
 @pytest.mark.parametrize(
     "options", [(), ("-j",), ("-m",)], ids=["default", "interpreter", "checked"]
 )
-@pytest.mark.parametrize("name", ["memory", "signals", "faults", "processes", "misc"])
+@pytest.mark.parametrize("name", ["memory", "signals", "faults", "frames", "processes", "misc"])
 def test_same_as_the_host(
     name: str, options: tuple[str, ...], compiled: Compile, tmp_path: Path
 ) -> None:

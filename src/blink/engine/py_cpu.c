@@ -267,6 +267,35 @@ static PyObject *cpu_fxrstor(PyObject *self, PyObject *arg) {
   Py_RETURN_NONE;
 }
 
+static PyObject *cpu_xsave(PyObject *self, PyObject *unused) {
+  (void)unused;
+  const Cpu *c = ((CpuObject *)self)->cpu;
+  XsaveArea area = {0};
+  xsave_state(c, &area, c->xcr0, XSAVE, true);
+  return PyBytes_FromStringAndSize((char *)&area, xsave_length(c->xcr0));
+}
+
+static PyObject *cpu_xrstor(PyObject *self, PyObject *args) {
+  Cpu *c = ((CpuObject *)self)->cpu;
+  const char *data;
+  Py_ssize_t size;
+  unsigned long long components;
+  XsaveArea area = {0};
+  if (!PyArg_ParseTuple(args, "y#K:xrstor", &data, &size, &components)) return NULL;
+  memcpy(&area, data, (size_t)size < sizeof area ? (size_t)size : sizeof area);
+  bool whole = size >= XSAVE_HEADER_END && size >= xrstor_length(&area, components & c->xcr0);
+  if (whole && xrstor_state(c, &area, components & c->xcr0, true)) Py_RETURN_NONE;
+  PyErr_SetString(PyExc_ValueError, "XRSTOR would refuse this area");
+  return NULL;
+}
+
+static PyObject *cpu_init_fpu(PyObject *self, PyObject *arg) {
+  u64 components = PyLong_AsUnsignedLongLong(arg);
+  if (PyErr_Occurred()) return NULL;
+  xstate_init(((CpuObject *)self)->cpu, components);
+  Py_RETURN_NONE;
+}
+
 static PyObject *cpu_cpuid(PyObject *self, PyObject *args) {
   Cpu *c = ((CpuObject *)self)->cpu;
   unsigned leaf, sub = 0;
@@ -420,6 +449,12 @@ static PyMethodDef methods[] = {
      " [(guest offset, host offset)])]: what is translated now."},
     {"fxsave", cpu_fxsave, METH_NOARGS, "fxsave() -> 512 bytes in FXSAVE64 format."},
     {"fxrstor", cpu_fxrstor, METH_O, "fxrstor(bytes): the inverse of fxsave()."},
+    {"xsave", cpu_xsave, METH_NOARGS,
+     "xsave() -> bytes: an XSAVE area, in the standard format, of all that XCR0 has."},
+    {"xrstor", cpu_xrstor, METH_VARARGS,
+     "xrstor(area, components): as XRSTOR64 does; ValueError where it would raise #GP."},
+    {"init_fpu", cpu_init_fpu, METH_O,
+     "init_fpu(components): x87 (1), SSE with MXCSR (2) and AVX (4) to their initial values."},
     {"cpuid", cpu_cpuid, METH_VARARGS, "cpuid(leaf, sub=0) -> (eax, ebx, ecx, edx) of the guest."},
     {"set_breakpoints", cpu_set_breakpoints, METH_O, "Replace all breakpoints by these addresses."},
     {"counters", cpu_counters, METH_NOARGS, "counters() -> dict of statistics."},

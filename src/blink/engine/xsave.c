@@ -75,18 +75,28 @@ static void load_x87(Cpu *c, const XsaveArea *from, bool wide) {
   for (u32 i = 0; i < 8; i++) memcpy(c->x87.st[physical(c, i)], from->st[i], 10);
 }
 
-static void clear_x87(Cpu *c) {
-  x87_fninit(c);
-  memset(c->x87.st, 0, sizeof c->x87.st);
-}
-
 static void save_halves(const Cpu *c, u32 half, V128 *to) {
   for (u32 i = 0; i < vector_count(c); i++) to[i] = c->vec[i].x[half];
 }
 
-/* From memory, or zeros. */
 static void load_halves(Cpu *c, u32 half, const V128 *from) {
-  for (u32 i = 0; i < vector_count(c); i++) c->vec[i].x[half] = from ? from[i] : V_LOW(0);
+  for (u32 i = 0; i < vector_count(c); i++) c->vec[i].x[half] = from[i];
+}
+
+static void clear_halves(Cpu *c, u32 half) {
+  for (u32 i = 0; i < vector_count(c); i++) c->vec[i].x[half] = V_LOW(0);
+}
+
+void xstate_init(Cpu *c, u64 components) {
+  if (components & XSTATE_X87) {
+    x87_fninit(c);
+    memset(c->x87.st, 0, sizeof c->x87.st);
+  }
+  if (components & XSTATE_SSE) {
+    clear_halves(c, 0);
+    c->mxcsr = MXCSR_INIT;
+  }
+  if (components & XSTATE_AVX) clear_halves(c, 1);
 }
 
 static void save_mxcsr(XsaveArea *to, u32 mxcsr) {
@@ -127,19 +137,23 @@ void x87_fxrstor(Cpu *c, const void *image, u32 wide) {
 u32 xsave_length(u64 components) { return components & XSTATE_AVX ? XSAVE_SIZE : XSAVE_HEADER_END; }
 
 /* XSAVE and XSAVEOPT treat MXCSR as a part of SSE and of AVX, XSAVEC as one of SSE. */
-void xsave_image(Cpu *c, void *image, u64 components, XsaveKind kind, bool wide) {
+void xsave_state(const Cpu *c, void *image, u64 components, XsaveKind kind, bool wide) {
   XsaveArea *to = image;
-  u32 mxcsr = mxcsr_read();
   u64 used = in_use(c);
-  if (kind == XSAVEC && mxcsr != MXCSR_INIT) used |= XSTATE_SSE;
+  if (kind == XSAVEC && c->mxcsr != MXCSR_INIT) used |= XSTATE_SSE;
   u64 written = kind == XSAVE ? components : components & used;
   if (written & XSTATE_X87) save_x87(c, to, wide);
   if (written & XSTATE_SSE) save_halves(c, 0, to->xmm);
   if (written & XSTATE_AVX) save_halves(c, 1, to->ymmh);
   u64 with_mxcsr = kind == XSAVEC ? written & XSTATE_SSE : components & (XSTATE_SSE | XSTATE_AVX);
-  if (with_mxcsr) save_mxcsr(to, mxcsr);
+  if (with_mxcsr) save_mxcsr(to, c->mxcsr);
   to->xstate_bv = (kind == XSAVEC ? 0 : to->xstate_bv & ~components) | (components & used);
   if (kind == XSAVEC) to->xcomp_bv = components | COMPACTED;
+}
+
+void xsave_image(Cpu *c, void *image, u64 components, XsaveKind kind, bool wide) {
+  c->mxcsr = mxcsr_read();
+  xsave_state(c, image, components, kind, wide);
 }
 
 u32 xrstor_length(const void *image, u64 components) {
@@ -155,22 +169,29 @@ static bool legal_header(const Cpu *c, const XsaveArea *from) {
   return !(there & ~c->xcr0) && !(from->xstate_bv & ~there) && !rest;
 }
 
-/* The guest's next MXCSR.  In the compacted format it is a part of SSE. */
-static u32 next_mxcsr(const XsaveArea *from, u64 components) {
+/* The next MXCSR.  In the compacted format it is a part of SSE. */
+static u32 next_mxcsr(const Cpu *c, const XsaveArea *from, u64 components) {
   bool compacted = from->xcomp_bv & COMPACTED;
-  if (!(components & (compacted ? XSTATE_SSE : XSTATE_SSE | XSTATE_AVX))) return mxcsr_read();
+  if (!(components & (compacted ? XSTATE_SSE : XSTATE_SSE | XSTATE_AVX))) return c->mxcsr;
   return compacted && !(from->xstate_bv & XSTATE_SSE) ? MXCSR_INIT : from->mxcsr;
 }
 
-void xrstor_image(Cpu *c, const void *image, u64 components, bool wide) {
+bool xrstor_state(Cpu *c, const void *image, u64 components, bool wide) {
   XsaveArea from;
   memcpy(&from, image, xrstor_length(image, components));
-  u32 mxcsr = next_mxcsr(&from, components);
-  if (!legal_header(c, &from) || mxcsr & ~(u32)MXCSR_MASK) fault_here(c, EXC_GP, 0);
+  u32 mxcsr = next_mxcsr(c, &from, components);
+  if (!legal_header(c, &from) || mxcsr & ~(u32)MXCSR_MASK) return false;
   u64 loaded = components & from.xstate_bv;
   if (loaded & XSTATE_X87) load_x87(c, &from, wide);
-  else if (components & XSTATE_X87) clear_x87(c);
-  if (components & XSTATE_SSE) load_halves(c, 0, loaded & XSTATE_SSE ? from.xmm : NULL);
-  if (components & XSTATE_AVX) load_halves(c, 1, loaded & XSTATE_AVX ? from.ymmh : NULL);
-  mxcsr_write(mxcsr);
+  if (loaded & XSTATE_SSE) load_halves(c, 0, from.xmm);
+  if (loaded & XSTATE_AVX) load_halves(c, 1, from.ymmh);
+  xstate_init(c, components & ~loaded);
+  c->mxcsr = mxcsr;
+  return true;
+}
+
+void xrstor_image(Cpu *c, const void *image, u64 components, bool wide) {
+  c->mxcsr = mxcsr_read();
+  if (!xrstor_state(c, image, components, wide)) fault_here(c, EXC_GP, 0);
+  mxcsr_write(c->mxcsr);
 }

@@ -41,9 +41,13 @@ void xrstor_image(Cpu *c, const void *image, u64 components, bool wide);
 u32 xsave_length(u64 components);
 u32 xrstor_length(const void *image, u64 components);
 
-/* The same outside run(), where the guest's MXCSR is in c->mxcsr: signal frames, debuggers.
- * x87_load_image returns false and changes nothing when MXCSR has reserved bits. */
+/* The same outside run(), where the guest's MXCSR is in c->mxcsr: signal frames, debuggers.  The
+ * loads return false and change nothing where the instruction raises #GP. */
 void x87_save_image(const Cpu *c, void *image, bool wide);
 bool x87_load_image(Cpu *c, const void *image, bool wide);
+void xsave_state(const Cpu *c, void *image, u64 components, XsaveKind kind, bool wide);
+bool xrstor_state(Cpu *c, const void *image, u64 components, bool wide);
+/* Initial values. */
+void xstate_init(Cpu *c, u64 components);
 
 #endif

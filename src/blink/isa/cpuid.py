@@ -121,16 +121,12 @@ def _brand() -> list[Leaf]:
 
 
 def xcr0(model: str = MAX) -> int:
-    """The state components that are always enabled (SDM volume 1, 13.1): x87 and SSE, AVX."""
-    if "OSXSAVE" not in MODELS[model]:
-        return 0
+    """The state components that there are (SDM volume 1, 13.1): x87 and SSE, AVX."""
     return 7 if "AVX" in MODELS[model] else 3
 
 
 def _xsave(components: int) -> list[Leaf]:
     """Leaf 0DH: all that XCR0 can have is always on, so the two sizes are the same."""
-    if not components:
-        return [Leaf(0xD, 0), Leaf(0xD, 1)]
     avx = components & 4
     size = _LEGACY_AREA + (_AVX_AREA if avx else 0)
     result = [Leaf(0xD, 0, components, size, size), Leaf(0xD, 1, 0, size)]
@@ -148,7 +144,7 @@ def leaves(model: str = MAX) -> list[Leaf]:
         _cache(2, 3, 2, 1 << 20, 16),
         _cache(3, 3, 3, 16 << 20, 16),
         Leaf(7, 0),
-        *_xsave(xcr0(model)),
+        *(_xsave(xcr0(model)) if "XSAVE" in MODELS[model] else []),
         Leaf(0x8000_0000, ANY, 0x8000_0008),
         Leaf(0x8000_0001),
         *_brand(),

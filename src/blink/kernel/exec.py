@@ -15,6 +15,7 @@ from blink.abi.errors import SysError
 from blink.abi.layout import PAGE, STACK_SIZE
 from blink.kernel import host
 from blink.kernel.address_space import Vma, page_up
+from blink.kernel.frame import minsigstksz
 from blink.kernel.shown import show_arguments
 from blink.kernel.threads import replace
 from blink.loader import LoadError, build_stack, load, open_program
@@ -124,6 +125,7 @@ def enter(task: Task, program: Program, comm: bytes | None = None) -> None:
         egid=posix.getegid(),
         hwcap=task.cpu.cpuid(1)[3],
         hwcap2=HWCAP2_FSGSBASE * (task.cpu.cpuid(7)[1] & 1),
+        minsigstksz=minsigstksz(task.cpu),
         execfn=program.path,
         stack_size=stack_size(process),
     )

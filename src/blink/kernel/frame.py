@@ -1,9 +1,10 @@
 """The x86-64 signal frame: what the kernel puts on the stack before a handler, and takes off again.
 
-From the top: the FXSAVE image (512 bytes at a multiple of 64; CPUID does not offer XSAVE, so there
-is no extended part and no FP_XSTATE_MAGIC1), then struct rt_sigframe with its end 8 below a
-multiple of 16, as if the handler had been called: return address, struct ucontext, siginfo_t.
-Linux: arch/x86/kernel/signal.c and signal_64.c; layout: uapi asm/sigcontext.h and asm/ucontext.h.
+From the top: the XSAVE area at a multiple of 64, behind it FP_XSTATE_MAGIC2 (a CPU model without
+XSAVE has an FXSAVE image alone), then struct rt_sigframe with its end 8 below a multiple of 16, as
+if the handler had been called: return address, struct ucontext, siginfo_t.
+Linux: arch/x86/kernel/signal.c, signal_64.c and fpu/signal.c; layout: uapi asm/sigcontext.h and
+asm/ucontext.h.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from blink.abi.signals import MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from blink._engine import Cpu
     from blink.kernel.task import AltStack, Task
 
     Stack = tuple[int, int, int]
 
 RED_ZONE = 128
-FXSAVE_SIZE = 512
+FXSAVE_SIZE, HEADER_END = 512, 576
+ALL_STATE = 7  # XCR0 bits: x87, SSE, AVX
+_FX_STATE = 3
 
 # pretcode; uc_flags, uc_link, uc_stack (sp, flags, size); 18 registers, 4 selectors, err, trapno,
 # oldmask, cr2, fpstate, 8 reserved words; uc_sigmask; siginfo
@@ -31,19 +35,22 @@ REGISTERS = (
     "rcx", "rsp", "rip", "eflags",
 )  # fmt: skip
 USER_CS, USER_SS = 0x33, 0x2B
-UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS = 2, 4
+UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS = 1, 2, 4
 _UC_FLAGS = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS
 
 FLAG_TF, FLAG_DF, FLAG_RF = 1 << 8, 1 << 10, 1 << 16
 _RESTORED_FLAGS = 0x50DD5  # RF, AC, OF, DF, TF, SF, ZF, AF, PF, CF
-_FCW, _MXCSR, _MXCSR_MASK = slice(0, 2), slice(24, 28), 0xFFFF
 
+# struct _fpx_sw_bytes, the end of an FXSAVE image: magic1, extended_size, xfeatures, xstate_size
+_SW_BYTES = Struct("<IIQI28x")
+_SW_AT = FXSAVE_SIZE - _SW_BYTES.size
+_FX_USED = 416  # what the CPU writes of the image; the 48 bytes behind it are nobody's
+_MAGIC1, _MAGIC2 = 0x46505853, (0x46505845).to_bytes(4, "little")
+_WORD = Struct("<Q")
 
-def _initial_fpu() -> bytes:
-    image = bytearray(FXSAVE_SIZE)
-    image[_FCW] = (0x37F).to_bytes(2, "little")
-    image[_MXCSR] = (0x1F80).to_bytes(4, "little")
-    return bytes(image)
+# AT_MINSIGSTKSZ: what Linux adds to the XSAVE area for the largest frame of any program, a 32-bit
+# one: its sigframe, an FSAVE header, FP_XSTATE_MAGIC2, alignment to 64 and to 16.
+_REST_OF_LARGEST = 736 + 112 + 4 + 63 + 15
 
 
 class FrameOverflow(Exception):
@@ -61,16 +68,26 @@ class Trap:
         self.cr2 = cr2
 
 
-def place(rsp: int, altstack: AltStack, use_altstack: bool) -> tuple[int, int]:
-    """Addresses of the FXSAVE image and of the frame below `rsp`.  Raises FrameOverflow."""
-    inside = altstack.holds(rsp)
+def xsave_size(cpu: Cpu) -> int:
+    """The size of the XSAVE area of this CPU model (CPUID leaf 0DH); 0 when it has no XSAVE."""
+    return cpu.cpuid(0xD)[1]
+
+
+def minsigstksz(cpu: Cpu) -> int:
+    """AT_MINSIGSTKSZ: the largest frame, rounded up to 16."""
+    return ((xsave_size(cpu) or FXSAVE_SIZE) + _REST_OF_LARGEST + 15) & ~15
+
+
+def place(rsp: int, altstack: AltStack, use_altstack: bool, size: int) -> tuple[int, int]:
+    """Where `size` bytes of FPU state and the frame go, below `rsp`.  Raises FrameOverflow."""
+    checked = altstack.holds(rsp)
     sp = rsp - RED_ZONE
-    if use_altstack and altstack.size and not inside:
+    if use_altstack and altstack.size and not altstack.holds(sp):
         sp = altstack.sp + altstack.size
-        inside = True
-    fpu = (sp - FXSAVE_SIZE) & ~63
+        checked = True
+    fpu = (sp - size) & ~63
     frame = ((fpu - FRAME_SIZE) & ~15) - 8
-    if inside and altstack.size and not altstack.sp < frame <= altstack.sp + altstack.size:
+    if checked and not altstack.sp < frame <= altstack.sp + altstack.size:
         raise FrameOverflow
     return fpu & (1 << 64) - 1, frame & (1 << 64) - 1
 
@@ -79,10 +96,12 @@ def push(task: Task, restorer: int, info: bytes, saved_mask: int, use_altstack: 
     """Stores a frame with the task's state; its address.  Raises MemoryFault or FrameOverflow."""
     cpu = task.cpu
     stack = task.altstack
-    fpu, frame = place(cpu.get("rsp"), stack, use_altstack)
+    extended = xsave_size(cpu)
+    size = extended + len(_MAGIC2) if extended else FXSAVE_SIZE
+    fpu, frame = place(cpu.get("rsp"), stack, use_altstack, size)
     data = _FRAME.pack(
         restorer,
-        _UC_FLAGS, 0,
+        _UC_FLAGS | (UC_FP_XSTATE if extended else 0), 0,
         stack.sp, stack.flags, stack.size,
         *[cpu.get(name) for name in REGISTERS],
         USER_CS, 0, 0, USER_SS,
@@ -91,18 +110,35 @@ def push(task: Task, restorer: int, info: bytes, saved_mask: int, use_altstack: 
         saved_mask,
         info,
     )  # fmt: skip
-    task.memory.write(fpu, cpu.fxsave())
+    used, rest = _fpu_image(cpu, extended)
+    task.memory.write(fpu + _SW_AT, rest)
+    task.memory.write(fpu, used)
     task.memory.write(frame, data)
     if stack.flags & SS_AUTODISARM:
         stack.disable()
     return frame
 
 
+def _fpu_image(cpu: Cpu, extended: int) -> tuple[bytes, bytes]:
+    """What is stored at the beginning of the FPU state, and what from the software's bytes on.
+
+    XSTATE_BV has x87 and SSE in any case, so that programs that know only FXSAVE may change them.
+    """
+    area = cpu.xsave()
+    size = extended or FXSAVE_SIZE
+    there, xfeatures = _WORD.unpack_from(area, FXSAVE_SIZE)[0], cpu.get("xcr0")
+    ours = _SW_BYTES.pack(_MAGIC1, size + len(_MAGIC2), xfeatures, size)
+    if not extended:
+        return area[:_FX_USED], ours
+    header = _WORD.pack(there | _FX_STATE)
+    return area[:_FX_USED], ours + header + area[FXSAVE_SIZE + 8 :] + _MAGIC2
+
+
 def enter(task: Task, handler: int, signo: int, frame: int) -> None:
     """Makes the task go on at the handler, with initial FPU state and clear DF, TF and RF."""
     cpu = task.cpu
     cpu.set("eflags", cpu.get("eflags") & ~(FLAG_TF | FLAG_DF | FLAG_RF))
-    cpu.fxrstor(_initial_fpu())
+    cpu.init_fpu(ALL_STATE)
     cpu.set("rdi", signo)
     cpu.set("rax", 0)
     cpu.set("rsi", frame + FRAME_SIZE - 128)
@@ -112,11 +148,12 @@ def enter(task: Task, handler: int, signo: int, frame: int) -> None:
 
 
 class Saved:
-    """What a frame holds: register values in the order of REGISTERS, FXSAVE image, mask, stack."""
+    """What a frame holds: register values in the order of REGISTERS, the address of the FPU state
+    (0: none), mask, stack."""
 
     __slots__ = ("altstack", "fpu", "mask", "registers")
 
-    def __init__(self, registers: tuple[int, ...], fpu: bytes, mask: int, altstack: Stack) -> None:
+    def __init__(self, registers: tuple[int, ...], fpu: int, mask: int, altstack: Stack) -> None:
         self.registers = registers
         self.fpu = fpu
         self.mask = mask
@@ -129,28 +166,56 @@ def read(task: Task) -> Saved:
     Raises MemoryFault.
     """
     values = _FRAME.unpack(task.memory.read(task.cpu.get("rsp") - 8, FRAME_SIZE))
-    fpstate, mask = values[-3], values[-2]
-    fpu = _legal(task.memory.read(fpstate, FXSAVE_SIZE)) if fpstate else _initial_fpu()
-    return Saved(values[6:24], fpu, mask, values[3:6])
+    return Saved(values[6:24], values[-3], values[-2], values[3:6])
 
 
-def restore(task: Task, saved: Saved) -> None:
+def restore(task: Task, saved: Saved) -> bool:
     """Sets all registers and the alternate stack; the mask is the caller's.
 
     The stack comes first, as in Linux since 6.12: a handler that is on it keeps what it has set.
+    False: the FPU state cannot be loaded and is the initial one, RAX is 0, all else is restored.
     """
     cpu = task.cpu
     set_altstack(task.altstack, cpu.get("rsp"), *saved.altstack)
     flags = cpu.get("eflags") & ~_RESTORED_FLAGS
     for name, value in zip(REGISTERS, saved.registers, strict=True):
         cpu.set(name, value if name != "eflags" else flags | value & _RESTORED_FLAGS)
-    cpu.fxrstor(saved.fpu)
+    try:
+        _restore_fpu(task, saved.fpu)
+    except (task.MemoryFault, ValueError):
+        cpu.init_fpu(ALL_STATE)
+        cpu.set("rax", 0)
+        return False
+    return True
 
 
-def _legal(image: bytes) -> bytes:
-    """Clears reserved bits of MXCSR, which a handler may have set."""
-    mxcsr = int.from_bytes(image[_MXCSR], "little") & _MXCSR_MASK
-    return image[:24] + mxcsr.to_bytes(4, "little") + image[28:]
+def _restore_fpu(task: Task, fpu: int) -> None:
+    """Loads what the frame names of the FPU state; the rest becomes initial.
+
+    An area without the two magic numbers is an FXSAVE image that knows nothing of XSAVE.  Raises
+    MemoryFault, or ValueError for an address, a header or an MXCSR that the CPU refuses.
+    """
+    cpu, memory = task.cpu, task.memory
+    if not fpu:
+        cpu.init_fpu(ALL_STATE)
+        return
+    size = xsave_size(cpu)
+    image = memory.read(fpu, FXSAVE_SIZE)
+    magic, extended, xfeatures, said = _SW_BYTES.unpack_from(image, _SW_AT)
+    whole = size and magic == _MAGIC1 and HEADER_END <= said <= min(size, extended)
+    if whole and memory.read(fpu + size, len(_MAGIC2)) == _MAGIC2:
+        _aligned(fpu, 64)
+        cpu.xrstor(memory.read(fpu, size), xfeatures)
+        cpu.init_fpu(cpu.get("xcr0") & ~xfeatures)
+    else:
+        _aligned(fpu, 16)
+        cpu.fxrstor(image)
+        cpu.init_fpu(ALL_STATE & ~_FX_STATE)
+
+
+def _aligned(fpu: int, boundary: int) -> None:
+    if fpu % boundary:
+        raise ValueError(f"an FPU image at {fpu:#x}")
 
 
 def set_altstack(stack: AltStack, rsp: int, sp: int, flags: int, size: int) -> str | None:

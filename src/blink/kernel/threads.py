@@ -21,6 +21,7 @@ from blink.abi import signals as sig
 from blink.abi.errors import Interrupted, SysError, ThreadEnded
 from blink.abi.structs import S32
 from blink.kernel import host, robust
+from blink.kernel.frame import ALL_STATE
 from blink.kernel.task import Task
 
 TYPE_CHECKING = False
@@ -94,7 +95,7 @@ def _copy(task: Task) -> Task:
         cpu.set_model(task.process.options.cpu)
     for name in _REGISTERS:
         cpu.set(name, task.cpu.get(name))
-    cpu.fxrstor(task.cpu.fxsave())
+    cpu.xrstor(task.cpu.xsave(), ALL_STATE)
     cpu.native = task.cpu.native
     if task.process.options.translate:
         cpu.set_jit(True)

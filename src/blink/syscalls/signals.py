@@ -175,5 +175,6 @@ def rt_sigreturn(task: "Task") -> int:
         bad_return(task)
         return KEEP
     task.set_sigmask(saved.mask)  # raises Interrupted before anything is restored
-    frame.restore(task, saved)
+    if not frame.restore(task, saved):
+        bad_return(task)
     return KEEP
