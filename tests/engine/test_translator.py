@@ -17,7 +17,7 @@ from engine.memory_help import BASE, PAGE, PRIVATE, MakeFile
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="for x86-64 hosts")
 
 RWX = PAGE_R | PAGE_W | PAGE_X
-UD, AC = 6, 1 << 18
+UD, PF, AC = 6, 14, 1 << 18
 UD2 = bytes.fromhex("0f0b")
 SMALL = 128 << 10  # bytes of host code, the least
 SHARED = 1
@@ -234,6 +234,40 @@ def test_many_changes_at_once(translated: Translated, memory: Memory) -> None:
         memory.write(BASE + (i + 1) * PAGE + 2, b"\x03")
     cpu.set("rax", 0)
     assert to_ud2(cpu) == 3 * count
+
+
+def hot(loops: int) -> bytes:
+    """A loop that counts on the page of its code."""
+    body = b"\xb9" + pack("<i", loops) + b"\x90" * 3  # mov ecx, loops
+    return body + bytes.fromhex("ff05 f2000000 ffc9 75f6") + UD2  # inc [BASE + 0x100]; dec ecx
+
+
+def test_a_page_that_is_written_all_the_time(translated: Translated, memory: Memory) -> None:
+    """Few of the stores may cost a new translation; and code that changes is still noticed."""
+    loops = 200_000
+    cpu = translated(hot(loops))
+    for round_ in range(1, 4):
+        to_ud2(cpu)
+        assert memory.read_u32(BASE + 0x100) == loops * round_
+    assert cpu.counters()["translated"] < 300
+    memory.write(BASE + 14, UD2)  # in place of dec ecx
+    to_ud2(cpu)
+    assert memory.read_u32(BASE + 0x100) == 3 * loops + 1
+
+
+def test_a_hot_page_goes_away(translated: Translated, memory: Memory) -> None:
+    """Whether its loop's comparison, its store or its fetch faults: the registers are its own."""
+    for action in (memory.unmap, lambda at, n: memory.protect(at, n, PAGE_R)):
+        memory.reset()
+        cpu = translated(bytes.fromhex("b8 34120000 ff05 f5000000 ff 05 ef000000 ebf2"))
+        cpu.set("rcx", 0x5678)
+        timer = threading.Timer(0.05, action, (BASE, PAGE))
+        timer.start()
+        assert cpu.run(None) == _engine.STOP_FAULT
+        timer.join()
+        assert cpu.stop_vector == PF
+        assert (cpu.get("rax"), cpu.get("rcx")) == (0x1234, 0x5678)
+        assert BASE <= cpu.rip < BASE + 32
 
 
 def test_written_through_a_second_mapping(

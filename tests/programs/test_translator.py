@@ -59,3 +59,13 @@ def test_threads_that_have_ended_are_counted(compile_c: Compile) -> None:
     first, *others = counts(compile_c("counted_threads", "-static", "-pthread", "-O1"))
     assert first > 3 * 100_000 * 3
     assert all(abs(other - first) < 10_000 for other in others)
+
+
+@MODES
+@BUILDS
+def test_hot_code(
+    same: Same, compile_c: Compile, mode: tuple[str, ...], build: tuple[str, ...]
+) -> None:
+    """Interpreted, each store to a page with code is a signal: fewer of them."""
+    rounds = "1500" if mode else "20000"
+    same(compile_c("hot_code", "-pthread", *build), rounds, options=mode)

@@ -72,6 +72,10 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_LINK")
     if form.rm is not None and form.rm.access == "rw":
         flags.append("FORM_UPDATE")
+    if form.rm is not None and form.rm.writes:
+        flags.append("FORM_STORE_RM")
+    if any(e.op in ("store", "call") for e in f.trace.effects):
+        flags.append("FORM_STORE")
     if form.insn.name == "POP" and form.rm is not None:
         flags.append("FORM_POP")
     if swaps(form):

@@ -50,6 +50,7 @@ typedef struct {
   u16 last;   /* handler of the last record, when it may be fused; 0 for none */
   u16 lead;   /* handler of the record before it, when the two are adjacent */
   bool mark;  /* note the pages as code */
+  bool loose; /* one of them is not protected */
   u8 window[WINDOW + DECODE_MAX];
   u64 window_rip;
   u32 window_len;
@@ -76,10 +77,11 @@ static void append_stub(Builder *b, u64 target, const Rec **field) {
 static u32 fetch(Builder *b, const u8 **bytes) {
   u64 offset = b->rip - b->window_rip;
   if (offset + DECODE_MAX > b->window_len) {
-    if (b->mark && memory_flags(b->c->mem, b->rip) & PAGE_X) memory_mark_code(b->c->mem, b->rip);
+    Memory *mem = b->c->mem;
+    if (b->mark && memory_flags(mem, b->rip) & PAGE_X) b->loose |= !memory_mark_code(mem, b->rip);
     b->window_rip = b->rip;
-    b->window_len = memory_fetch(b->c->mem, b->rip, b->window, sizeof b->window);
-    if (b->mark && b->window_len) memory_mark_code(b->c->mem, b->rip + b->window_len - 1);
+    b->window_len = memory_fetch(mem, b->rip, b->window, sizeof b->window);
+    if (b->mark && b->window_len) b->loose |= !memory_mark_code(mem, b->rip + b->window_len - 1);
     offset = 0;
   }
   *bytes = b->window + offset;
@@ -366,6 +368,7 @@ const Rec *cache_block(Cpu *c, u64 rip) {
   if (k->used + BLOCK_RECS > ARENA_RECS || k->count > k->mask - k->mask / 8) flush_records(c);
   Builder b = {.c = c, .at = k->arena + k->used, .rip = rip, .limit = BLOCK_MAX, .mark = true};
   build(&b);
+  if (b.loose) return cache_scratch(c, rip, 1);
   k->used = (u32)(b.at - k->arena);
   c->counters[COUNT_BLOCKS]++;
   c->counters[COUNT_DECODED] += b.count;
@@ -381,8 +384,11 @@ const Rec *cache_scratch(Cpu *c, u64 rip, u32 count) {
   return b.first;
 }
 
-void cache_link(Cpu *c, const Rec *stub, const Rec *target) {
+bool cache_keeps(const Cpu *c, const Rec *r) {
   const Cache *k = c->cache;
-  bool kept = stub >= k->arena && stub < k->arena + k->used;
-  if (kept) *(const Rec **)stub->disp = target;
+  return r >= k->arena && r < k->arena + k->used;
+}
+
+void cache_link(Cpu *c, const Rec *stub, const Rec *target) {
+  if (cache_keeps(c, stub) && cache_keeps(c, target)) *(const Rec **)stub->disp = target;
 }

@@ -116,6 +116,8 @@ typedef struct {
   u32 wide;       /* VEX instructions were translated: upper halves are in host registers, too */
   u64 count_base; /* icount = count_base + count, */
   u64 count;      /* which is in MM0 while translated code runs, and negative until it must leave */
+  u64 compare_rax, compare_rcx; /* the guest's, while a block compares its source */
+  u64 compares;                 /* until the next tick */
 } JitState;
 
 /* The most instructions of one block of translated code. */

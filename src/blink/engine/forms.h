@@ -7,16 +7,18 @@
 enum { FIELD_NONE, FIELD_GPR8, FIELD_GPR, FIELD_INDEX, FIELD_LOW3 };
 enum { MOD_ANY, MOD_MEM, MOD_REG };
 enum {
-  FORM_END = 1,       /* ends a block */
-  FORM_LINK = 2,      /* jumps to a relative target */
-  FORM_TWO_LINKS = 4, /* taken and not taken */
-  FORM_AGAIN = 8,     /* the taken link is the instruction itself */
-  FORM_NEXT_IP = 16,  /* imm holds the address of the next instruction */
-  FORM_STRING = 32,   /* base holds the source segment's base */
-  FORM_ADDRESS = 64,  /* LEA: no segment base */
-  FORM_ST = 128,      /* b is ModRM & 7 */
-  FORM_OREG = 256,    /* b is the register in the opcode */
-  FORM_STACK = 32768, /* an implied operand is in the stack segment */
+  FORM_END = 1,          /* ends a block */
+  FORM_LINK = 2,         /* jumps to a relative target */
+  FORM_TWO_LINKS = 4,    /* taken and not taken */
+  FORM_AGAIN = 8,        /* the taken link is the instruction itself */
+  FORM_NEXT_IP = 16,     /* imm holds the address of the next instruction */
+  FORM_STRING = 32,      /* base holds the source segment's base */
+  FORM_ADDRESS = 64,     /* LEA: no segment base */
+  FORM_ST = 128,         /* b is ModRM & 7 */
+  FORM_OREG = 256,       /* b is the register in the opcode */
+  FORM_STORE = 131072,   /* may write memory besides its ModRM operand */
+  FORM_STORE_RM = 65536, /* writes its ModRM operand */
+  FORM_STACK = 32768,    /* an implied operand is in the stack segment */
   FORM_SYSCALL = 16384,
   FORM_COPY = 8192,    /* the translator copies it */
   FORM_SWAP = 4096,    /* register form: a and b change places */

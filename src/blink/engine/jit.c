@@ -105,6 +105,13 @@ static void write_link(Code *k, const u8 *leave) {
   jump(k, leave);
 }
 
+static void write_stale(Code *k, const u8 *leave) {
+  load_gs(k, RAX, CPU_FIELD(js.compare_rax));
+  load_gs(k, RCX, CPU_FIELD(js.compare_rcx));
+  set_gs32(k, CPU_FIELD(js.exit_reason), JIT_STALE);
+  jump(k, leave);
+}
+
 typedef struct {
   u64 first, step;
   int count;
@@ -145,6 +152,8 @@ static void start_arena(JitArena *a, bool counting) {
   write_miss(&k, a->leave);
   a->link = k.at;
   write_link(&k, a->leave);
+  a->stale = k.at;
+  write_stale(&k, a->leave);
   a->at = k.at;
   a->count = 0;
 }
@@ -184,6 +193,8 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
   if (ok && j->insns && j->exits && j->table) {
     for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i], c->counting);
     c->jit = j;
+    c->js.compares = COMPARES_A_TICK;
+    c->mem->compares = true;
     jit_table_reset(j);
     forget_targets(c);
     return j;
@@ -262,15 +273,33 @@ static void miss_exit(Cpu *c) {
   if (to) c->targets[c->rip & (TARGET_SIZE - 1)] = (u64)to->check;
 }
 
+static void tick(Cpu *c) {
+  c->js.compares = COMPARES_A_TICK;
+  memset(c->jit->stale, 0, sizeof c->jit->stale);
+  memory_tick(c->mem);
+}
+
+/* Source that changes all the time is interpreted until it is time for a tick. */
+static u32 interpret(Cpu *c) {
+  if (!jit_is_fickle(c->jit, c->rip)) return JIT_INTERPRET;
+  if (--c->js.compares == 0) tick(c);
+  return JIT_FICKLE;
+}
+
 u32 jit_run(Cpu *c) {
   for (;;) {
     const JitBlock *b = jit_block(c, c->rip);
-    if (!b) return JIT_INTERPRET;
+    if (!b) return interpret(c);
     enter(c, b);
-    u32 reason = c->js.exit_reason;
-    if (reason == JIT_SYSCALL || reason == JIT_INTERPRET) return reason;
-    if (reason == JIT_LINK) link_exit(c);
-    else miss_exit(c);
+    switch (c->js.exit_reason) {
+    case JIT_LINK: link_exit(c); break;
+    case JIT_MISS: miss_exit(c); break;
+    case JIT_STALE:
+      if (c->js.compares != 0) jit_drop_stale(c, c->rip);
+      else tick(c);
+      return JIT_STALE;
+    default: return c->js.exit_reason;
+    }
   }
 }
 
@@ -326,13 +355,13 @@ static void recover_upper(Cpu *c, const u8 *image) {
 }
 
 /* The guest's x87 and MMX registers are in the Cpu: the host's MM0 is ours. */
-static void recover_count(Cpu *c, const ucontext_t *uc, const JitInsn *n) {
+static void recover_count(Cpu *c, const ucontext_t *uc, u64 left) {
   u64 count;
   memcpy(&count, &uc->uc_mcontext.fpregs->_st[0], sizeof count);
-  c->icount = c->js.count_base + count - n->left;
+  c->icount = c->js.count_base + count - left;
 }
 
-void jit_recover(Cpu *c, const ucontext_t *uc) {
+bool jit_recover(Cpu *c, const ucontext_t *uc) {
   static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
                                 REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                 REG_R12, REG_R13, REG_R14, REG_R15};
@@ -347,11 +376,19 @@ void jit_recover(Cpu *c, const ucontext_t *uc) {
   const JitBlock *b = block_at(c->jit, pc);
   if (!b) __builtin_trap();
   u64 offset = pc - (u64)b->check;
+  if (b->compare && offset >= b->compare) {
+    c->gpr[RAX] = c->js.compare_rax;
+    c->gpr[RCX] = c->js.compare_rcx;
+    if (c->counting) recover_count(c, uc, 0);
+    c->rip = b->rip;
+    return false;
+  }
   const JitInsn *n = &c->jit->insns[b->insns];
   while (n[1].host <= offset && n[1].host) n++;
   restore_lent(c, n, offset);
-  if (c->counting) recover_count(c, uc, n);
+  if (c->counting) recover_count(c, uc, n->left);
   c->rip = b->rip + n->guest;
+  return true;
 }
 
 #else
@@ -371,7 +408,10 @@ bool jit_owns(const Jit *j, u64 pc) {
   (void)j, (void)pc;
   return false;
 }
-void jit_recover(Cpu *c, const ucontext_t *uc) { (void)c, (void)uc; }
+bool jit_recover(Cpu *c, const ucontext_t *uc) {
+  (void)c, (void)uc;
+  return true;
+}
 void jit_interrupt(Cpu *c) { (void)c; }
 void jit_resume(Cpu *c) { (void)c; }
 

@@ -16,6 +16,8 @@
 enum {
   JIT_LINK,    /* a direct branch that is not linked yet: js.exit */
   JIT_MISS,    /* an indirect branch: js.target */
+  JIT_STALE,   /* a block's source changed, or it is time for a tick */
+  JIT_FICKLE,  /* one instruction that does not stay the same: the interpreter's */
   JIT_SYSCALL, /* c->rip is behind the instruction */
   JIT_INTERPRET
 };
@@ -43,8 +45,9 @@ u32 jit_run(Cpu *c);
 
 /* Whether a host address lies in translated code. */
 bool jit_owns(const Jit *j, u64 pc);
-/* In the fault handler: the guest's state, from the host's context, into the Cpu. */
-void jit_recover(Cpu *c, const ucontext_t *uc);
+/* In the fault handler: the guest's state, from the host's context, into the Cpu.  false: it was a
+ * block that compared its source, so the fault is that of fetching the instruction. */
+bool jit_recover(Cpu *c, const ucontext_t *uc);
 /* In a signal handler: make translated code leave at its next poll. */
 void jit_interrupt(Cpu *c);
 /* Polls pass again.  Before looking at what they were closed for: what comes later closes them anew. */

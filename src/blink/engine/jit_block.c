@@ -16,7 +16,7 @@
 #include "memory.h"
 #include "run.h"
 
-enum { MAX_STUBS = BLOCK_INSNS + 2, WINDOW = 64, NO_REG = 16 };
+enum { MAX_STUBS = BLOCK_INSNS + 2, WINDOW = 64, NO_REG = 16, COMPARED_INSNS = 16 };
 
 typedef struct {
   Cpu *c;
@@ -30,6 +30,9 @@ typedef struct {
   u8 used[NO_REG]; /* by register: 1 + the last instruction that names it */
   u64 start, rip;
   u32 count, stubs;
+  bool loose;    /* a page of the window is not protected */
+  bool compares; /* the block compares its source when it begins; if so, `source` */
+  u8 source[COMPARED_INSNS * DECODE_MAX];
   u8 *constant_site; /* of the return address that the block's call pushes */
   u64 constant;
   u32 stub[MAX_STUBS]; /* exits */
@@ -47,10 +50,11 @@ typedef struct {
 static u32 fetch(Maker *m, const u8 **bytes) {
   u64 offset = m->rip - m->window_rip;
   if (offset + DECODE_MAX > m->window_len) {
-    if (memory_flags(m->c->mem, m->rip) & PAGE_X) memory_mark_code(m->c->mem, m->rip);
+    Memory *mem = m->c->mem;
+    if (memory_flags(mem, m->rip) & PAGE_X) m->loose |= !memory_mark_code(mem, m->rip);
     m->window_rip = m->rip;
-    m->window_len = memory_fetch(m->c->mem, m->rip, m->window, sizeof m->window);
-    if (m->window_len) memory_mark_code(m->c->mem, m->rip + m->window_len - 1);
+    m->window_len = memory_fetch(mem, m->rip, m->window, sizeof m->window);
+    if (m->window_len) m->loose |= !memory_mark_code(mem, m->rip + m->window_len - 1);
     offset = 0;
   }
   *bytes = m->window + offset;
@@ -387,7 +391,8 @@ static bool translate_indirect(Maker *m, const u8 *bytes, const Insn *in) {
 
 /* --- instructions --- */
 
-typedef enum { GO_ON, BRANCHED, ENDED, REFUSED } Outcome;
+/* BRANCHED: may go elsewhere; CUT: goes on in another block. */
+typedef enum { GO_ON, BRANCHED, CUT, ENDED, REFUSED } Outcome;
 
 static Outcome translate_branch(Maker *m, const Insn *in) {
   u64 next = m->rip + in->len, target = next + (u64)in->imm;
@@ -461,17 +466,31 @@ static void note_registers(Maker *m, const Insn *in) {
   if (!in->vsib) note_use(m, in->index);
 }
 
+static bool may_store(const Maker *m, const Insn *in) {
+  const FormDef *f = form_for(m->c, in);
+  return f->flags & FORM_STORE || (f->flags & FORM_STORE_RM && in->has_mem);
+}
+
+/* A block that compares its source ends behind each store, which may change what follows. */
+static Outcome compared(Maker *m, const u8 *bytes, const Insn *in, Outcome done) {
+  bool last = m->count + 1 == COMPARED_INSNS || may_store(m, in);
+  memcpy(m->source + (m->rip - m->start), bytes, in->len);
+  return last && (done == GO_ON || done == BRANCHED) ? CUT : done;
+}
+
 static Outcome step(Maker *m) {
   const u8 *bytes;
   Insn in;
   if (cpu_breakpoint_at(m->c, m->rip)) return REFUSED; /* the interpreter stops there */
   u32 got = fetch(m, &bytes);
+  if (m->loose && !m->compares) return CUT;
   if (decode(&in, bytes, got, 64) != DECODE_OK) return REFUSED;
   begin_segment(m);
   begin_insn(m);
   note_registers(m, &in);
   Outcome done = translate(m, bytes, &in);
   if (done == REFUSED) return REFUSED;
+  if (m->compares) done = compared(m, bytes, &in, done);
   m->insn++;
   m->count++;
   m->rip += in.len;
@@ -511,20 +530,29 @@ static JitBlock *make(Cpu *c, u64 rip) {
   JitArena *a = &j->arenas[arena];
   Maker m = {.c = c, .j = j, .a = a, .k = {a->at}, .check = a->at, .start = rip, .rip = rip};
   m.insn = j->insns + j->insn_count;
+  const u8 *bytes;
+  fetch(&m, &bytes);
+  m.compares = m.loose;
+  if (m.compares && jit_is_fickle(j, rip)) return NULL;
   write_check(&m);
   m.entry = m.k.at;
+  if (m.compares) jump(&m.k, m.entry); /* to be patched */
   Outcome done = GO_ON;
   while (done == GO_ON && m.count < BLOCK_INSNS) done = step(&m);
   if (!m.count) return NULL;
   end_segment(&m);
   if (done == REFUSED) leave(&m, JIT_INTERPRET, m.rip);
-  else if (done == GO_ON) go_on(&m);
+  else if (done != ENDED) go_on(&m);
   write_pads(&m);
   write_stubs(&m);
   *m.insn++ = (JitInsn){0};
+  u32 compare = here(&m);
+  if (m.compares)
+    jit_write_compare(&m.k, &(JitSource){rip, m.source, (u32)(m.rip - rip), m.entry, a->stale});
   JitBlock made = {.rip = rip, .entry = m.entry, .check = m.check, .insns = j->insn_count};
   made.size = (u32)(m.k.at - m.check);
   made.length = (u16)(m.rip - rip);
+  made.compare = m.compares ? (u16)compare : 0;
   j->insn_count = (u32)(m.insn - j->insns);
   a->at = m.k.at;
   c->counters[COUNT_TRANSLATED]++;

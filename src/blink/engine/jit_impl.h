@@ -1,5 +1,5 @@
 /* Shared by the translator's files: jit.c (life, entry, faults), jit_table.c (blocks by address, and
- * what leads to them), jit_block.c (translation). */
+ * what leads to them), jit_block.c (translation), jit_compare.c. */
 #ifndef BLINK_JIT_IMPL_H
 #define BLINK_JIT_IMPL_H
 #include "jit.h"
@@ -30,7 +30,8 @@ typedef struct {
   u32 links;   /* exits that lead here, by `next` */
   u32 next[2]; /* in the lists of the first page and, if it is another one, of the last */
   u16 length;  /* guest bytes */
-  bool dead;   /* the code changed; nothing leads here any more */
+  u16 compare; /* offset from `check` of the code that compares the source, behind all else; 0: none */
+  bool dead; /* the code changed; nothing leads here any more */
 } JitBlock;
 
 /* A direct branch out of a block. */
@@ -53,11 +54,12 @@ typedef struct {
   u8 *leave;        /* translated code leaves through here */
   u8 *miss;         /* an indirect branch whose target is not translated */
   u8 *link;         /* a direct branch whose target is not translated: js.exit */
+  u8 *stale;        /* a block's source changed */
   JitBlock *blocks; /* in order of host address */
   u32 count;
 } JitArena;
 
-enum { JIT_PAGES = 1 << 14 };
+enum { JIT_PAGES = 1 << 14, STALE_SIZE = 256, STALE_MAX = 8, COMPARES_A_TICK = 1 << 14 };
 
 struct Jit {
   JitArena arenas[ARENAS];
@@ -68,6 +70,7 @@ struct Jit {
   u32 *table; /* by a hash of rip: blocks, 1 + arena << 28 | index */
   u32 table_mask, block_count;
   u32 flushes;
+  u8 stale[STALE_SIZE]; /* by a hash of rip: how often source had changed since the last tick */
   u32 pages[JIT_PAGES]; /* by a hash of the page: the first block, by `next` */
 };
 
@@ -79,12 +82,26 @@ JitBlock *jit_block(Cpu *c, u64 rip);
 u32 jit_arena_of(u64 rip);
 
 JitBlock *jit_find(const Jit *j, u64 rip);
+/* Its source changed, and nobody said so.  Forgets all if that must be. */
+void jit_drop_stale(Cpu *c, u64 rip);
+/* Whether source at `rip` changes so often that translating it does not pay. */
+bool jit_is_fickle(const Jit *j, u64 rip);
 /* Enters a block whose addresses and sizes are known. */
 JitBlock *jit_add(Jit *j, u32 arena, const JitBlock *made);
 void jit_table_reset(Jit *j);
 /* The number of a new exit at `site`; writing the code that `site` goes to when nothing is linked. */
 u32 jit_exit(Jit *j, u8 *site, u64 target);
 void jit_write_stub(Jit *j, const JitArena *a, Code *k, u32 exit);
+/* The source of a block, whose `entry` is a jump to be patched. */
+typedef struct {
+  u64 rip;
+  const u8 *bytes;
+  u32 length;
+  u8 *entry;
+  const u8 *stale; /* where to go when it differs */
+} JitSource;
+/* Writes what a block begins with: count, compare, and go on behind `entry`, or leave. */
+void jit_write_compare(Code *k, const JitSource *source);
 /* Makes an exit go to a block, if it is in reach. */
 void jit_link(Jit *j, u32 exit, JitBlock *to);
 

@@ -150,6 +150,15 @@ static bool drop_listed(Cpu *c, u32 *list, u64 start, u64 end) {
   return true;
 }
 
+void jit_drop_stale(Cpu *c, u64 rip) {
+  JitBlock *b = jit_find(c->jit, rip);
+  u8 *count = &c->jit->stale[hash(rip) % STALE_SIZE];
+  if (*count < STALE_MAX) ++*count;
+  if (b && !drop_block(c, b)) jit_flush(c);
+}
+
+bool jit_is_fickle(const Jit *j, u64 rip) { return j->stale[hash(rip) % STALE_SIZE] == STALE_MAX; }
+
 void jit_drop(Cpu *c, u64 start, u64 end) {
   bool ok = true;
   if (!c->jit || !c->jit->block_count) return;

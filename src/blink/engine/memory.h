@@ -50,6 +50,14 @@ typedef struct {
   u64 start, end;
 } CodeRange;
 
+/* How often a store met code on a page: memory_hot.c. */
+enum { HEAT_SIZE = 256 };
+typedef struct {
+  u64 page;
+  u16 faults, level;
+  u32 ticks; /* how long it stays hot; 0: it is not */
+} PageHeat;
+
 struct Memory {
   u64 skew; /* host address - guest address */
   bool paged;
@@ -61,6 +69,9 @@ struct Memory {
   uintptr_t *root;         /* ROOT_SIZE entries */
   Shared *shared;          /* shared mappings of files: memory_shared.c */
   CodeRange changes[CODE_CHANGES];
+  bool compares; /* there is a translator, whose code can compare its source */
+  u32 hot_count;
+  PageHeat heat[HEAT_SIZE];
 };
 
 /* --- Life --- */
@@ -112,9 +123,12 @@ int memory_remap(Memory *mem, u64 old, u64 old_len, u64 new_addr, u64 new_len);
 /* --- Code and write tracking --- */
 
 /* Notes that records are being decoded from the page of `addr`; call it before reading the bytes and
- * drop the block if code_epoch moved meanwhile.  false: a writable page could not be protected
- * (vm.max_map_count), so do not keep what was decoded from it. */
+ * drop the block if code_epoch moved meanwhile.  false: a writable page is not protected, because it
+ * is written too often or the host has no room (vm.max_map_count), so nobody will tell when it
+ * changes. */
 bool memory_mark_code(Memory *mem, u64 addr);
+/* Code that compares its source ran for a while: pages that are not protected may be tried again. */
+void memory_tick(Memory *mem);
 /* The next range of which decoded code is invalid since *epoch, which moves on; false when there is
  * none.  Who is far behind gets the whole address space. */
 bool memory_code_next(const Memory *mem, u64 *epoch, CodeRange *range);

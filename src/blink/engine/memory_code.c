@@ -40,6 +40,7 @@ bool memory_code_next(const Memory *mem, u64 *epoch, CodeRange *range) {
 
 bool memory_guard_code(Memory *mem, u64 page) {
   u8 flags = memory_flags(mem, page);
+  if (memory_is_hot(mem, page)) return false;
   bool ok = (flags & PAGE_MAPPED) != 0 && memory_split_leaves(mem, page, page + GUEST_PAGE);
   bool protect = ok && (flags & PAGE_W) != 0 && (flags & PAGE_GUARDED) == 0;
   if (protect) ok = mprotect(memory_host(mem, page), GUEST_PAGE, PROT_READ) == 0;
@@ -53,7 +54,7 @@ bool memory_mark_code(Memory *mem, u64 addr) {
   if ((memory_flags(mem, page) & (PAGE_CODE | PAGE_SHARED)) == PAGE_CODE) return true;
   memory_lock(mem);
   bool ok = memory_guard_code(mem, page);
-  if ((memory_flags(mem, page) & PAGE_SHARED) != 0) memory_shared_mark(mem, page);
+  if ((memory_flags(mem, page) & PAGE_SHARED) != 0) ok &= memory_shared_mark(mem, page);
   memory_unlock(mem);
   return ok;
 }
@@ -70,7 +71,7 @@ static bool any_flags(const Memory *mem, u64 start, u64 end, u8 mask) {
 
 void memory_drop_code(Memory *mem, u64 start, u64 end) {
   u64 first = start;
-  bool any = false;
+  bool any = memory_cool_range(mem, start, end);
   for (u64 stop; start < end; start = stop) {
     u8 code;
     stop = memory_run(mem, start, end, PAGE_CODE, &code);
@@ -85,7 +86,7 @@ void memory_drop_code(Memory *mem, u64 start, u64 end) {
 void memory_invalidate(Memory *mem, u64 addr, u64 len) {
   u64 start, end;
   if (!memory_clip(addr, len, &start, &end)) return;
-  if (!any_flags(mem, start, end, PAGE_CODE)) return;
+  if (mem->hot_count == 0 && !any_flags(mem, start, end, PAGE_CODE)) return;
   memory_lock(mem);
   for (u64 stop; start < end; start = stop) {
     u8 code;
@@ -94,6 +95,8 @@ void memory_invalidate(Memory *mem, u64 addr, u64 len) {
     memory_drop_code(mem, start, stop);
     memory_apply_host(mem, start, stop);
   }
+  if (memory_cool_range(mem, addr & GUEST_PAGE_MASK, end))
+    memory_code_changed(mem, addr & GUEST_PAGE_MASK, end);
   memory_unlock(mem);
 }
 
@@ -135,7 +138,10 @@ static bool lift_page(Memory *mem, u64 page, bool *code) {
     end = page + span;
     ok = memory_lift(mem, page, end, code);
   }
-  if (*code) memory_code_changed(mem, page, end);
+  if (*code) {
+    memory_heat(mem, page);
+    memory_code_changed(mem, page, end);
+  }
   return ok;
 }
 

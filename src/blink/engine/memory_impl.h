@@ -42,16 +42,23 @@ void memory_tlb_changed(Memory *mem);
 /* Makes all attached Cpus look at the epochs soon. */
 void memory_kick(Memory *mem);
 
+/* Pages that are written too often to be protected (memory_hot.c): a store met code there; the pages of
+ * a range are such no more, and whether there were any. */
+bool memory_is_hot(Memory *mem, u64 page);
+void memory_heat(Memory *mem, u64 page);
+bool memory_cool_range(Memory *mem, u64 start, u64 end);
+
 /* Sets CODE on a mapped page and write-protects it; false when the host has no room for that. */
 bool memory_guard_code(Memory *mem, u64 page);
 
 /* Files that are mapped more than once: memory_shared.c.  The mapping of `fd` at [start, end) is new;
  * a range is unmapped, or about to be; a mapping moves or changes its size (old_end == old: is
- * duplicated); code was found on a page: marks the others that show the same page of the file. */
+ * duplicated); code was found on a page: marks the others that show the same page of the file, false
+ * when one cannot be protected. */
 void memory_shared_add(Memory *mem, u64 start, u64 end, int fd, u64 offset);
 void memory_shared_cut(Memory *mem, u64 start, u64 end);
 void memory_shared_move(Memory *mem, u64 old, u64 old_end, u64 start, u64 end);
-void memory_shared_mark(Memory *mem, u64 page);
+bool memory_shared_mark(Memory *mem, u64 page);
 void memory_shared_clear(Memory *mem);
 /* Calls `act` for the other ranges that show the pages of this one. */
 void memory_shared_each(Memory *mem, u64 start, u64 end, void (*act)(Memory *, u64, u64));

@@ -86,16 +86,18 @@ void memory_shared_move(Memory *mem, u64 old, u64 old_end, u64 start, u64 end) {
   if (from != NULL) insert(mem, moved);
 }
 
-void memory_shared_mark(Memory *mem, u64 page) {
+bool memory_shared_mark(Memory *mem, u64 page) {
   const Shared *s = find(mem, page);
-  if (s == NULL) return;
+  bool ok = true;
+  if (s == NULL) return true;
   u64 offset = s->offset + (page - s->start);
   for (const Shared *t = mem->shared; t != NULL; t = t->next) {
     bool same = t->device == s->device && t->inode == s->inode;
     if (!same || offset < t->offset || offset - t->offset >= t->end - t->start) continue;
     u64 other = t->start + (offset - t->offset);
-    if (other != page) memory_guard_code(mem, other);
+    if (other != page) ok &= memory_guard_code(mem, other);
   }
+  return ok;
 }
 
 static u64 least(u64 a, u64 b) { return a < b ? a : b; }

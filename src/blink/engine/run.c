@@ -108,7 +108,7 @@ const Rec *resolve(Cpu *c, u64 rip) {
   c->rip = rip;
   if (c->icount > c->limit) return &exit_record;
   const Rec *to = cache_block(c, rip);
-  c->jumps[jump_index(rip)] = (JumpEntry){rip, to};
+  if (cache_keeps(c, to)) c->jumps[jump_index(rip)] = (JumpEntry){rip, to};
   return to;
 }
 
@@ -199,9 +199,10 @@ static bool is_interpreted_fault(const siginfo_t *si) {
   return si->si_signo != SIGFPE || si->si_code != FPE_INTDIV;
 }
 
-static void leave_translated(Cpu *c, const ucontext_t *uc) {
-  jit_recover(c, uc);
+static bool leave_translated(Cpu *c, const ucontext_t *uc) {
+  bool executed = jit_recover(c, uc);
   c->mxcsr = host_context_mxcsr(uc, c->mxcsr);
+  return executed;
 }
 
 static u32 fault_vector(const siginfo_t *si, bool translated) {
@@ -227,7 +228,7 @@ bool engine_host_fault(siginfo_t *si, ucontext_t *uc) {
   bool was_code = false;
   if (si->si_signo == SIGSEGV && memory_write_fault(c->mem, addr, &was_code) && !was_code)
     return true;
-  if (translated) leave_translated(c, uc);
+  if (translated && !leave_translated(c, uc)) was_code = true;
   c->mxcsr = host_context_mxcsr(uc, c->mxcsr);
   if (was_code) escape(c, ESCAPE_CODE_WRITTEN);
   if (si->si_signo == SIGILL) escape(c, ESCAPE_ILLEGAL);
@@ -279,10 +280,11 @@ static void run_translated(Cpu *c) {
     c->gpr[RCX] = c->rip;
     c->gpr[R11] = c->eflags;
     c->stop = STOP_SYSCALL;
-  } else { /* one block, then back */
-    c->limit = 0;
-    enter(c, cache_block(c, c->rip));
+    return;
   }
+  c->limit = 0; /* at most one block, then back */
+  if (reason == JIT_INTERPRET) enter(c, cache_block(c, c->rip));
+  if (reason == JIT_FICKLE) enter(c, cache_scratch(c, c->rip, 1));
 }
 
 static void run_some(Cpu *c) {

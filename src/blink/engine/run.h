@@ -48,13 +48,16 @@ Cache *cache_new(void);
 void cache_free(Cache *k);
 /* Forget all blocks, when the code or its permissions changed. */
 void cache_flush(Cpu *c);
-/* The first record of the block at `rip`, decoding it if it is new.  Leaves by a fault when the
+/* The first record of the block at `rip`, decoding it if it is new; in scratch space when its page is
+ * not protected.  Leaves by a fault when the
  * first instruction cannot be fetched. */
 const Rec *cache_block(Cpu *c, u64 rip);
 /* Forget what was made of code that changed, if the code epoch moved. */
 void cache_sync(Cpu *c);
 /* A block of exactly `count` instructions at most, in scratch space, forgotten at the next call. */
 const Rec *cache_scratch(Cpu *c, u64 rip, u32 count);
+/* Whether a record is the cache's, not scratch. */
+bool cache_keeps(const Cpu *c, const Rec *r);
 /* Patch the link that this stub stands for. */
 void cache_link(Cpu *c, const Rec *stub, const Rec *target);
 
