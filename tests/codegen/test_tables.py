@@ -234,13 +234,15 @@ def test_flags_follow_from_the_trace() -> None:
         "FORM_END", "FORM_TWO_LINKS",
     }  # fmt: skip
     assert flags_of(toy(again, Form("F3 A4"))) == {
-        "FORM_END", "FORM_TWO_LINKS", "FORM_AGAIN", "FORM_STRING",
+        "FORM_END", "FORM_TWO_LINKS", "FORM_AGAIN", "FORM_STRING", "FORM_STORE",
     }  # fmt: skip
     assert flags_of(toy(lambda s: s.stop("HALT"), Form("F4"))) >= {"FORM_END"}
     assert flags_of(toy(lambda s: s.push(s.next_ip), Form("0F 04"))) == {
-        "FORM_NEXT_IP", "FORM_STACK",
+        "FORM_NEXT_IP", "FORM_STACK", "FORM_STORE",
     }  # fmt: skip
-    assert flags_of(toy(lambda s, a: a, Form("FF /0", "rm64:rw"))) == {"FORM_UPDATE"}
+    assert flags_of(toy(lambda s, a: a, Form("FF /0", "rm64:rw"))) == {
+        "FORM_UPDATE", "FORM_STORE_RM",
+    }  # fmt: skip
     assert flags_of(toy(lambda s, a: None, Form("D8 C0+i", "sti"))) == {"FORM_ST"}
     assert flags_of(toy(lambda s, a: None, Form("50+r", "ov"))) == {"FORM_OREG"}
 
