@@ -12,17 +12,13 @@ import marshal
 import sys
 
 # The import system itself, which is always loaded; `importlib.util` and its like would have to be.
-from _frozen_importlib_external import (
-    MAGIC_NUMBER,
-    SourceFileLoader,
-    spec_from_file_location,
-)
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
 from posix import access, getpid, listdir, rename, stat, unlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from importlib.machinery import ModuleSpec
     from types import CodeType, ModuleType
 
     Entry = tuple[str, bool, int, int, bytes]  # file, is a package, mtime in ns, size, code
@@ -67,9 +63,17 @@ class Bundle:
             self.entries = {}
             _remove()
             return None
-        folder = [file.rpartition("/")[0]] if package else None
-        loader = _Loader(name, file, code)
-        return spec_from_file_location(name, file, loader=loader, submodule_search_locations=folder)
+        return _spec(name, file, package, _Loader(name, file, code))
+
+
+def _spec(name: str, file: str, package: bool, loader: _Loader) -> ModuleSpec:
+    """As spec_from_file_location, which would find out what is known."""
+    spec = ModuleSpec(name, loader, origin=file, is_package=package)
+    spec.has_location = True
+    spec.cached = FILE
+    if spec.submodule_search_locations is not None:
+        spec.submodule_search_locations.append(file.rpartition("/")[0])
+    return spec
 
 
 def install() -> bool:

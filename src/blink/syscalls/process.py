@@ -1,12 +1,12 @@
-"""Processes: execve, exit, wait, prctl, process descriptors.  fork and clone: see `clone`."""
+"""Processes: execve, wait, prctl, process descriptors.  fork and clone: see `clone`."""
 
-from errno import EBADF, EINVAL, ENODEV, ENOENT, EPERM
+from errno import EBADF, EINVAL, ENOENT
 
 from blink.abi import sched
 from blink.abi.errors import SysError
 from blink.abi.structs import RUSAGE, S32, U64
 from blink.kernel import exec as exec_
-from blink.kernel import host, threads
+from blink.kernel import host
 from blink.loader import open_host
 from blink.syscalls._spec import (
     KEEP,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = -100, 0x100, 0x1000
 O_NOFOLLOW = 0o400000
-USER_ADDRESS_END = 1 << 47
 
 
 @syscall(59)
@@ -109,18 +108,6 @@ def _file_name(fd: int) -> bytes | None:
 
 def _closes_on_exec(fd: int) -> bool:
     return host.now(host.NR_FCNTL, fd, host.F_GETFD) == host.FD_CLOEXEC
-
-
-@syscall(60)
-def exit_(task: "Task", status: Int) -> int:
-    """Implements exit(2)."""
-    threads.exit(task, status)
-
-
-@syscall(231)
-def exit_group(task: "Task", status: Int) -> int:
-    """Implements exit_group(2)."""
-    task.process.exit(status)
 
 
 @syscall(61, passthrough=True)
@@ -211,28 +198,6 @@ def prctl(
         return 0
     task.process.log_once(f"prctl option {option:#x} is not supported")
     raise SysError(EINVAL)
-
-
-@syscall(158, level="partial", note="segment bases and CPUID faulting only")
-def arch_prctl(task: "Task", code: Flags[Int, sched.ARCH], addr: Ptr) -> int:
-    """Implements arch_prctl(2).
-
-    Shadow stacks, XSAVE permissions and other codes give EINVAL.  CPUID always works: disabling it
-    gives ENODEV.
-    """
-    cpu = task.cpu
-    if code in (sched.ARCH_SET_FS, sched.ARCH_SET_GS):
-        if addr >= USER_ADDRESS_END:
-            raise SysError(EPERM)
-        cpu.set("fs_base" if code == sched.ARCH_SET_FS else "gs_base", addr)
-        return 0
-    if code in (sched.ARCH_GET_FS, sched.ARCH_GET_GS):
-        value = cpu.get("fs_base" if code == sched.ARCH_GET_FS else "gs_base")
-        task.write_struct(addr, U64, value)
-        return 0
-    if code == sched.ARCH_GET_CPUID:
-        return 1
-    raise SysError(ENODEV if code == sched.ARCH_SET_CPUID else EINVAL)
 
 
 @syscall(140, passthrough=True)

@@ -1,11 +1,8 @@
-"""What threads need: futexes, robust lists, scheduling.  Threads themselves: see `clone`."""
-
-from errno import EINVAL, ENOSYS, EPERM, ESRCH
+"""What threads need: futexes, scheduling.  Threads themselves: see `clone`."""
 
 from blink.abi import sched
-from blink.abi.errors import SysError
 from blink.abi.flags import FlagSet, enumeration
-from blink.abi.structs import SCHED_PARAM, TIMESPEC, U32, U64
+from blink.abi.structs import SCHED_PARAM, TIMESPEC, U32
 from blink.kernel import host
 from blink.syscalls._spec import (
     ALWAYS,
@@ -16,8 +13,6 @@ from blink.syscalls._spec import (
     InOut,
     Int,
     Out,
-    Ptr,
-    Size,
     Struct,
     UInt,
     ULong,
@@ -28,7 +23,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import Task
 
-ROBUST_LIST_HEAD_SIZE = 24
 POLICY = enumeration(
     {
         "SCHED_OTHER": 0,
@@ -79,52 +73,6 @@ def futex(
         task.guest(word2, 4, True),
         value3,
     )
-
-
-@syscall(218)
-def set_tid_address(task: "Task", address: Ptr) -> int:
-    """Implements set_tid_address(2)."""
-    task.clear_child_tid = address
-    return task.tid
-
-
-@syscall(273)
-def set_robust_list(task: "Task", head: Ptr, length: Size) -> None:
-    """Implements set_robust_list(2).
-
-    In checked memory (`-m`) the host cannot walk the list, so locks of a process that dies by a
-    signal stay locked.
-    """
-    if length != ROBUST_LIST_HEAD_SIZE:
-        raise SysError(EINVAL)
-    task.robust_list = (head, length)
-    if not task.memory.skew:
-        host.now(host.NR_SET_ROBUST_LIST, head, length)
-
-
-@syscall(274)
-def get_robust_list(
-    task: "Task", tid: Int, head: Out[Struct, U64], length: Out[Struct, U64]
-) -> None:
-    """Implements get_robust_list(2).
-
-    Lists of other processes are theirs: EPERM.
-    """
-    owner = task.process.tasks.get(tid or task.tid)
-    if owner is None:
-        raise SysError(EPERM if host.now(host.NR_KILL, tid, 0) != -ESRCH else ESRCH)
-    address, size = owner.robust_list
-    task.write_struct(length, U64, size or ROBUST_LIST_HEAD_SIZE)
-    task.write_struct(head, U64, address)
-
-
-@syscall(334, level="none", note="ENOSYS; glibc and others then work without it")
-def rseq(task: "Task", area: Ptr, length: UInt, flags: Int, signature: UInt) -> int:
-    """Implements rseq(2).
-
-    ENOSYS: restartable sequences are not supported.
-    """
-    raise SysError(ENOSYS)
 
 
 @syscall(324, passthrough=True)
