@@ -439,6 +439,7 @@ int main(int argc, char **argv) {
   } else if (!strcmp(verb, "text")) {
     double end = now() + atof(argv[2]);
     for (int i = 3; i < argc && now() < end; i++) run_file(argv[i], end);
+    if (now() >= end) puts("out of time");
   } else {
     fprintf(stderr,
             "usage: decode_vs_zydis random SEED SECONDS | sweep MODE... | text SECONDS FILE...\n");
