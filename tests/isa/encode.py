@@ -34,7 +34,10 @@ class Address(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Machine code for `form`; `address` is its ModRM or moffs memory operand."""
+    """Machine code for `form`; `address` is its ModRM or moffs memory operand.
+
+    `vsib` is the vector register that holds indices, or -1.
+    """
 
     form: Form
     size: int
@@ -42,6 +45,7 @@ class Code(NamedTuple):
     rip: int
     address: Address | None
     immediate: int = 0
+    vsib: int = -1
 
 
 class Registers(NamedTuple):
@@ -64,6 +68,7 @@ class _Draft:
         self.imm = b""
         self.address: Address | None = None
         self.rip_relative = False
+        self.vsib = -1
 
     def bits(self, n: int) -> int:
         return self.rng.getrandbits(n)
@@ -136,7 +141,9 @@ def _choose_address(d: _Draft) -> None:
     if segment:
         d.prefixes.append(segment)
     kind = d.rng.randrange(8)
-    if kind == 0 and not segment and width == 64:
+    if d.form.rm is not None and d.form.rm.kind.name == "vsib":
+        _choose_vsib(d, width, segment)
+    elif kind == 0 and not segment and width == 64:
         d.modrm |= 5
         d.rip_relative = True
     elif kind == 1:
@@ -189,6 +196,16 @@ def _choose_sib(d: _Draft, width: int, segment: int, base: bool) -> None:
     disp = _signed(d.bits(32) & coarse, 32)
     d.disp = disp.to_bytes(4, "little", signed=True)
     d.address = Address(-1, index, scale, disp, width, segment)
+
+
+def _choose_vsib(d: _Draft, width: int, segment: int) -> None:
+    """A base register; the indices are in vector register `d.vsib`."""
+    assert d.modrm is not None
+    d.modrm |= 4
+    d.vsib, scale, base = d.bits(4), d.bits(2), d.bits(4)
+    d.x, d.b = d.vsib >> 3, base >> 3
+    d.sib = bytes([scale << 6 | (d.vsib & 7) << 3 | base & 7])
+    d.address = Address(base, -1, 0, _choose_disp(d, base), width, segment)
 
 
 def _immediate_length(d: _Draft, kind: str) -> int:
@@ -286,7 +303,7 @@ def encode(form: Form, size: int, rng: Random, rip: int, only: Registers | None 
         d.address = Address(disp=target, fixed=target)
     modrm = b"" if d.modrm is None else bytes([d.modrm])
     data = head + modrm + d.sib + d.disp + d.imm
-    return Code(form, size, data, rip, d.address, int.from_bytes(d.imm[:1], "little"))
+    return Code(form, size, data, rip, d.address, int.from_bytes(d.imm[:1], "little"), d.vsib)
 
 
 def solve(address: Address, gpr: list[bytes], target: int, segment_base: int) -> int:

@@ -122,6 +122,8 @@ def _group(form: Form) -> int:
 def _fixups(form: Form) -> tuple[str, ...]:
     e = form.enc
     names = []
+    if form.rm is not None and form.rm.kind.name == "vsib":
+        names.append("gather")
     if e.enc == "vex" and (e.map, e.opcode) in ((1, 0xF7), (3, 0x60), (3, 0x61)):
         names.append(_BY_OPCODE[e.map, e.opcode])
     if e.enc == "legacy":

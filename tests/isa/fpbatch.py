@@ -60,7 +60,7 @@ def compile_shared(sources: Sequence[Path], *flags: str) -> ctypes.CDLL:
 @functools.cache
 def library(portable: bool) -> ctypes.CDLL:
     """The batch library in one flavour of fp.h."""
-    sources = [NATIVE / "fp_batch.c"]
+    sources = [NATIVE / "fp_batch.c", ENGINE / "fp_extra.c"]
     flags = []
     if portable:
         sources.append(ENGINE / "fp_soft.c")

@@ -14,6 +14,7 @@ from .cpustate import (
     COMPARED_FLAGS,
     FX_DEFAULT,
     FX_ST,
+    FX_XMM,
     HIGH_BASE,
     HIGH_RW_SIZE,
     HIGH_SIZE,
@@ -330,6 +331,21 @@ def _lengths(d: Draft) -> None:
             d.gpr[n] = q(d.rng.randrange(-18, 19))
 
 
+def _gather(d: Draft) -> None:
+    """Indices that mostly lead to our memory, beside what must be a full state."""
+    rng, lane = d.rng, 8 if d.plan.form.enc.opcode & 1 else 4
+    few = [rng.randrange(-96, 96) for _ in range(7)]
+    if rng.randrange(4) == 0:
+        few.append(rng.choice((-(1 << 12), 1 << 12, 1 << 20)))
+    chosen = rng.choices(few, k=32 // lane)
+    indices = b"".join(v.to_bytes(lane, "little", signed=True) for v in chosen)
+    fx, high = bytearray(random_fx(rng, d.pools, "int", x87=False)), bytearray(_high_halves(d))
+    if d.code.vsib >= 0:
+        at = 16 * d.code.vsib
+        fx[FX_XMM + at : FX_XMM + at + 16], high[at : at + 16] = indices[:16], indices[16:]
+    d.fx, d.ymmh = bytes(fx), bytes(high)
+
+
 FIXUPS: dict[str, Callable[[Draft], None]] = {
     "stack": _stack,
     "frame": _frame,
@@ -341,6 +357,7 @@ FIXUPS: dict[str, Callable[[Draft], None]] = {
     "double_shift": _double_shift,
     "rdi": _rdi_target,
     "xlat": _xlat,
+    "gather": _gather,
     "lengths": _lengths,
     "count": _count,
     "exchange": _exchange,

@@ -9,14 +9,13 @@ from random import Random
 import pytest
 
 from blink.isa import softfloat as sf
-from blink.isa.softfloat import F32, F64, PRIMITIVES, Env, Format
+from blink.isa.softfloat import F16, F32, F64, PRIMITIVES, Env, Format
 
 from . import fpbatch
 from .fpvalues import INTEGERS, pairs, values
 
 BINARY = ("add", "sub", "mul", "div", "min", "max", "comi", "ucomi", "cmp")
-PRECISE = sorted(name for name in PRIMITIVES if "rcp" not in name and "rsqrt" not in name
-                 and "v_f32_fma" not in name and "v_f64_fma" not in name)  # fmt: skip
+PRECISE = sorted(name for name in PRIMITIVES if "rcp" not in name and "rsqrt" not in name)
 CASES = {"unit": 20_000, "ci": 100_000, "all": 1_000_000}
 CHUNK = 10_000
 
@@ -38,7 +37,7 @@ def mxcsrs(rng: Random) -> Iterator[int]:
 def source_format(name: str) -> Format | int:
     """The format of the operands, or the width of an integer operand."""
     kind = name.removeprefix("v_").removeprefix("cvtt_").removeprefix("cvt_").split("_")[0]
-    return {"f32": F32, "f64": F64, "s32": 32, "s64": 64}[kind]
+    return {"f16": F16, "f32": F32, "f64": F64, "s32": 32, "s64": 64}[kind]
 
 
 def integers(rng: Random, width: int) -> Iterator[int]:
@@ -53,6 +52,9 @@ def operands(rng: Random, name: str) -> Iterator[tuple[int, int]]:
     if isinstance(source, int):
         single, width = integers(rng, source), source
         both: Iterator[tuple[int, int]] = zip(single, single, strict=False)
+    elif source is F16:  # so few that all come up
+        half = iter(lambda: rng.getrandbits(16), -1)
+        both, width = zip(half, half, strict=False), source.width
     else:
         both, width = pairs(rng, source), source.width
     if not name.startswith("v_"):
@@ -66,9 +68,29 @@ def operands(rng: Random, name: str) -> Iterator[tuple[int, int]]:
 
 def cases(rng: Random, name: str) -> Iterator[fpbatch.Case]:
     fma = name.endswith("fma")
-    third = values(rng, F32 if name == "f32_fma" else F64)
-    for (a, b), mxcsr in zip(operands(rng, name), mxcsrs(rng), strict=False):
-        yield a, b, next(third) if fma else rng.randrange(32), mxcsr
+    third = addends(rng, name) if fma else iter(lambda: rng.randrange(32), -1)
+    for (a, b), c, mxcsr in zip(operands(rng, name), third, mxcsrs(rng), strict=False):
+        near = fma and rng.randrange(4) == 0
+        yield a, b, minus_product(name, a, b) if near else c, mxcsr
+
+
+def minus_product(name: str, a: int, b: int) -> int:
+    """What nearly cancels a * b: the sum is the product's rounding error."""
+    product = PRIMITIVES[name.replace("fma", "mul")](Env(), a, b)
+    width = 32 if "f32" in name else 64
+    lanes = 128 // width if name.startswith("v_") else 1
+    return product ^ sum(1 << width * i + width - 1 for i in range(lanes))
+
+
+def addends(rng: Random, name: str) -> Iterator[int]:
+    """Third operands."""
+    single = values(rng, F32 if "f32" in name else F64)
+    while True:
+        if name.startswith("v_"):
+            width = 32 if "f32" in name else 64
+            yield sf._join(list(islice(single, 128 // width)), width)
+        else:
+            yield next(single)
 
 
 def expected(name: str, case: fpbatch.Case) -> fpbatch.Result:
@@ -77,6 +99,8 @@ def expected(name: str, case: fpbatch.Case) -> fpbatch.Result:
     operation = name.split("_")[-1]
     if operation in ("cmp", "fma"):
         value = PRIMITIVES[name](env, a, b, c)
+    elif name == "v_cvt_f32_f16":
+        value = PRIMITIVES[name](env, a, c)
     elif operation in BINARY:
         value = PRIMITIVES[name](env, a, b)
     else:
@@ -106,12 +130,13 @@ def check_many(name: str, rng: Random, total: int, *, portable: bool) -> None:
 @pytest.mark.skipif(not fpbatch.host_is_x86(), reason="the oracle is an x86-64 host")
 @pytest.mark.parametrize("name", PRECISE)
 def test_equals_the_host(name: str, seed: int, tier: str) -> None:
-    if name.endswith("fma") and not fpbatch.host_has("fma"):
-        pytest.skip("the host has no FMA")
+    needed = "fma" if name.endswith("fma") else "f16c" if "f16" in name else ""
+    if needed and not fpbatch.host_has(needed):
+        pytest.skip(f"the host has no {needed}")
     check_many(name, Random(f"{seed} {name}"), CASES[tier], portable=False)
 
 
-@pytest.mark.parametrize("name", [name for name in PRIMITIVES if not name.endswith("fma")])
+@pytest.mark.parametrize("name", PRIMITIVES)
 def test_portable_primitives_agree(name: str, seed: int, tier: str) -> None:
     check_many(name, Random(f"{seed} {name}"), CASES[tier], portable=True)
 

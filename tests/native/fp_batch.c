@@ -1,6 +1,6 @@
 /* Runs a primitive of engine/fp.h on many operands, each under an MXCSR of its own.
  *
- * Built as a shared object for ctypes, once with the host's SSE instructions and once with
+ * Built as a shared object for ctypes, once with the host's SSE and AVX instructions and once with
  * -DBLINK_PORTABLE_FP and fp_soft.c.  A trap is noted by its MXCSR in `trapped`; the SIGFPE handler
  * then masks everything, so that the instruction completes. */
 #include <signal.h>
@@ -105,17 +105,11 @@ ALL(v_cvtt_f64_s32, (in->a))
 ALL(v_cvt_f32_f64, (in->a))
 ALL(v_cvt_f64_f32, (in->a))
 
-#if defined(__x86_64__) && !defined(BLINK_PORTABLE_FP)
-/* Not in fp.h, as not every host has it: the oracle for softfloat's fma. */
-#define FMA(N, u, type, insn, in_, out_)                                       \
-  static type f##N##_fma(type a, type b, type c) {                             \
-    __m128i x = in_(b);                                                        \
-    __asm__ volatile(insn " %2, %1, %0" : "+x"(x) : "x"(in_(a)), "x"(in_(c))); \
-    return out_(x);                                                            \
-  }                                                                            \
-  ONE(f##N##_fma, u, N, (in->a.u[0], in->b.u[0], in->c.u[0]))
-FMA(32, d, u32, "vfmadd213ss", fp_x32, fp_u32)
-FMA(64, q, u64, "vfmadd213sd", fp_x64, fp_u64)
-#endif
+ONE(f32_fma, d, 32, (in->a.d[0], in->b.d[0], in->c.d[0]))
+ONE(f64_fma, q, 64, (in->a.q[0], in->b.q[0], in->c.q[0]))
+ALL(v_f32_fma, (in->a, in->b, in->c))
+ALL(v_f64_fma, (in->a, in->b, in->c))
+ALL(v_cvt_f16_f32, (in->a))
+ALL(v_cvt_f32_f16, (in->a, in->c.d[0]))
 
 void batch_init(void) { catch_traps(); }

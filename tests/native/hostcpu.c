@@ -155,12 +155,14 @@ static u8 opcode_of(const Input *in, bool *rep) {
   return i < in->code_len ? in->code[i] : 0;
 }
 
-/* A repeated string instruction traps after each iteration: it goes on while RIP stays on it. */
+/* A repeated string instruction traps after each iteration: it goes on while RIP stays on it.  So may a
+ * gather (VEX, C4) when one of its lanes is about to fault. */
 static bool unfinished(const ucontext_t *uc) {
   bool rep;
   u8 op = opcode_of(now, &rep);
-  if (!rep || (u64)uc->uc_mcontext.gregs[REG_RIP] != now->rip) return false;
-  return (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf);
+  if ((u64)uc->uc_mcontext.gregs[REG_RIP] != now->rip) return false;
+  bool string = (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf);
+  return op == 0xc4 || (rep && string);
 }
 
 static const int greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,

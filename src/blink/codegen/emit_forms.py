@@ -30,7 +30,8 @@ def _class(operands: tuple[Operand, ...], *where: str) -> str:
 # C bodies that stand for what the host's own instruction does, on registers and memory alone.
 _NATIVE_CALLS = tuple(
     "udiv128 urem128 idiv128 irem128 bit_string rep read_tsc memory_fence mxcsr_ "
-    "compare_strings string_ crc32c deposit_bits extract_bits carryless_product".split()
+    "gather check_store compare_strings string_ crc32c deposit_bits extract_bits "
+    "carryless_product".split()
 )
 _INTERPRETED = ("POPF",)  # may set TF
 _SHARED = {"eflags"}  # the fields of Cpu that are the host's registers while it runs the guest

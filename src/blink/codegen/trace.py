@@ -138,7 +138,9 @@ class TraceState(Operands):
 
     def _commit_vector(self, slot: str, value: Bits) -> None:
         """VEX instructions clear what is above 128 bits, legacy ones keep it."""
-        self.commit(f"XMM({slot})", value.lane(128, 0))
+        low = value.lane(128, 0)
+        if low is not self._leaves.get(f"XMM({slot})"):  # VZEROUPPER
+            self.commit(f"XMM({slot})", low)
         if value.w == 256 or self._vex:
             self.commit(f"YMMH({slot})", value.lane(128, 1) if value.w == 256 else ZERO)
 
@@ -202,6 +204,17 @@ class TraceState(Operands):
 
     def stop(self, reason: str) -> None:
         self._end("stop", reason)
+
+    def register_number(self, where: str) -> Bits:
+        return self.leaf(self.fields[where], 8)
+
+    @property
+    def vsib_scale(self) -> Bits:
+        return self.leaf("r->scale", 8)
+
+    @property
+    def vsib_address(self) -> Bits:
+        return self.leaf("(u32)r->imm", 32)
 
     @property
     def next_ip(self) -> Bits:

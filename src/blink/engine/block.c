@@ -121,8 +121,7 @@ const FormDef *form_find(const Insn *in, const CpuModel *model) {
   return NULL;
 }
 
-/* Whether there are forms of this VEX opcode and prefix, but not with these L, W and ModRM. */
-static bool wrong_fields(const Insn *in) {
+bool form_excludes(const Insn *in) {
   const FormRange *range = &form_index[in->enc][in->map][in->opcode];
   for (u32 i = 0; i < range->count && in->enc == ENC_VEX; i++)
     if (form_table[form_candidates[range->first + i]].pp == in->pp) return true;
@@ -162,6 +161,12 @@ static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f)
   if (in->rip_relative) r->disp += b->rip + in->len;
   if (f->flags & FORM_POP && in->base == RSP) r->disp += in->osz == 2 ? 2 : 8;
   if (in->base >= 0) r->base = in->base * 8;
+  if (in->vsib) { /* the indices are a vector; the body adds the segment's base */
+    r->b = (u8)in->index;
+    r->imm = in->addr_size | (u64)in->seg << 8;
+    r->scale = in->scale;
+    return;
+  }
   if (in->index >= 0) r->index = in->index * 8;
   r->scale = in->scale;
   if (segment || in->addr_size != 8) address_record(b, r, in, segment);
@@ -216,7 +221,7 @@ static void fuse(Builder *b, Rec *r, const FormDef *f) {
  * have; else it is one that we lack. */
 static bool is_undefined(const FormDef *f, const Insn *in) {
   if (f) return !form_allows(f, in);
-  return wrong_fields(in) || form_find(in, cpu_models);
+  return form_excludes(in) || form_find(in, cpu_models);
 }
 
 /* Appends one instruction; false when it ended the block. */
@@ -233,7 +238,7 @@ static bool add(Builder *b, const Insn *in) {
   if (loads) load_record(b, in, f);
   else memory_operand(b, &r, in, f);
   bool adjacent = b->at == before; /* no address record came between */
-  r.imm = f->flags & FORM_NEXT_IP ? b->rip + in->len : (u64)in->imm;
+  if (!in->vsib) r.imm = f->flags & FORM_NEXT_IP ? b->rip + in->len : (u64)in->imm;
   if (f->a) r.a = field(f->a, in->reg, in);
   if (f->b) r.b = field(f->b, f->flags & FORM_OREG ? in->oreg : in->rm, in);
   if (f->v) r.v = field(f->v, in->vvvv, in);

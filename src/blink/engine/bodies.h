@@ -83,6 +83,13 @@ void fnsave_image(Cpu *c, u64 address, u32 bits);
 void check_store(Cpu *c, u64 address, u32 size); /* fault now if a store would */
 void store80(Cpu *c, u64 address, u64 low, u16 high);
 
+/* VGATHER* and VPGATHER* of `n` lanes: vector registers a (destination), i (indices of `index_bits`), v
+ * (mask).  `how`: the address size in bytes, and 1 + the segment register's number times 256. */
+#define gather32 BODY(gather32)
+#define gather64 BODY(gather64)
+void gather32(Cpu *c, u64 base, u8 a, u8 i, u8 v, u8 scale, u32 how, u32 index_bits, u32 n);
+void gather64(Cpu *c, u64 base, u8 a, u8 i, u8 v, u8 scale, u32 how, u32 index_bits, u32 n);
+
 /* BTS, BTR, BTC (operation 0, 1, 2) on a bit string in memory, atomically.  The old bit. */
 #define bit_string16 BODY(bit_string16)
 #define bit_string32 BODY(bit_string32)

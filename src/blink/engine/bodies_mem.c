@@ -119,3 +119,37 @@ void enter_frame(Cpu *c, u16 size, u8 level, u32 bytes) {
 BIT_STRING(16)
 BIT_STRING(32)
 BIT_STRING(64)
+
+typedef struct {
+  u64 base, segment;
+  const V512 *indices;
+  u32 shift, address_bytes, bits;
+} Gather;
+
+static u64 gather_address(const Gather *g, u32 lane) {
+  const V128 *x = g->indices->x;
+  s64 index = g->bits == 32 ? x[lane / 4].sd[lane % 4] : x[lane / 2].sq[lane % 2];
+  u64 address = g->base + ((u64)index << g->shift);
+  return (g->address_bytes == 4 ? (u32)address : address) + g->segment;
+}
+
+static u64 segment_base(const Cpu *c, u32 segment) {
+  return segment == 1 + FS ? c->fs_base : segment == 1 + GS ? c->gs_base : 0;
+}
+
+/* Every lane is committed at once: a fault keeps what was done before it. */
+#define GATHER(w, lanes, per)                                                                    \
+  void gather##w(Cpu *c, u64 base, u8 a, u8 i, u8 v, u8 scale, u32 how, u32 index_bits, u32 n) { \
+    Gather g = {base, segment_base(c, how >> 8), &c->vec[i], scale, how & 15, index_bits};       \
+    V128 *to = c->vec[a].x, *mask = c->vec[v].x;                                                 \
+    for (u32 k = 0; k < n; k++) {                                                                \
+      u##w *m = &mask[k / per].lanes[k % per];                                                   \
+      if (*m >> (w - 1)) to[k / per].lanes[k % per] = LOAD##w(c, gather_address(&g, k));         \
+      *m = 0;                                                                                    \
+    }                                                                                            \
+    for (u32 k = n; k < 2 * per; k++) to[k / per].lanes[k % per] = 0;                            \
+    mask[0] = mask[1] = (V128){0};                                                               \
+  }
+
+GATHER(32, d, 4)
+GATHER(64, q, 2)

@@ -63,10 +63,12 @@ struct Insn;
 const FormDef *form_find(const struct Insn *in, const CpuModel *model);
 /* Whether its prefixes fit the form; else it is an invalid encoding. */
 bool form_allows(const FormDef *f, const struct Insn *in);
+/* Whether there are forms of this VEX opcode and prefix, but not with these L, W and ModRM: #UD. */
+bool form_excludes(const struct Insn *in);
 
 extern const CpuFeature cpu_features[];
 bool host_has(u32 feature); /* host_cpu.c */
-bool host_has_ymm(void);    /* AVX, and the system keeps its state */
+bool host_has_ymm(void);    /* fp_extra.c: AVX, and the system keeps its state */
 
 extern const char *const form_names[];
 extern const u32 form_count;

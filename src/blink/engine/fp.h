@@ -30,6 +30,13 @@
  *   V128 v_cvt_f32_f64(a)                      cvtps2pd      from the two low lanes
  *   V128 v_cvt_f64_f32(a)                      cvtpd2ps      two low lanes, rest 0
  *
+ *
+ *   uN fN_fma(uN a, uN b, uN c)                vfmadd..      a * b + c, rounded once; of NaNs the first
+ *   V128 v_fN_fma(a, b, c)                                   of a, b, c
+ *   V128 v_cvt_f16_f32(a)                      vcvtph2ps     from the four low lanes
+ *   V128 v_cvt_f32_f16(a, u32 control)         vcvtps2ph     to the four low lanes, rest 0; `control` is
+ *                                                            the immediate
+ *
  *   V256 y_NAME(a.., ah..)                     vaddps ymm .. v_NAME of two halves (a.., then ah..), as
  *                                                            one operation
  *
@@ -63,8 +70,17 @@ enum {
   MXCSR_MASK = 0xffff
 };
 
+/* Called when an instruction that is computed in integers raised an unmasked exception; expected to leave
+ * by #XM. */
+extern void (*fp_unmasked)(void);
+
 /* Results of the (u)comi functions. */
 enum { FP_CF = 1 << 0, FP_PF = 1 << 2, FP_ZF = 1 << 6 };
+
+#if defined(__x86_64__)
+/* Found when the engine is loaded (fp_extra.c). */
+extern __attribute__((visibility("hidden"))) bool fp_host_avx, fp_host_fma, fp_host_f16c;
+#endif
 
 #if defined(__x86_64__) && !defined(BLINK_PORTABLE_FP)
 #include "fp_sse.h"

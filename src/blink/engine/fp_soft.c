@@ -2,35 +2,9 @@
 #include "fp.h"
 
 #if !defined(__x86_64__) || defined(BLINK_PORTABLE_FP)
-#include "softfp.h"
+#include "fp_env.h"
 
 _Thread_local u32 fp_mxcsr = MXCSR_INIT;
-_Thread_local void (*fp_unmasked)(void);
-
-static inline SoftEnv begin(void) {
-  return (SoftEnv){
-      .rounding = fp_mxcsr >> MXCSR_RC_SHIFT & 3,
-      .masks = fp_mxcsr >> MXCSR_MASKS_SHIFT & MXCSR_FLAGS,
-      .precision = 64,
-      .daz = fp_mxcsr & MXCSR_DAZ,
-      .ftz = fp_mxcsr & MXCSR_FTZ,
-  };
-}
-
-/* A trap before the computation (I, D, Z) in one lane hides what the computation raised in others. */
-static inline void end(SoftEnv *env) {
-  u32 flags = env->flags;
-  if (flags & ~env->masks & SOFT_BEFORE) flags &= SOFT_BEFORE;
-  fp_mxcsr |= flags;
-  if (unlikely(flags & ~env->masks) && fp_unmasked) fp_unmasked();
-}
-
-static inline SoftFields of32(u32 a) { return (SoftFields){a & 0x7fffff, a >> 23 & 0xff, a >> 31}; }
-static inline u32 to32(SoftFields r) { return r.sign << 31 | r.exp << 23 | (u32)r.m; }
-static inline SoftFields of64(u64 a) {
-  return (SoftFields){a & soft_ones(52), a >> 52 & 0x7ff, a >> 63};
-}
-static inline u64 to64(SoftFields r) { return (u64)r.sign << 63 | (u64)r.exp << 52 | r.m; }
 
 /* --- One lane each, as lane_NAME(env, operands) --- */
 

@@ -5,9 +5,6 @@
 
 /* The guest's MXCSR of this thread while it runs. */
 extern _Thread_local u32 fp_mxcsr;
-/* Called when an instruction raised an unmasked exception; expected to leave by #XM. */
-extern _Thread_local void (*fp_unmasked)(void);
-
 static inline void mxcsr_write(u32 guest) { fp_mxcsr = guest; }
 static inline u32 mxcsr_read(void) { return fp_mxcsr; }
 static inline void mxcsr_enter(u32 guest) { fp_mxcsr = guest; }
@@ -50,6 +47,20 @@ static inline u32 mxcsr_leave(void) { return fp_mxcsr; }
 FP_DECLARE(32)
 FP_DECLARE(64)
 #undef FP_DECLARE
+
+#define FP_DECLARE_FMA(N)                    \
+  u##N f##N##_fma(u##N a, u##N b, u##N c);   \
+  V128 v_f##N##_fma(V128 a, V128 b, V128 c); \
+  V256 y_f##N##_fma(V128 a, V128 b, V128 c, V128 ah, V128 bh, V128 ch);
+
+FP_DECLARE_FMA(32)
+FP_DECLARE_FMA(64)
+#undef FP_DECLARE_FMA
+
+V128 v_cvt_f16_f32(V128 a);
+V256 y_cvt_f16_f32(V128 a, V128 ah);
+V128 v_cvt_f32_f16(V128 a, u32 control);
+V256 y_cvt_f32_f16(V128 a, V128 ah, u32 control);
 
 u64 cvt_f32_f64(u32 a);
 u32 cvt_f64_f32(u64 a);

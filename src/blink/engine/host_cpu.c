@@ -3,7 +3,6 @@
  * LZCNT and TZCNT would not even fault there: they are BSR and BSF on older CPUs.
  */
 #include "forms.h"
-#include "fp.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -14,24 +13,7 @@ static bool ask(const CpuFeature *f) {
   return r[f->reg] >> f->bit & 1;
 }
 
-bool fp_host_avx, fp_host_fma, fp_host_f16c;
-
-/* AVX is usable when the system saves its state, too: XCR0 bits 1 and 2. */
-static __attribute__((constructor)) void find_avx(void) {
-  enum { FMA = 1 << 12, OSXSAVE = 1 << 27, AVX = 1 << 28, F16C = 1 << 29 };
-  u32 a, b, c = 0, d, xcr0;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (OSXSAVE | AVX)) != (OSXSAVE | AVX)) return;
-  __asm__("xgetbv" : "=a"(xcr0), "=d"(d) : "c"(0));
-  if ((xcr0 & 6) != 6) return;
-  fp_host_avx = true;
-  fp_host_fma = c & FMA;
-  fp_host_f16c = c & F16C;
-}
-
-bool host_has_ymm(void) { return fp_host_avx; }
 #else
-bool host_has_ymm(void) { return false; }
-
 static bool ask(const CpuFeature *f) {
   (void)f;
   return false;

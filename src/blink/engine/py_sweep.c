@@ -29,6 +29,7 @@ static int one(Sweep *s, size_t offset, size_t end) {
   if (decode(&in, s->bytes + offset, end - offset, s->mode) != DECODE_OK)
     return note(s->invalid, offset) ? -1 : 1;
   const FormDef *f = form_find(&in, cpu_models);
+  if (!f && form_excludes(&in)) return note(s->invalid, offset) ? -1 : 1;
   if (!f) return note(s->missing, offset) ? -1 : in.len;
   if (!form_allows(f, &in)) return note(s->invalid, offset) ? -1 : 1;
   s->counts[f - form_table]++;

@@ -24,7 +24,10 @@ enum { CPU_SIZE = CPU_GUARD + sizeof(Cpu) };
 
 /* --- life --- */
 
+static void raise_unmasked(void) { cpu_fault(host_thread_cpu(), EXC_XM, 0, 0); }
+
 Cpu *cpu_new(Memory *mem) {
+  fp_unmasked = raise_unmasked;
   u8 *guard = mmap(NULL, CPU_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (guard == MAP_FAILED) return NULL;
   Cpu *c = (Cpu *)(void *)(guard + CPU_GUARD);

@@ -44,6 +44,7 @@ typedef struct {
   bool c1; /* the last rounding went away from zero */
 } SoftEnv;
 
+static const SoftFormat soft_f16 = {11, 15, 0x1f, false};
 static const SoftFormat soft_f32 = {24, 127, 0xff, false};
 static const SoftFormat soft_f64 = {53, 1023, 0x7ff, false};
 static const SoftFormat soft_f80 = {64, 16383, 0x7fff, true};
@@ -264,6 +265,48 @@ static inline SoftFields soft_add(const SoftFormat *f, SoftEnv *env, SoftNumber 
   if (x.kind == INFINITE) return soft_inf(f, x.sign);
   if (y.kind == INFINITE) return soft_inf(f, y.sign);
   return soft_sum(f, env, x, y);
+}
+
+/* x * y + z of numbers, none of them an infinity, rounded once.  Both addends get their top bit at 126:
+ * what a shift to the right loses can matter only by being there, for then at most one bit cancels. */
+static inline SoftFields soft_product_sum(const SoftFormat *f, SoftEnv *env, u32 sign, SoftNumber x,
+                                          SoftNumber y, SoftNumber z) {
+  u128 product = (u128)x.m * y.m, other = z.m, m;
+  if (!product && !other) return soft_zero(sign == z.sign ? sign : env->rounding == RC_DOWN);
+  if (!other) return soft_finish(f, env, sign, product, x.e + y.e);
+  if (!product) return soft_finish(f, env, z.sign, other, z.e);
+  s32 up = 127 - soft_length(product), up_other = 127 - soft_length(other);
+  s32 e = x.e + y.e - up, e_other = z.e - up_other;
+  product <<= up;
+  other <<= up_other;
+  s32 top = e > e_other ? e : e_other;
+  product = soft_jam(product, top - e);
+  other = soft_jam(other, top - e_other);
+  bool larger = product >= other;
+  if (sign == z.sign) {
+    m = soft_jam(product, 1) + soft_jam(other, 1);
+    return soft_finish(f, env, sign, m, top + 1);
+  }
+  m = larger ? product - other : other - product;
+  if (m == 0) return soft_zero(env->rounding == RC_DOWN);
+  return soft_finish(f, env, larger ? sign : z.sign, m, top);
+}
+
+/* x * y + z; SSE formats only.  A NaN hides the invalid product of infinity and zero. */
+static inline SoftFields soft_fma(const SoftFormat *f, SoftEnv *env, SoftNumber x, SoftNumber y,
+                                  SoftNumber z) {
+  if (x.kind >= QNAN || y.kind >= QNAN || z.kind >= QNAN) {
+    if (x.kind == SNAN || y.kind == SNAN || z.kind == SNAN) env->flags |= SOFT_IE;
+    return soft_quiet(f, x.kind >= QNAN ? x : y.kind >= QNAN ? y : z);
+  }
+  u32 sign = x.sign ^ y.sign;
+  bool infinite = x.kind == INFINITE || y.kind == INFINITE;
+  bool zero = x.kind == ZERO || y.kind == ZERO;
+  if (infinite && (zero || (z.kind == INFINITE && z.sign != sign))) return soft_invalid(f, env);
+  if (soft_denormal(env, x, y) || soft_denormal(env, z, z)) return soft_zero(0);
+  if (infinite) return soft_inf(f, sign);
+  if (z.kind == INFINITE) return soft_inf(f, z.sign);
+  return soft_product_sum(f, env, sign, x, y, z);
 }
 
 static inline SoftFields soft_mul(const SoftFormat *f, SoftEnv *env, SoftNumber x, SoftNumber y) {

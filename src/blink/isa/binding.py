@@ -92,7 +92,7 @@ class Binder:
     def _memory(self, operand: Operand, w: int) -> Bits:
         s = self.s
         self.address = s.effective_address()
-        if operand.kind.name == "mem":
+        if operand.kind.name in ("mem", "vsib"):
             return self.address
         if operand.kind.aligned:
             s.fault_if((self.address & (w // 8 - 1)) != 0, GP)

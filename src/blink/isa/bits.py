@@ -360,6 +360,8 @@ def from_lanes(parts: list[Bits]) -> Bits:
     """A vector (or integer) of equal-width parts, least significant first."""
     w = parts[0].w
     total = w * len(parts)
+    if len(parts) == 1:
+        return parts[0]
     if all(p.op == "const" for p in parts):
         return Bits.const(sum(int(p) << (i * w) for i, p in enumerate(parts)), total)
     if total <= 64:

@@ -23,6 +23,7 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "SSE3": (1, 0, "ecx", 0),
     "PCLMULQDQ": (1, 0, "ecx", 1),
     "SSSE3": (1, 0, "ecx", 9),
+    "FMA": (1, 0, "ecx", 12),
     "CX16": (1, 0, "ecx", 13),
     "SSE4.1": (1, 0, "ecx", 19),
     "SSE4.2": (1, 0, "ecx", 20),
@@ -32,11 +33,13 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "XSAVE": (1, 0, "ecx", 26),
     "OSXSAVE": (1, 0, "ecx", 27),
     "AVX": (1, 0, "ecx", 28),
+    "F16C": (1, 0, "ecx", 29),
     "RDRAND": (1, 0, "ecx", 30),
     "FSGSBASE": (7, 0, "ebx", 0),
     "BMI1": (7, 0, "ebx", 3),
     "AVX2": (7, 0, "ebx", 5),
     "BMI2": (7, 0, "ebx", 8),
+    "AVX-VNNI": (7, 1, "eax", 4),
     "XSAVEOPT": (0xD, 1, "eax", 0),
     "XSAVEC": (0xD, 1, "eax", 1),
     "XGETBV1": (0xD, 1, "eax", 2),
@@ -63,6 +66,7 @@ ADVERTISED = (
     "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SSE3 SSSE3 SSE4.1 SSE4.2 CX16 MOVBE POPCNT "
     "BMI1 BMI2 SYSCALL NX RDTSCP LM LAHF_LM LZCNT PREFETCHW "
     "XSAVE OSXSAVE XSAVEOPT XSAVEC XGETBV1 XSAVES "
+    "AVX AVX2 FMA F16C "
     "PCLMULQDQ AES SHA GFNI ADX RDRAND RDSEED RDPID FSGSBASE CLFLUSHOPT CLWB SERIALIZE WAITPKG"
 ).split()
 VENDOR = "GenuineIntel"
@@ -143,7 +147,8 @@ def leaves(model: str = MAX) -> list[Leaf]:
         _cache(1, 2, 1, 32 << 10, 8),
         _cache(2, 3, 2, 1 << 20, 16),
         _cache(3, 3, 3, 16 << 20, 16),
-        Leaf(7, 0),
+        Leaf(7, 0, 1),  # EAX: the last subleaf
+        Leaf(7, 1),
         *(_xsave(xcr0(model)) if "XSAVE" in MODELS[model] else []),
         Leaf(0x8000_0000, ANY, 0x8000_0008),
         Leaf(0x8000_0001),

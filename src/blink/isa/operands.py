@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Kind:
     """A kind of operand.
 
-    `where` is the field that names it: reg, rm, vvvv, is4 (the immediate's upper half), vsib (the
-    index), opcode, imm, rel, fixed or st.  `bank` is the register file: gpr, xmm, ymm, mm, seg, cr,
+    `where` is the field that names it: reg, rm, vvvv, is4 (the immediate's upper half),
+    opcode, imm, rel, fixed or st.  `bank` is the register file: gpr, xmm, ymm, mm, seg, cr,
     dr or "" (none).  `width` is in bits, or "v" (16, 32 or 64 by operand size) or "y" (32 or 64).
     `mem` and `reg` say which of the two a ModRM.rm may be.
     """
@@ -45,6 +45,7 @@ def _kinds() -> dict[str, Kind]:
     table.append(Kind("m128a", "rm", "", 128, mem=True, aligned=True))
     table.append(Kind("m256a", "rm", "", 256, mem=True, aligned=True))
     table.append(Kind("mem", "rm", "", 64, mem=True))  # the body gets the address
+    table.append(Kind("vsib", "rm", "", 64, mem=True))  # ... without the vector of indices
     for w in ("8", "16", "32", "64", "128"):
         aligned = w == "128"
         table.append(Kind(f"xm{w}", "rm", "xmm", int(w), mem=True, reg=True, aligned=aligned))

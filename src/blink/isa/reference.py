@@ -191,11 +191,12 @@ class Reference(Operands):
         i = self.insn
         value = i["disp"] + (self._next if i["rip_relative"] else 0)
         value += self.cpu.gpr[i["base"]] if i["base"] >= 0 else 0
-        value += self.cpu.gpr[i["index"]] << i["scale"] if i["index"] >= 0 else 0
+        value += self.cpu.gpr[i["index"]] << i["scale"] if i["index"] >= 0 and not i["vsib"] else 0
         value &= (1 << i["addr_size"] * 8) - 1
         if self.form.insn.name == "POP" and i["base"] == RSP:
             value += self.size // 8  # the address is computed after RSP has moved
-        base = 0 if self.form.insn.name == "LEA" else self._segment_base()
+        no_base = self.form.insn.name == "LEA" or i["vsib"]  # those add it last
+        base = 0 if no_base else self._segment_base()
         return Bits.const(value + base, 64)
 
     def load(self, address: Bits, w: int) -> Bits:
@@ -227,6 +228,17 @@ class Reference(Operands):
 
     def stack_index(self) -> Bits:
         return Bits.const(self.insn["modrm"] & 7, 8)
+
+    def register_number(self, where: str) -> Bits:
+        return Bits.const(self._number(where), 8)
+
+    @property
+    def vsib_scale(self) -> Bits:
+        return Bits.const(self.insn["scale"], 8)
+
+    @property
+    def vsib_address(self) -> Bits:
+        return Bits.const(self.insn["addr_size"] | self.insn["seg"] << 8, 32)
 
     @property
     def next_ip(self) -> Bits:

@@ -339,8 +339,27 @@ def _to_integer(fmt: Format, width: int, rounding: int | None) -> Primitive:
     return lambda env, a: to_int(fmt, a, width, env, rounding=rounding)
 
 
+def _from_half(env: Env, a: int) -> int:
+    """VCVTPH2PS: denormals raise nothing, and DAZ does not count."""
+    daz, env.daz = env.daz, False
+    result = convert(F16, F32, a, env, denormals=False)
+    env.daz = daz
+    return result
+
+
+def _to_half(env: Env, a: int, control: int) -> int:
+    """VCVTPS2PH: the rounding mode is in the immediate, unless its bit 2 is set; no FTZ."""
+    ftz, rounding = env.ftz, env.rounding
+    env.ftz, env.rounding = False, rounding if control & 4 else control & 3
+    result = convert(F32, F16, a, env)
+    env.ftz, env.rounding = ftz, rounding
+    return result
+
+
 def _conversions() -> dict[str, Primitive]:
     table: dict[str, Primitive] = {
+        "v_cvt_f16_f32": _packed(_from_half, 16, 32, 4),
+        "v_cvt_f32_f16": _packed(_to_half, 32, 16, 4, 1),
         "cvt_f32_f64": lambda env, a: convert(F32, F64, a, env),
         "cvt_f64_f32": lambda env, a: convert(F64, F32, a, env),
     }

@@ -151,7 +151,7 @@ class Form:
             and rm.kind.mem
             and rm.access == "r"
             and rm.kind.bank != "gpr"
-            and rm.kind.name != "mem"
+            and rm.kind.name not in ("mem", "vsib")
         )
 
     @property

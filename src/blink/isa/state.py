@@ -86,6 +86,13 @@ class State:
         """
         raise NotImplementedError
 
+    def halves(self) -> Iterator[int]:
+        """0 and 1, while what is computed belongs to that half."""
+        for n in (0, 1):
+            self.half(n)
+            yield n
+        self.half(None)
+
     def jump(self, target: Bits) -> None:
         """Continue at `target`."""
         raise NotImplementedError
@@ -100,6 +107,20 @@ class State:
 
     def again(self, condition: Bits) -> None:
         """Execute this instruction once more if the condition holds: a REP string not yet done."""
+        raise NotImplementedError
+
+    def register_number(self, where: str) -> Bits:
+        """Which vector register the field `where` names (reg, vvvv, vsib), 8 bits."""
+        raise NotImplementedError
+
+    @property
+    def vsib_scale(self) -> Bits:
+        """By how many bits the indices are shifted, 8 bits."""
+        raise NotImplementedError
+
+    @property
+    def vsib_address(self) -> Bits:
+        """Address size in bytes, and 1 + the segment register's number times 256; 32 bits."""
         raise NotImplementedError
 
     @property

@@ -186,6 +186,32 @@ def store80(s: Reference, address: int, low: int, high: int) -> None:
     s.memory.store(address, (low | high << 64).to_bytes(10, "little"))
 
 
+def _gather(w: int) -> Twin:
+    def body(
+        s: Reference, base: int, a: int, i: int, v: int, scale: int, how: int, index_w: int, n: int
+    ) -> None:
+        """Lane by lane; each is committed at once."""
+        indices = Bits.const(s.cpu.xmm[i] | s.cpu.ymmh[i] << 128, 256)
+        width, segment = how & 15, how >> 8
+        start = {1 + FS: s.cpu.fs_base, 1 + GS: s.cpu.gs_base}.get(segment, 0)
+        for lane in range(n):
+            mask, result = (Bits.const(s.cpu.xmm[r] | s.cpu.ymmh[r] << 128, 256) for r in (v, a))
+            if mask.lane(w, lane).sign:
+                offset = int(indices.lane(index_w, lane).sext(64)) << scale
+                address = ((base + offset) & (1 << 8 * width) - 1) + start
+                value = s.load(Bits.const(address, 64), w)
+                _set_vector(s, a, Bits.const(int(result), 256).with_lane(lane, value))
+            _set_vector(s, v, mask.with_lane(lane, Bits.const(0, w)))
+        _set_vector(s, a, Bits.const(s.cpu.xmm[a] | s.cpu.ymmh[a] << 128, n * w).zext(256))
+        _set_vector(s, v, Bits.const(0, 256))
+
+    return body
+
+
+def _set_vector(s: Reference, n: int, value: Bits) -> None:
+    s.cpu.xmm[n], s.cpu.ymmh[n] = int(value.lane(128, 0)), int(value.lane(128, 1))
+
+
 # -- strings --
 
 
@@ -244,6 +270,7 @@ PLAIN: tuple[Twin, ...] = (
 TWINS: dict[str, Twin] = {
     **{f.__name__: f for f in PLAIN},
     **{f"bit_string{w}": _bit_string(w) for w in (16, 32, 64)},
+    **{f"gather{w}": _gather(w) for w in (32, 64)},
     **_strings(),
     **sse42_twins.TWINS,
 }

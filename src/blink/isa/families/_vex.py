@@ -34,15 +34,13 @@ def in_halves(body: Body, step: int = 0) -> Body:
 
     def wide(s: State, *operands: Bits) -> Bits:
         results = []
-        for n in (0, 1):
-            s.half(n)
+        for n in s.halves():
             parts = [
                 v.lane(128, n) if v.w == 256 else v >> step * n if v.w == 8 else v for v in operands
             ]
             result = body(s, *parts)
             assert result is not None
             results.append(result)
-        s.half(None)
         return from_lanes(results)
 
     return wide
@@ -87,9 +85,34 @@ def legacy(name: str) -> Iterator[Insn]:
             yield i
 
 
-def define(name: str, form: Form, body: Body, feature: str, family: str) -> None:
-    """Register one form with a body that may be made from another one's."""
-    add(Insn(name, (form,), body, (), feature, family=family))
+def two_lengths(
+    name: str,
+    tail: str,
+    operands: str,
+    body: Body,
+    feature: str,
+    *,
+    wide_feature: str = "",
+    step: int = 0,
+) -> None:
+    """Define the forms of 128 and 256 bits of an instruction that keeps halves apart.
+
+    `tail` is the encoding behind the length: '66.0F38.W0 0C /r'.  `operands` are the short form's.
+    """
+    family = body.__module__.rpartition(".")[2]
+    wide = Form(f"VEX.256.{tail}", widened(operands))
+    add(Insn(name, (Form(f"VEX.128.{tail}", operands),), body, (), feature, family=family))
+    body = in_halves(body, step)
+    add(Insn(name, (wide,), body, (), wide_feature or feature, family=family))
+
+
+def define_wide(i: Insn) -> None:
+    """Define the 256-bit form of PMOVSX* or PMOVZX*, whose body takes as many lanes as come."""
+    (form,) = i.forms
+    assert form.rm is not None
+    source = f"xm{form.rm.width(32) * 2}".replace("128", "128u")
+    wide = Form(encoding(form, "256", "WIG"), f"ymm:w {source}")
+    add(Insn(f"V{i.name}", (wide,), i.body, (), "AVX2", family="avx_lanes"))
 
 
 def derive(
