@@ -28,11 +28,10 @@ HAND_WRITTEN = {"stub_handler", "jump_handler", "ea_handler", "breakpoint_handle
 NO_RETURN = {"fault_here", "cpu_fault", "abort"}
 # Out of line by intent: faults, TLB misses, flags that are no comparison, libgcc's POPCNT
 SUPPORT = {"fault_here", "mem_slow", "flags_cond", "flags_status", "__popcountdi2", "resolve"}
-# What the host may lack, in integers
-for fma in ("f32_fma", "f64_fma", "v_f32_fma", "v_f64_fma", "y_f32_fma", "y_f64_fma"):
-    SUPPORT.add(f"soft_{fma}")
-for half in ("v_cvt_f16_f32", "y_cvt_f16_f32", "v_cvt_f32_f16", "y_cvt_f32_f16"):
-    SUPPORT.add(f"soft_{half}")
+# VCMP's predicates above 7, made of others; and what the host may lack, in integers
+SUPPORT |= {"fp_cmp_any32", "fp_cmp_any64"}
+SUPPORT |= {f"soft_{kind}_fma" for kind in ("f32", "f64", "v_f32", "v_f64", "y_f32", "y_f64")}
+SUPPORT |= {f"soft_{kind}_{cvt}" for kind in "vy" for cvt in ("cvt_f16_f32", "cvt_f32_f16")}
 BLOCK_ENTRIES = {"cache_block", "cache_link"}  # a stub's first execution
 DEEPEST = 512  # bytes of stack that one handler may use, and gives back
 

@@ -15,7 +15,7 @@ def features() -> list[str]:
 
 def header() -> str:
     """`_generated_features.h`: the numbers of the features."""
-    names = (name.replace(".", "_") for name in features()[1:])
+    names = (name.translate({ord("."): "_", ord("-"): "_"}) for name in features()[1:])
     rows = [f"  FEATURE_{name} = {number},\n" for number, name in enumerate(names, 1)]
     return "".join(
         [

@@ -6,10 +6,13 @@ SDM volume 1, 14.4 and 14.7.
 from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes, ite, vmap
+from blink.isa.families import sse41
 from blink.isa.families._vex import define_wide, legacy, two_lengths
 from blink.isa.families.sse_shuffle import selected, signs
 from blink.isa.spec import Form, insn
 from blink.isa.state import State
+
+assert sse41  # whose definitions are used
 
 # -- broadcasts ------------------------------------------------------------------------------------
 
@@ -113,11 +116,15 @@ def vpermq(s: State, dst: Bits, src: Bits, order: Bits) -> Bits:
 # -- AVX2: lanes as in SSE, but across or by a vector ----------------------------------------------
 
 
-@insn("VPBLENDD", Form("VEX.128.66.0F3A.W0 02 /r ib", "xmm:w vx xm128u imm8"), feature="AVX2")
-@insn("VPBLENDD", Form("VEX.256.66.0F3A.W0 02 /r ib", "ymm:w vy ym256u imm8"), feature="AVX2")
+(blendps,) = legacy("BLENDPS")
+
+
 def vpblendd(s: State, dst: Bits, a: Bits, b: Bits, mask: Bits) -> Bits:
-    pairs = zip(a.lanes(32), b.lanes(32), strict=True)
-    return from_lanes([ite(mask.bit(i), new, old) for i, (old, new) in enumerate(pairs)])
+    result: Bits = blendps.body(s, a, b, mask)
+    return result
+
+
+two_lengths("VPBLENDD", "66.0F3A.W0 02 /r ib", "xmm:w vx xm128u imm8", vpblendd, "AVX2", step=4)
 
 
 @insn("VPMOVMSKB", Form("VEX.256.66.0F.WIG D7 /r", "r32:w Y"), feature="AVX2")
