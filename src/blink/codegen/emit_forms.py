@@ -31,7 +31,7 @@ def _class(operands: tuple[Operand, ...], *where: str) -> str:
 _NATIVE_CALLS = tuple(
     "udiv128 urem128 idiv128 irem128 bit_string rep read_tsc memory_fence mxcsr_ "
     "gather check_store compare_strings string_ crc32c deposit_bits extract_bits "
-    "carryless_product".split()
+    "carryless_product invert_bytes".split()
 )
 _INTERPRETED = ("POPF",)  # may set TF
 _SHARED = {"eflags"}  # the fields of Cpu that are the host's registers while it runs the guest

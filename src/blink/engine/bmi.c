@@ -1,6 +1,5 @@
-/* PDEP and PEXT: bits spread to, and gathered from, the ones of a mask; PCLMULQDQ. */
+/* PDEP and PEXT: bits spread to, and gathered from, the ones of a mask. */
 #include "bodies.h"
-#include "ops.h"
 
 u64 deposit_bits(Cpu *c, u64 source, u64 mask) {
   (void)c;
@@ -18,11 +17,4 @@ u64 extract_bits(Cpu *c, u64 source, u64 mask) {
     if (source & mask & -mask) result |= (u64)1 << i;
   }
   return result;
-}
-
-V128 carryless_product(Cpu *c, u64 a, u64 b) {
-  (void)c;
-  u128 product = 0, shifted = a;
-  for (; b; b >>= 1, shifted <<= 1) product ^= shifted & -(u128)(b & 1);
-  return v_of(product);
 }

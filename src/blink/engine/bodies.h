@@ -36,7 +36,10 @@ u64 xgetbv(Cpu *c, u32 index);
 /* --- bmi.c --- */
 u64 deposit_bits(Cpu *c, u64 source, u64 mask);
 u64 extract_bits(Cpu *c, u64 source, u64 mask);
+
+/* --- polynomial.c --- */
 V128 carryless_product(Cpu *c, u64 a, u64 b);
+V128 invert_bytes(Cpu *c, V128 v); /* in GF(2^8), each byte by itself */
 
 /* --- entropy.c --- */
 u64 random_bits(Cpu *c);

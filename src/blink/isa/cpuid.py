@@ -51,6 +51,8 @@ BITS: dict[str, tuple[int, int, str, int]] = {
     "SHA": (7, 0, "ebx", 29),
     "WAITPKG": (7, 0, "ecx", 5),
     "GFNI": (7, 0, "ecx", 8),
+    "VAES": (7, 0, "ecx", 9),
+    "VPCLMULQDQ": (7, 0, "ecx", 10),
     "RDPID": (7, 0, "ecx", 22),
     "SERIALIZE": (7, 0, "edx", 14),
     "SYSCALL": (0x8000_0001, 0, "edx", 11),
@@ -66,7 +68,7 @@ ADVERTISED = (
     "FPU TSC CX8 CMOV CLFSH MMX FXSR SSE SSE2 SSE3 SSSE3 SSE4.1 SSE4.2 CX16 MOVBE POPCNT "
     "BMI1 BMI2 SYSCALL NX RDTSCP LM LAHF_LM LZCNT PREFETCHW "
     "XSAVE OSXSAVE XSAVEOPT XSAVEC XGETBV1 XSAVES "
-    "AVX AVX2 FMA F16C "
+    "AVX AVX2 FMA F16C VAES VPCLMULQDQ "
     "PCLMULQDQ AES SHA GFNI ADX RDRAND RDSEED RDPID FSGSBASE CLFLUSHOPT CLWB SERIALIZE WAITPKG"
 ).split()
 VENDOR = "GenuineIntel"

@@ -11,6 +11,7 @@ import time
 
 from blink.isa import cpuid, sse42_twins
 from blink.isa.bits import Bits
+from blink.isa.galois import INVERSES
 from blink.isa.state import FS, GS, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, SS
 
 TYPE_CHECKING = False
@@ -153,6 +154,11 @@ def carryless_product(s: Reference, a: int, b: int) -> int:
     return product
 
 
+def invert_bytes(s: Reference, vector: int) -> int:
+    """Inverses in the field of AES, byte by byte."""
+    return int.from_bytes(vector.to_bytes(16, "little").translate(INVERSES), "little")
+
+
 def random_bits(s: Reference) -> int:
     """The host's randomness, or SplitMix64 from `cpu.entropy` if that is not 0."""
     if not s.cpu.entropy:
@@ -265,7 +271,7 @@ def _strings() -> dict[str, Twin]:
 PLAIN: tuple[Twin, ...] = (
     udiv128, urem128, idiv128_overflows, idiv128, irem128, cpuid_body, read_tsc, read_tsc_aux,
     memory_fence, load_segment, mxcsr_load, mxcsr_store, check_store, enter_frame, store80,
-    deposit_bits, extract_bits, carryless_product, random_bits, pause_until, give_way,
+    deposit_bits, extract_bits, carryless_product, invert_bytes, random_bits, pause_until, give_way,
 )  # fmt: skip
 TWINS: dict[str, Twin] = {
     **{f.__name__: f for f in PLAIN},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes, vmap
 from blink.isa.families import _galois as gf
+from blink.isa.galois import REDUCTION
 from blink.isa.spec import Form, insn
 from blink.isa.state import State
 
@@ -11,8 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Transform = Callable[[Bits], Bits]
-    Round = Callable[[Bits, Bits], Bits]
+    Transform = Callable[[State, Bits], Bits]
 
 FEATURE = "AES"
 
@@ -21,21 +21,20 @@ def _rol(value: Bits, n: int) -> Bits:
     return (value << n) | (value >> (value.w - n))
 
 
-def _substitute(byte: Bits) -> Bits:
-    b = gf.invert(byte)
+def _affine(b: Bits) -> Bits:
     return b ^ _rol(b, 1) ^ _rol(b, 2) ^ _rol(b, 3) ^ _rol(b, 4) ^ 0x63
 
 
-def _substitute_back(byte: Bits) -> Bits:
-    return gf.invert(_rol(byte, 1) ^ _rol(byte, 3) ^ _rol(byte, 6) ^ 0x05)
+def _affine_back(b: Bits) -> Bits:
+    return _rol(b, 1) ^ _rol(b, 3) ^ _rol(b, 6) ^ 0x05
 
 
-def sub_bytes(block: Bits) -> Bits:
-    return vmap(8, _substitute, block)
+def sub_bytes(s: State, block: Bits) -> Bits:
+    return vmap(8, _affine, gf.inverses(s, block))
 
 
-def inv_sub_bytes(block: Bits) -> Bits:
-    return vmap(8, _substitute_back, block)
+def inv_sub_bytes(s: State, block: Bits) -> Bits:
+    return gf.inverses(s, vmap(8, _affine_back, block))
 
 
 def _rotate_rows(block: Bits, step: int) -> Bits:
@@ -55,7 +54,7 @@ def inv_shift_rows(block: Bits) -> Bits:
 def _double(column: Bits) -> Bits:
     """Each of the four bytes times x."""
     carries = (column >> 7) & 0x01010101
-    return ((column & 0x7F7F7F7F) << 1) ^ (carries * gf.REDUCTION)
+    return ((column & 0x7F7F7F7F) << 1) ^ (carries * REDUCTION)
 
 
 def _mix(column: Bits) -> Bits:
@@ -79,10 +78,10 @@ def inv_mix_columns(block: Bits) -> Bits:
 
 
 ROUNDS: dict[str, tuple[int, Transform]] = {
-    "AESENC": (0xDC, lambda b: mix_columns(sub_bytes(shift_rows(b)))),
-    "AESENCLAST": (0xDD, lambda b: sub_bytes(shift_rows(b))),
-    "AESDEC": (0xDE, lambda b: inv_mix_columns(inv_sub_bytes(inv_shift_rows(b)))),
-    "AESDECLAST": (0xDF, lambda b: inv_sub_bytes(inv_shift_rows(b))),
+    "AESENC": (0xDC, lambda s, b: mix_columns(sub_bytes(s, shift_rows(b)))),
+    "AESENCLAST": (0xDD, lambda s, b: sub_bytes(s, shift_rows(b))),
+    "AESDEC": (0xDE, lambda s, b: inv_mix_columns(inv_sub_bytes(s, inv_shift_rows(b)))),
+    "AESDECLAST": (0xDF, lambda s, b: inv_sub_bytes(s, inv_shift_rows(b))),
 }
 
 
@@ -90,7 +89,7 @@ def one_round(name: str, opcode: int, transform: Transform) -> None:
     """Define one round: the state through `transform`, then the round key added."""
 
     def body(s: State, state: Bits, key: Bits) -> Bits:
-        return transform(state) ^ key
+        return transform(s, state) ^ key
 
     insn(name, Form(f"66 0F 38 {opcode:02X} /r", "xmm:rw xm128"), feature=FEATURE)(body)
 
@@ -106,12 +105,8 @@ def aesimc(s: State, dst: Bits, key: Bits) -> Bits:
 
 @insn("AESKEYGENASSIST", Form("66 0F 3A DF /r ib", "xmm:w xm128 imm8"), feature=FEATURE)
 def aeskeygenassist(s: State, dst: Bits, key: Bits, constant: Bits) -> Bits:
-    return key_assist(key, constant)
-
-
-def key_assist(key: Bits, constant: Bits) -> Bits:
     """SubWord of words 1 and 3, plain and rotated with the round constant."""
-    words = sub_bytes(key).lanes(32)
+    words = sub_bytes(s, key).lanes(32)
     parts = []
     for word in (words[1], words[3]):
         parts += [word, _rol(word, 24) ^ constant.zext(32)]

@@ -31,17 +31,9 @@ def affine(data: Bits, matrices: Bits, constant: Bits) -> Bits:
     return vmap(64, transform, data, matrices)
 
 
-def multiply(a: Bits, b: Bits) -> Bits:
-    return vmap(8, gf.multiply, a, b)
-
-
-def invert(data: Bits) -> Bits:
-    return vmap(8, gf.invert, data)
-
-
 @insn("GF2P8MULB", Form("66 0F 38 CF /r", "xmm:rw xm128"), feature=FEATURE)
 def gf2p8mulb(s: State, dst: Bits, src: Bits) -> Bits:
-    return multiply(dst, src)
+    return vmap(8, gf.multiply, dst, src)
 
 
 @insn("GF2P8AFFINEQB", Form("66 0F 3A CE /r ib", "xmm:rw xm128 imm8"), feature=FEATURE)
@@ -51,4 +43,4 @@ def gf2p8affineqb(s: State, dst: Bits, matrices: Bits, constant: Bits) -> Bits:
 
 @insn("GF2P8AFFINEINVQB", Form("66 0F 3A CF /r ib", "xmm:rw xm128 imm8"), feature=FEATURE)
 def gf2p8affineinvqb(s: State, dst: Bits, matrices: Bits, constant: Bits) -> Bits:
-    return affine(invert(dst), matrices, constant)
+    return affine(gf.inverses(s, dst), matrices, constant)
