@@ -18,7 +18,8 @@ static u64 effective_address(const Cpu *c, const Insn *in) {
 
 /* Whether the address that is not canonical is in the stack segment (SDM volume 1, 3.3.7.1). */
 static bool is_stack_fault(const Cpu *c, const Insn *in, const FormDef *f) {
-  bool operand = in->has_mem && !(f->flags & FORM_ADDRESS) && !canonical(effective_address(c, in));
+  bool operand = in->has_mem && !(f->flags & FORM_ADDRESS) &&
+                 (in->vsib || !canonical(effective_address(c, in)));
   return operand ? insn_segment(in) == SS : f->flags & FORM_STACK;
 }
 

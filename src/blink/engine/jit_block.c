@@ -217,11 +217,15 @@ static void write_stubs(Maker *m) {
 
 /* A register that the instruction does not use, or NO_REG.  RBP is last: an address on it is in the
  * stack segment, whose faults are other ones.  CMPXCHG16B and the like use RAX to RBX. */
-static u8 scratch(const Insn *in) {
+static u8 scratch(const Maker *m, const Insn *in) {
   static const u8 candidates[] = {RSI, RDI, RBP};
+  const FormDef *f = form_find(in, m->c->model);
+  int reg = f && f->a == FIELD_INDEX ? -1 : in->reg & 15; /* vector registers are no matter */
+  int vvvv = f && f->v == FIELD_INDEX ? -1 : in->vvvv;
+  int index = in->vsib ? -1 : in->index;
   for (u32 i = 0; i < sizeof candidates; i++) {
-    u8 r = candidates[i];
-    if (r != (in->reg & 15) && r != in->base && r != in->index && r != in->vvvv) return r;
+    int r = candidates[i];
+    if (r != reg && r != vvvv && r != in->base && r != index) return (u8)r;
   }
   return NO_REG;
 }
@@ -276,7 +280,7 @@ static void add_register(Code *k, u8 borrowed, u8 reg, u8 scale) {
 }
 
 static bool with_segment(Maker *m, const u8 *bytes, const Insn *in) {
-  u8 r = scratch(in);
+  u8 r = scratch(m, in);
   if (r == NO_REG) return false;
   lend(m, r);
   load_gs(&m->k, r, in->seg == 1 + FS ? CPU_FIELD(fs_base) : CPU_FIELD(gs_base));
@@ -288,7 +292,7 @@ static bool with_segment(Maker *m, const u8 *bytes, const Insn *in) {
 }
 
 static bool with_address(Maker *m, const u8 *bytes, const Insn *in, u64 address) {
-  u8 r = scratch(in);
+  u8 r = scratch(m, in);
   if (r == NO_REG) return false;
   lend(m, r);
   set_reg(&m->k, r, address);
