@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from isa.features import host_has
 from programs.harness import BLINK, Same
 
 Compile = Callable[..., str]
@@ -33,6 +34,16 @@ def test_code_may_change(
     same: Same, compile_c: Compile, mode: tuple[str, ...], build: tuple[str, ...]
 ) -> None:
     same(compile_c("changing_code", *build), options=mode)
+
+
+@MODES
+@BUILDS
+def test_upper_halves_survive(
+    same: Same, compile_c: Compile, mode: tuple[str, ...], build: tuple[str, ...]
+) -> None:
+    if not host_has("AVX"):
+        pytest.skip("the host has no AVX to compare with")
+    same(compile_c("upper_halves", "-pthread", *build), options=mode)
 
 
 def instructions(said: bytes) -> int:
