@@ -28,6 +28,10 @@ def test_registers_have_parts(machine: Machine) -> None:
     assert cpu.rax == 0x1122334455669988
     cpu.xmm3 = 1 << 127
     assert cpu.xmm3 == 1 << 127
+    cpu.ymm3 = 5 << 128 | 6
+    assert (cpu.ymm3, cpu.xmm3) == (5 << 128 | 6, 6)
+    cpu.xmm3 = 7
+    assert cpu.ymm3 == 5 << 128 | 7
     with pytest.raises(AttributeError):
         cpu.eaxx = 1
 

@@ -55,13 +55,16 @@ static void set_flags_word(Cpu *c, u32 value) {
   c->cc_op = CC_FLAGS;
 }
 
-/* 0..31 for "xmm<n>", else -1. */
+/* 0..31 for "xmm<n>" and "ymm<n>", else -1. */
 static int vector_number(const char *name) {
-  if (strncmp(name, "xmm", 3) || name[3] < '0' || name[3] > '9') return -1;
+  bool vector = !strncmp(name, "xmm", 3) || !strncmp(name, "ymm", 3);
+  if (!vector || name[3] < '0' || name[3] > '9') return -1;
   int n = name[3] - '0';
   if (name[4]) n = n * 10 + name[4] - '0';
   return n < 32 ? n : -1;
 }
+
+static size_t vector_size(const char *name) { return name[0] == 'y' ? 32 : 16; }
 
 static PyObject *unknown_register(const char *name) {
   PyErr_Format(PyExc_KeyError, "no register is called %s", name);
@@ -91,7 +94,7 @@ static PyObject *cpu_get(PyObject *self, PyObject *arg) {
   if (!name) return NULL;
   if (!strcmp(name, "eflags")) return PyLong_FromUnsignedLong(flags_word(c));
   int n = vector_number(name);
-  if (n >= 0) return from_bytes(&c->vec[n], 16);
+  if (n >= 0) return from_bytes(&c->vec[n], vector_size(name));
   const Register *r = find_register(name);
   if (!r) return unknown_register(name);
   u64 value = 0;
@@ -106,7 +109,7 @@ static PyObject *cpu_set(PyObject *self, PyObject *args) {
   if (!PyArg_ParseTuple(args, "sO!", &name, &PyLong_Type, &value)) return NULL;
   int n = vector_number(name);
   if (n >= 0) {
-    if (to_bytes(value, &c->vec[n], 16)) return NULL;
+    if (to_bytes(value, &c->vec[n], vector_size(name))) return NULL;
     Py_RETURN_NONE;
   }
   u64 word = PyLong_AsUnsignedLongLong(value);

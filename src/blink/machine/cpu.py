@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 GENERAL = tuple("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split())
 OTHER = ("rip", "eflags", "fs_base", "gs_base", "mxcsr", "fcw", "es", "cs", "ss", "ds", "fs", "gs")
-VECTOR = tuple(f"xmm{n}" for n in range(16))
+VECTOR = tuple(f"ymm{n}" for n in range(16))
 # name -> (number of the 64-bit register, first bit, width in bits)
 _PARTS = {
     **{name[1:]: (name, 0, 16) for name in GENERAL[:8]},
@@ -29,10 +29,10 @@ _PARTS = {
 
 
 class Cpu:
-    """Registers are attributes: `cpu.rax`, `cpu.eax`, `cpu.xmm3`, `cpu.rip`, `cpu.eflags`.
+    """Registers are attributes: `cpu.rax`, `cpu.eax`, `cpu.ymm3`, `cpu.rip`, `cpu.eflags`.
 
     Values are unsigned integers of the register's width; writing reduces modulo that width, and,
-    unlike an instruction, writing `eax` keeps the upper half of `rax`.  AttributeError for names
+    unlike an instruction, writing `eax` keeps the upper half of `rax`, and `xmm3` that of `ymm3`.  AttributeError for names
     that no register has.
     """
 
@@ -44,7 +44,7 @@ class Cpu:
         object.__setattr__(self, "raw", _engine.Cpu(memory))
 
     def __getattr__(self, name: str) -> int:
-        whole, first, width = _PARTS.get(name, (name, 0, 128))
+        whole, first, width = _PARTS.get(name, (name, 0, _width(name)))
         try:
             return self.raw.get(whole) >> first & ((1 << width) - 1)
         except KeyError:
@@ -79,6 +79,6 @@ class Cpu:
 
 
 def _width(name: str) -> int:
-    if name.startswith("xmm"):
-        return 128
+    if name.startswith(("xmm", "ymm")):
+        return 128 if name[0] == "x" else 256
     return 32 if name in ("eflags", "mxcsr") else 16 if name in OTHER[5:] else 64
