@@ -8,7 +8,9 @@ from struct import Struct
 from .cpustate import (
     COMPARED_FLAGS,
     FLAT_SIZE,
+    FX_DP,
     FX_FIELDS,
+    FX_IP,
     FX_MXCSR,
     FX_OP,
     GPRS,
@@ -19,6 +21,7 @@ from .cpustate import (
     Outcome,
     flat_offset,
 )
+from .features import is_amd
 from .regression import VECTOR_NAMES, flags_text
 
 # Of a page fault's error code only these bits are the instruction's: a write, a fetch.  Whether the
@@ -30,6 +33,10 @@ _UNITS = 2  # x87 transcendentals: each may be off by one unit in the last place
 _ROUNDING = (
     0x82A0  # PE, C1 and, if PE is not masked, ES and B: they tell how the result was rounded
 )
+
+
+# Intel's processors fill these differently.
+_POINTERS = {"fop": (FX_OP, 2), "fip": (FX_IP, 8), "fdp": (FX_DP, 8)} if is_amd() else {}
 
 
 def agree(case: Case, a: Outcome, b: Outcome) -> bool:
@@ -49,9 +56,9 @@ def agree(case: Case, a: Outcome, b: Outcome) -> bool:
 
 
 def _same_fx(case: Case, a: bytes, b: bytes) -> bool:
-    """Equal but for the x87 opcode and pointers, which CPUs store differently."""
-    exactly = a[:FX_OP] == b[:FX_OP] and a[FX_MXCSR:] == b[FX_MXCSR:]
-    return exactly or not _fx(case, a, b)
+    """Equal, perhaps but for the x87 opcode and pointers."""
+    rest = a[:FX_OP] == b[:FX_OP] and a[FX_MXCSR:] == b[FX_MXCSR:]
+    return (rest and not _POINTERS) or not _fx(case, a, b)
 
 
 def _same_estimate(name: str, a: bytes, b: bytes) -> bool:
@@ -120,7 +127,7 @@ def _ymm(case: Case, a: Outcome, b: Outcome) -> list[str]:
 
 def _fx(case: Case, a: bytes, b: bytes) -> list[str]:
     found = []
-    for name, (at, size) in FX_FIELDS.items():
+    for name, (at, size) in (FX_FIELDS | _POINTERS).items():
         x, y = a[at : at + size], b[at : at + size]
         if x != y and not (case.estimate and _same_estimate(name, x, y)):
             found.append(f"{name} {_number(x)} != {_number(y)}")

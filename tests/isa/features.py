@@ -20,6 +20,12 @@ _LINUX = {
 
 
 @cache
+def is_amd() -> bool:
+    """Whether the host is one of AMD's processors, whose choices are ours where they differ."""
+    return "AuthenticAMD" in Path("/proc/cpuinfo").read_text()
+
+
+@cache
 def _flags() -> frozenset[str]:
     text = Path("/proc/cpuinfo").read_text()
     line = next((t for t in text.splitlines() if t.startswith("flags")), "")

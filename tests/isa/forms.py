@@ -8,6 +8,7 @@ from blink.isa import families
 from blink.isa.spec import REGISTRY, Form
 
 from .cpustate import FLAG_BITS, IMAGE, RMW
+from .features import is_amd
 
 # (map, opcode) -> fix-ups (names of generate.FIXUPS)
 _BY_OPCODE: dict[tuple[int, int], str] = {
@@ -73,14 +74,16 @@ _SKIPPED_EXACT = {
 }
 # Fixed ModRM bytes, (map, opcode, ModRM) -> fix-ups
 _BY_EXACT = {(1, 0x01, 0xD0): "xgetbv"}
-# Images in which CPUs store the x87 opcode and pointers (and MXCSR_MASK) differently.
-_IGNORED = {
-    (1, 0xAE, 0): ((6, 18), (28, 4)),
-    (1, 0xAE, 4): ((6, 18), (28, 4)),
-    (1, 0xAE, 6): ((6, 18), (28, 4)),
-    (1, 0xC7, 4): ((6, 18), (28, 4)),
-    (0, 0xD9, 6): ((12, 16),),
-    (0, 0xDD, 6): ((12, 16),),
+# MXCSR_MASK, and the x87 opcode and pointers in images of other vendors' processors.
+_FX_IGNORED = ((28, 4),) if is_amd() else ((6, 18), (28, 4))
+_ENVIRONMENT_IGNORED = () if is_amd() else ((12, 16),)
+_IGNORED: dict[tuple[int, int, int], tuple[tuple[int, int], ...]] = {
+    (1, 0xAE, 0): _FX_IGNORED,
+    (1, 0xAE, 4): _FX_IGNORED,
+    (1, 0xAE, 6): _FX_IGNORED,
+    (1, 0xC7, 4): _FX_IGNORED,
+    (0, 0xD9, 6): _ENVIRONMENT_IGNORED,
+    (0, 0xDD, 6): _ENVIRONMENT_IGNORED,
 }
 
 # Results that each CPU computes with an error of its own (SDM: relative error, or one unit).

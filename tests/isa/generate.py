@@ -13,6 +13,8 @@ from random import Random
 from .cpustate import (
     COMPARED_FLAGS,
     FX_DEFAULT,
+    FX_MXCSR,
+    FX_OP,
     FX_ST,
     FX_XMM,
     HIGH_BASE,
@@ -316,7 +318,8 @@ def _bases(d: Draft) -> None:
 def _x87_environment(d: Draft) -> None:
     cw, sw, _ = x87_control(d.rng)
     tag_word = d.rng.getrandbits(16)
-    env = b"".join(v.to_bytes(4, "little") for v in (cw, sw, tag_word, 0, 0, 0, 0))
+    pointers = (d.rng.getrandbits(32) for _ in range(4))
+    env = b"".join(v.to_bytes(4, "little") for v in (cw, sw, tag_word, *pointers))
     d.operand = env + b"".join(v[:10] for v in d.rng.choices(d.pools.f80, k=8))
 
 
@@ -404,7 +407,8 @@ def random_fx(rng: Random, pools: Pools, pool: str, x87: bool) -> bytes:
         return make_fx(mxcsr=random_mxcsr(rng), xmm=xmm)
     cw, sw, tags = x87_control(rng)
     st = b"".join(rng.choices(pools.f80, k=8))
-    return make_fx(cw, sw, tags, st, random_mxcsr(rng), xmm)
+    fx = make_fx(cw, sw, tags, st, random_mxcsr(rng), xmm)
+    return fx[:FX_OP] + rng.randbytes(FX_MXCSR - FX_OP) + fx[FX_MXCSR:]
 
 
 def _limited(fx: bytes, limit: int) -> bytes:

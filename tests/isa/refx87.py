@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from blink.isa.x87_images import fxsave, load_fx
 from blink.isa.x87_reference import X87State
 
-from .cpustate import FX_CW, FX_ST, FX_SW, FX_TAG
+from .cpustate import FX_MXCSR, FX_ST, FX_XMM
 
 
 def load(x87: X87State, fx: bytes) -> None:
-    x87.cw = int.from_bytes(fx[FX_CW : FX_CW + 2], "little")
-    x87.status_word = int.from_bytes(fx[FX_SW : FX_SW + 2], "little")
-    x87.tags = fx[FX_TAG]
-    for i in range(8):
-        at = FX_ST + 16 * i
-        x87.st[x87.physical(i)] = int.from_bytes(fx[at : at + 10], "little")
+    load_fx(x87, fx, 1)
 
 
 def save(x87: X87State, image: bytearray) -> None:
-    image[FX_CW : FX_CW + 2] = x87.cw.to_bytes(2, "little")
-    image[FX_SW : FX_SW + 2] = x87.status_word.to_bytes(2, "little")
-    image[FX_TAG] = x87.tags
-    for i in range(8):
-        at = FX_ST + 16 * i
-        image[at : at + 10] = x87.get(i).to_bytes(10, "little")
+    whole = fxsave(x87, 0, [], 1)
+    image[:FX_MXCSR] = whole[:FX_MXCSR]
+    image[FX_ST:FX_XMM] = whole[FX_ST:FX_XMM]

@@ -99,6 +99,8 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_ST")
     if any(o.kind.where == "opcode" for o in form.operands):
         flags.append("FORM_OREG")
+    if "x87.last" in f.trace.specials:
+        flags.append("FORM_X87")
     if form.vector:
         flags.append("FORM_VECTOR")
     return " | ".join(flags) or "0"

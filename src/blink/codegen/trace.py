@@ -216,6 +216,12 @@ class TraceState(Operands):
     def vsib_address(self) -> Bits:
         return self.leaf("(u32)r->imm", 32)
 
+    def note_x87(self, memory: bool = False) -> None:
+        self._write_special("x87.last", self.leaf("r->imm", 64))
+        if memory:
+            self._write_special("x87.fdp", self.leaf("OFFSET(r)", 64))
+            self._write_special("x87.fds", Bits.const(0, 16))
+
     @property
     def next_ip(self) -> Bits:
         self.trace.uses_next_ip = True

@@ -16,6 +16,7 @@
 #include "jit.h"
 #include "memory.h"
 #include "run.h"
+#include "x87.h"
 
 enum {
   ARENA_RECS = 4 << 20, /* 128 MiB of address space, touched as it fills */
@@ -249,6 +250,7 @@ static bool add(Builder *b, const Insn *in) {
     r.b = a;
   }
   if (in->nimm == 2) r.v = (u8)in->imm2;
+  if (f->flags & FORM_X87) r.imm = x87_mark(b->rip, (u32)in->opcode << 8 | in->modrm);
   if (f->flags & FORM_ST) r.b = in->modrm & 7;
   r.len = in->len;
   *b->at++ = r;

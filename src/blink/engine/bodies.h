@@ -21,6 +21,7 @@ u64 irem128(Cpu *c, u64 high, u64 low, u64 divisor);
 
 /* --- cpu_model.c --- */
 void cpuid_body(Cpu *c);
+u64 xgetbv(Cpu *c, u32 index);
 
 /* --- system.c --- */
 u64 read_tsc(Cpu *c);
@@ -29,9 +30,6 @@ void memory_fence(Cpu *c);
 void load_segment(Cpu *c, u16 selector);
 void mxcsr_load(Cpu *c, u32 value);
 u32 mxcsr_store(Cpu *c);
-
-/* --- xsave.c --- */
-u64 xgetbv(Cpu *c, u32 index);
 
 /* --- bmi.c --- */
 u64 deposit_bits(Cpu *c, u64 source, u64 mask);

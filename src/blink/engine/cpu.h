@@ -84,8 +84,9 @@ typedef struct {
   u16 cw, sw; /* sw without TOP; TOP is `top` */
   u8 top;
   u8 tags; /* bit i: physical register i is not empty */
-  u16 fop;
+  u16 fop, fcs, fds;
   u64 fip, fdp;
+  u64 last;     /* the last instruction, as x87_mark() packs it; 0: fop, fcs and fip hold */
   u8 st[8][16]; /* physical registers, 10 bytes each */
 } X87;
 

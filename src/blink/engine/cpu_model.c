@@ -1,10 +1,12 @@
-/* CPUID, and the choice of the model that it describes. */
+/* CPUID and XGETBV, and the choice of the model that they describe. */
 #include "cpu_model.h"
 
 #include <string.h>
 
 #include "bodies.h"
+#include "fp.h"
 #include "run.h"
+#include "xsave.h"
 
 const CpuModel *cpu_model(const char *name) {
   for (u32 i = 0; i < cpu_model_count; i++)
@@ -30,4 +32,11 @@ void cpuid_body(Cpu *c) {
   c->gpr[RBX] = found.ebx;
   c->gpr[RCX] = found.ecx;
   c->gpr[RDX] = found.edx;
+}
+
+/* XCR0 (index 0), or which of its components are not in their initial state (1); else #GP. */
+u64 xgetbv(Cpu *c, u32 index) {
+  if (!index) return c->xcr0;
+  if (index > 1 || !model_has(c->model, FEATURE_XGETBV1)) fault_here(c, EXC_GP, 0);
+  return c->xcr0 & (xstate_in_use(c) | (mxcsr_read() == MXCSR_INIT ? 0u : XSTATE_SSE));
 }

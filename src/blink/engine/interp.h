@@ -55,6 +55,14 @@
 
 #define EA(r) (REG64((r)->base) + (REG64((r)->index) << (r)->scale) + (r)->disp)
 
+/* The operand's offset in its segment, whose base an address record has added to GPR_EA. */
+static inline u64 segment_offset(const Cpu *c, const Rec *r) {
+  u64 ea = EA(r);
+  if (likely(r->base != GPR_EA * 8)) return ea;
+  return ea - (r[-1].a == 1 + FS ? c->fs_base : r[-1].a == 1 + GS ? c->gs_base : 0);
+}
+#define OFFSET(r) segment_offset(c, r)
+
 #define NEXT(r) GO((r) + 1)
 
 /* Count the block's instructions, leave if the limit is passed, else go on at `target`. */

@@ -23,8 +23,8 @@
  * operand, call x87_wait() before the load if #MF is to come before the load's page fault.
  *
  * State: X87 of cpu.h.  sw holds neither TOP nor the derived bits ES (7) and B (15); fnstsw adds
- * them.  tags has a bit for each physical register that is not empty.  fop, fip and fdp are what
- * x87_note() or an image put there.  An MMX register is the significand of a physical register.
+ * them.  tags has a bit for each physical register that is not empty.  Handlers write `last`, fdp and
+ * fds when they retire: x87_pointers() tells what they mean.  An MMX register is the significand of a physical register.
  *
  * Where the manuals say "undefined" or AMD's and Intel's processors differ, this is AMD's way: the
  * step of FPREM, FLD of a denormal and FCOMI of a NaN with the exception unmasked (pushed; EFLAGS
@@ -66,11 +66,36 @@ static inline bool x87_ok(const Cpu *c) {
   return !(c->x87.sw & ~c->x87.cw & (X87_EXCEPTIONS & ~X87_PE));
 }
 
-/* What FSTENV, FSAVE and FXSAVE will report as the last instruction.  No wait. */
-static inline void x87_note(Cpu *c, u64 fip, u64 fdp, u16 fop) {
-  c->x87.fip = fip;
-  c->x87.fdp = fdp;
-  c->x87.fop = fop & 0x7ff;
+/* What FSTENV and its kin tell of the last instruction that is not a control instruction: its
+ * address and opcode, and where its last memory operand was. */
+typedef struct {
+  u64 fip, fdp;
+  u16 fop, fcs, fds;
+} X87Pointers;
+
+enum { X87_FOP_MASK = 0x7ff };
+
+/* One word for X87.last: the address (below 2^48), the opcode, and a bit that makes it not zero. */
+static inline u64 x87_mark(u64 rip, u32 opcode) {
+  return rip | (u64)(opcode & X87_FOP_MASK) << 48 | 1ull << 63;
+}
+
+static inline X87Pointers x87_pointers(const Cpu *c) {
+  const X87 *x = &c->x87;
+  X87Pointers p = {x->fip, x->fdp, x->fop, x->fcs, x->fds};
+  if (x->last) {
+    p.fip = x->last << 16 >> 16;
+    p.fop = x->last >> 48 & X87_FOP_MASK;
+    p.fcs = c->seg[CS];
+  }
+  return p;
+}
+
+static inline void x87_set_pointers(Cpu *c, X87Pointers p) {
+  X87 *x = &c->x87;
+  x->fip = p.fip, x->fdp = p.fdp;
+  x->fop = p.fop & X87_FOP_MASK, x->fcs = p.fcs, x->fds = p.fds;
+  x->last = 0;
 }
 
 /* FWAIT, and FNOP: #MF if an unmasked exception is pending. */

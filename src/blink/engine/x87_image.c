@@ -9,8 +9,7 @@ void x87_fninit(Cpu *c) {
   X87 *x87 = &c->x87;
   x87->cw = X87_CW_INIT;
   x87->sw = x87->top = x87->tags = 0;
-  x87->fop = 0;
-  x87->fip = x87->fdp = 0;
+  x87_set_pointers(c, (X87Pointers){0});
 }
 
 void x87_fnclex(Cpu *c) { c->x87.sw &= X87_CONDITION; }
@@ -27,7 +26,7 @@ void x87_fldcw(Cpu *c, u16 cw) {
 /* Protected-mode formats: seven words, or seven doublewords whose reserved upper halves are ones. */
 typedef struct {
   u32 cw, sw, tw, fip, fcs_fop, fdp, fds;
-} Environment;
+} Environment; /* FOP is in the upper half of the wide one's fcs_fop */
 
 /* Two bits for each physical register: 0 valid, 1 zero, 2 special, 3 empty. */
 static u32 full_tags(const Cpu *c) {
@@ -46,12 +45,12 @@ static void load_full_tags(Cpu *c, u32 tags) {
 }
 
 static u32 store_environment(const Cpu *c, void *image, u32 bits) {
-  const X87 *x87 = &c->x87;
-  Environment e = {
-      x87->cw, status_word(c), full_tags(c), (u32)x87->fip, (u32)x87->fop << 16, (u32)x87->fdp, 0};
+  X87Pointers p = x87_pointers(c);
+  Environment e = {c->x87.cw,  status_word(c), full_tags(c), (u32)p.fip, p.fcs | (u32)p.fop << 16,
+                   (u32)p.fdp, p.fds};
   u32 wide[] = {e.cw | 0xffff0000, e.sw | 0xffff0000, e.tw | 0xffff0000, e.fip, e.fcs_fop, e.fdp,
                 e.fds | 0xffff0000};
-  u16 narrow[] = {(u16)e.cw, (u16)e.sw, (u16)e.tw, (u16)e.fip, 0, (u16)e.fdp, 0};
+  u16 narrow[] = {(u16)e.cw, (u16)e.sw, (u16)e.tw, (u16)e.fip, p.fcs, (u16)e.fdp, p.fds};
   u32 size = bits == 16 ? sizeof narrow : sizeof wide;
   memcpy(image, bits == 16 ? (void *)narrow : (void *)wide, size);
   return size;
@@ -66,7 +65,8 @@ static u32 load_environment(Cpu *c, const void *image, u32 bits) {
   c->x87.cw = sane_control((u16)wide[0]);
   load_status(&c->x87, (u16)wide[1]);
   load_full_tags(c, wide[2]);
-  x87_note(c, wide[3], wide[5], bits == 16 ? 0 : (u16)(wide[4] >> 16));
+  X87Pointers p = {wide[3], wide[5], (u16)(wide[4] >> 16), (u16)wide[4], (u16)wide[6]};
+  x87_set_pointers(c, p);
   return size;
 }
 

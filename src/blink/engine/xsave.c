@@ -1,14 +1,13 @@
 /* FXSAVE, XSAVE and their kin.
  *
- * XINUSE is exact: a component is in use when any part of it differs from its initial value, as on
- * AMD's processors.  blink.isa.xsave_images is the Python twin.
+ * Where processors differ this is AMD's way: XINUSE is exact (a component is in use when any part of
+ * it differs from its initial value, the x87 pointers apart), and the x87 pointers are stored only
+ * while an unmasked exception is pending, else zeros.  blink.isa.xsave_images is the Python twin.
  */
 #include "xsave.h"
 
 #include <string.h>
 
-#include "bodies.h"
-#include "cpu_model.h"
 #include "fp.h"
 #include "ops.h"
 #include "x87_impl.h"
@@ -28,8 +27,7 @@ static bool x87_in_use(const X87 *x87) {
     memcpy(&high, x87->st[i] + 8, 2);
     any |= low | high;
   }
-  return any | x87->sw | x87->top | x87->tags | x87->fop | x87->fip | x87->fdp ||
-         x87->cw != X87_CW_INIT;
+  return any | x87->sw | x87->top | x87->tags || x87->cw != X87_CW_INIT;
 }
 
 /* Whether the lower (0) or upper (1) halves of the YMM registers hold anything. */
@@ -39,30 +37,33 @@ static bool vectors_in_use(const Cpu *c, u32 half) {
   return any;
 }
 
-/* MXCSR apart, about which the instructions differ. */
-static u64 in_use(const Cpu *c) {
+u64 xstate_in_use(const Cpu *c) {
   return (x87_in_use(&c->x87) ? XSTATE_X87 : 0u) | (vectors_in_use(c, 0) ? XSTATE_SSE : 0u) |
          (vectors_in_use(c, 1) ? XSTATE_AVX : 0u);
 }
 
-/* XCR0 (index 0), or which of its components are not in their initial state (1); else #GP. */
-u64 xgetbv(Cpu *c, u32 index) {
-  if (!index) return c->xcr0;
-  if (index > 1 || !model_has(c->model, FEATURE_XGETBV1)) fault_here(c, EXC_GP, 0);
-  return c->xcr0 & (in_use(c) | (mxcsr_read() == MXCSR_INIT ? 0u : XSTATE_SSE));
-}
-
 /* --- one component --- */
+
+/* FIP and FDP in an image, and what of it is the selector: 64-bit pointers leave no room for one.
+ * The registers have 57 bits, as the largest addresses. */
+static u64 pointer_image(u64 offset, u16 selector, bool wide) {
+  return wide ? offset : (u32)offset | (u64)selector << 32;
+}
+static u64 image_offset(u64 image, bool wide) {
+  return wide ? (u64)((s64)(image << 7) >> 7) : (u32)image;
+}
+static u16 image_selector(u64 image, bool wide) { return wide ? 0 : (u16)(image >> 32); }
 
 static void save_x87(const Cpu *c, XsaveArea *to, bool wide) {
   const X87 *x87 = &c->x87;
+  X87Pointers p = x87_pending(c) ? x87_pointers(c) : (X87Pointers){0};
   to->cw = x87->cw;
   to->sw = status_word(c);
   to->tags = x87->tags;
   to->pad = 0;
-  to->fop = x87->fop;
-  to->fip = wide ? x87->fip : (u32)x87->fip;
-  to->fdp = wide ? x87->fdp : (u32)x87->fdp;
+  to->fop = p.fop;
+  to->fip = pointer_image(p.fip, p.fcs, wide);
+  to->fdp = pointer_image(p.fdp, p.fds, wide);
   memset(to->st, 0, sizeof to->st);
   for (u32 i = 0; i < 8; i++) memcpy(to->st[i], x87->st[physical(c, i)], 10);
 }
@@ -71,7 +72,9 @@ static void load_x87(Cpu *c, const XsaveArea *from, bool wide) {
   c->x87.cw = sane_control(from->cw);
   load_status(&c->x87, from->sw);
   c->x87.tags = from->tags;
-  x87_note(c, wide ? from->fip : (u32)from->fip, wide ? from->fdp : (u32)from->fdp, from->fop);
+  X87Pointers p = {image_offset(from->fip, wide), image_offset(from->fdp, wide), from->fop,
+                   image_selector(from->fip, wide), image_selector(from->fdp, wide)};
+  x87_set_pointers(c, p);
   for (u32 i = 0; i < 8; i++) memcpy(c->x87.st[physical(c, i)], from->st[i], 10);
 }
 
@@ -139,7 +142,7 @@ u32 xsave_length(u64 components) { return components & XSTATE_AVX ? XSAVE_SIZE :
 /* XSAVE and XSAVEOPT treat MXCSR as a part of SSE and of AVX, XSAVEC as one of SSE. */
 void xsave_state(const Cpu *c, void *image, u64 components, XsaveKind kind, bool wide) {
   XsaveArea *to = image;
-  u64 used = in_use(c);
+  u64 used = xstate_in_use(c);
   if (kind == XSAVEC && c->mxcsr != MXCSR_INIT) used |= XSTATE_SSE;
   u64 written = kind == XSAVE ? components : components & used;
   if (written & XSTATE_X87) save_x87(c, to, wide);

@@ -47,6 +47,8 @@ void x87_save_image(const Cpu *c, void *image, bool wide);
 bool x87_load_image(Cpu *c, const void *image, bool wide);
 void xsave_state(const Cpu *c, void *image, u64 components, XsaveKind kind, bool wide);
 bool xrstor_state(Cpu *c, const void *image, u64 components, bool wide);
+/* Components that are not in their initial state, MXCSR apart, about which the instructions differ. */
+u64 xstate_in_use(const Cpu *c);
 /* Initial values. */
 void xstate_init(Cpu *c, u64 components);
 

@@ -16,7 +16,7 @@ from blink.isa.bits import Bits, fp
 from blink.isa.flags import STATUS_MASK, Explicit, FlagState
 from blink.isa.softfloat import Env
 from blink.isa.spec import REGISTRY, Form
-from blink.isa.state import FS, GS, RSP, UD, XM
+from blink.isa.state import CS, FS, GS, RSP, UD, XM
 
 MASK64 = (1 << 64) - 1
 
@@ -239,6 +239,15 @@ class Reference(Operands):
     @property
     def vsib_address(self) -> Bits:
         return Bits.const(self.insn["addr_size"] | self.insn["seg"] << 8, 32)
+
+    def note_x87(self, memory: bool = False) -> None:
+        opcode = self.insn["opcode"] << 8 | self.insn["modrm"]
+        self._write_special("x87.fip", Bits.const(self.cpu.rip, 64))
+        self._write_special("x87.fop", Bits.const(opcode & 0x7FF, 16))
+        self._write_special("x87.fcs", Bits.const(self.cpu.seg[CS], 16))
+        if memory:
+            self._write_special("x87.fdp", self.effective_address() - self._segment_base())
+            self._write_special("x87.fds", Bits.const(0, 16))
 
     @property
     def next_ip(self) -> Bits:

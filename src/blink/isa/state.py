@@ -123,6 +123,10 @@ class State:
         """Address size in bytes, and 1 + the segment register's number times 256; 32 bits."""
         raise NotImplementedError
 
+    def note_x87(self, memory: bool = False) -> None:
+        """FSTENV and its kin report this instruction, and its memory operand if it has one."""
+        raise NotImplementedError
+
     @property
     def next_ip(self) -> Bits:
         """Address of the following instruction."""

@@ -22,7 +22,7 @@ class X87State:
     `sw` neither TOP nor ES nor B.
     """
 
-    __slots__ = ("cw", "fdp", "fip", "fop", "st", "sw", "tags", "top")
+    __slots__ = ("cw", "fcs", "fdp", "fds", "fip", "fop", "st", "sw", "tags", "top")
 
     def __init__(self) -> None:
         self.st = [0] * 8
@@ -32,7 +32,7 @@ class X87State:
         """FNINIT: everything but the registers' contents."""
         self.cw = CW_INIT
         self.sw = self.top = self.tags = 0
-        self.fop = self.fip = self.fdp = 0
+        self.fop = self.fip = self.fdp = self.fcs = self.fds = 0
 
     @property
     def pending(self) -> int:

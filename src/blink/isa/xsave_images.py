@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import pack, unpack_from
 
 from blink.isa.families.xsave import XSAVE, XSAVEC
-from blink.isa.x87_images import fxrstor, fxsave
+from blink.isa.x87_images import fxsave, load_fx
 from blink.isa.x87_state import CW_INIT, X87State
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ _PARTS = {
 
 
 def _x87_in_use(x: X87State) -> bool:
-    words = (x.cw != CW_INIT, x.sw, x.top, x.tags, x.fop, x.fip, x.fdp, *x.st)
+    words = (x.cw != CW_INIT, x.sw, x.top, x.tags, *x.st)
     return any(words)
 
 
@@ -94,28 +94,28 @@ def restore(cpu: CpuState, image: bytes, components: int, wide: int) -> bool:
     there, compaction, *reserved = unpack_from("<8Q", image, HEADER)
     if not _legal(cpu, there, compaction, tuple(reserved)):
         return False
-    new = bytearray(_area(cpu, 1))
-    _put(new, _initial(), components)
-    _put(new, _narrowed(image, wide), components & there)
     compacted = bool(compaction & COMPACTED)
+    mxcsr = cpu.mxcsr
     if components & (SSE if compacted else SSE | AVX):
         initial = compacted and not there & SSE
-        new[_MXCSR] = pack("<II", MXCSR_INIT, 0) if initial else image[_MXCSR]
-    loaded = fxrstor(cpu.x87, bytes(new), 1)
-    if loaded is None:
+        mxcsr = MXCSR_INIT if initial else unpack_from("<I", image, _MXCSR.start)[0]
+    if mxcsr & ~MXCSR_MASK:
         return False
-    cpu.mxcsr, cpu.xmm[:] = loaded
-    halves = range(HEADER_END, SIZE, 16)
-    cpu.ymmh[:] = [int.from_bytes(new[at : at + 16], "little") for at in halves]
+    new = bytearray(_INITIAL)
+    _put(new, image, components & there)
+    if components & X87:
+        load_fx(cpu.x87, bytes(new), wide)
+    if components & SSE:
+        cpu.xmm[:] = _halves(new, 160)
+    if components & AVX:
+        cpu.ymmh[:] = _halves(new, HEADER_END)
+    cpu.mxcsr = mxcsr
     return True
 
 
-def _initial() -> bytes:
-    return fxsave(X87State(), MXCSR_INIT, [0] * 16, 1).ljust(SIZE, b"\0")
+_INITIAL = fxsave(X87State(), MXCSR_INIT, [0] * 16, 1).ljust(SIZE, b"\0")
 
 
-def _narrowed(image: bytes, wide: int) -> bytes:
-    """The area with the upper halves of FIP and FDP as they are loaded."""
-    if wide:
-        return image
-    return image[:12] + bytes(4) + image[16:20] + bytes(4) + image[24:]
+def _halves(image: bytearray, start: int) -> list[int]:
+    places = range(start, start + 256, 16)
+    return [int.from_bytes(image[at : at + 16], "little") for at in places]

@@ -1,6 +1,8 @@
 """The x87 FPU (SDM volume 1, chapter 8): encodings here, arithmetic in engine/x87.h.
 
-Deviation: FIP, FDP and FOP are not tracked (they read as 0 in FSTENV, FNSAVE and FXSAVE images).
+FIP, FDP and FOP are those of the last instruction that is not a control instruction, as on AMD's
+processors: FNSTENV and FNSAVE store them always, FXSAVE and XSAVE while an unmasked exception is
+pending.  Intel's store FOP only then, the pointers always, and zeros for FCS and FDS.
 """
 
 from __future__ import annotations
@@ -10,15 +12,20 @@ from blink.isa.flags import STATUS_MASK
 from blink.isa.spec import Form, insn
 from blink.isa.state import State
 
+CONTROL = "FLDCW FNCLEX FNINIT FWAIT".split()
+
 
 def define(name: str, encoding: str, operand: str = "", function: str = "") -> None:
     """Define an instruction that is one call with its operand, if any, as the argument."""
     target = f"x87_{function or name.lower()}"
+    memory = operand[:1] == "m"
 
     def body(s: State, *operands: Bits) -> None:
         s.call(target, *operands)
+        if name not in CONTROL:
+            s.note_x87(memory)
 
-    before = "x87_wait" if operand[:1] == "m" else ""  # #MF comes before the load's page fault
+    before = "x87_wait" if memory else ""  # #MF comes before the load's page fault
     insn(name, Form(encoding, operand), feature="FPU", before=before)(body)
 
 
@@ -41,6 +48,7 @@ def load80(name: str, encoding: str, function: str) -> None:
     def body(s: State, address: Bits) -> None:
         s.call("x87_wait")
         s.call(function, s.load(address, 64), s.load(address + 8, 16))
+        s.note_x87(memory=True)
 
     insn(name, Form(encoding, "mem"), feature="FPU")(body)
 
@@ -66,6 +74,7 @@ def store(name: str, encoding: str, w: int, function: str, pop: bool, feature: s
             s.store(address, value)
             if pop:
                 s.call("x87_pop")
+        s.note_x87(memory=True)
 
     insn(name, Form(encoding, "mem"), feature=feature)(body)
 
@@ -98,6 +107,7 @@ def store80(name: str, encoding: str, function: str) -> None:
         if s.call("x87_ok", w=8) != 0:
             s.call("store80", address, low, high)
             s.call("x87_pop")
+        s.note_x87(memory=True)
 
     insn(name, Form(encoding, "mem"), feature="FPU")(body)
 
@@ -163,6 +173,7 @@ def compare_flags(name: str, encoding: str, function: str) -> None:
 
     def body(s: State, i: Bits) -> None:
         s.set_status(s.call(function, i, w=32), STATUS_MASK)
+        s.note_x87()
 
     insn(name, Form(encoding, "sti"), feature="FPU")(body)
 
@@ -178,6 +189,7 @@ def conditional_move(name: str, encoding: str, cc: int) -> None:
 
     def body(s: State, i: Bits) -> None:
         s.call("x87_fcmov", i, s.cond(cc).zext(32))
+        s.note_x87()
 
     insn(name, Form(encoding, "sti"), feature="CMOV")(body)
 
