@@ -25,7 +25,7 @@ enum {
   FORM_POP = 2048,     /* an RSP-based address counts from where RSP goes */
   FORM_UPDATE = 1024,  /* reads and writes its ModRM operand */
   FORM_NO_REX_B = 512, /* matches only without REX.B */
-  FORM_X87 = 131072,   /* imm tells the x87 which instruction this is: x87_mark() */
+  FORM_X87 = 262144,   /* imm tells the x87 which instruction this is: x87_mark() */
   FORM_VECTOR = 65536  /* VEX on vector registers: needs XCR0's SSE and AVX bits */
 };
 
