@@ -18,9 +18,22 @@
 
 enum { MAX_STUBS = BLOCK_INSNS + 2, WINDOW = 64, NO_REG = 16, COMPARED_INSNS = 16 };
 
+/* What need not be zero at first. */
+typedef struct {
+  u8 source[COMPARED_INSNS * DECODE_MAX]; /* of blocks that compare it */
+  u32 stub[MAX_STUBS];                    /* exits */
+  struct {
+    u8 *site;
+    u64 target;
+    const JitInsn *insn;
+  } pad[BLOCK_INSNS];
+  u8 window[WINDOW + DECODE_MAX];
+} Lists;
+
 typedef struct {
   Cpu *c;
   Jit *j;
+  Lists *lists;
   JitArena *a;
   Code k;
   u8 *check, *entry;
@@ -30,19 +43,11 @@ typedef struct {
   u8 used[NO_REG]; /* by register: 1 + the last instruction that names it */
   u64 start, rip;
   u32 count, stubs;
-  bool loose;    /* a page of the window is not protected */
-  bool compares; /* the block compares its source when it begins; if so, `source` */
-  u8 source[COMPARED_INSNS * DECODE_MAX];
+  bool loose;        /* a page of the window is not protected */
+  bool compares;     /* the block compares its source when it begins */
   u8 *constant_site; /* of the return address that the block's call pushes */
   u64 constant;
-  u32 stub[MAX_STUBS]; /* exits */
   u32 pads;
-  struct {
-    u8 *site;
-    u64 target;
-    const JitInsn *insn;
-  } pad[BLOCK_INSNS];
-  u8 window[WINDOW + DECODE_MAX];
   u64 window_rip;
   u32 window_len;
 } Maker;
@@ -53,11 +58,11 @@ static u32 fetch(Maker *m, const u8 **bytes) {
     Memory *mem = m->c->mem;
     if (memory_flags(mem, m->rip) & PAGE_X) m->loose |= !memory_mark_code(mem, m->rip);
     m->window_rip = m->rip;
-    m->window_len = memory_fetch(mem, m->rip, m->window, sizeof m->window);
+    m->window_len = memory_fetch(mem, m->rip, m->lists->window, sizeof m->lists->window);
     if (m->window_len) m->loose |= !memory_mark_code(mem, m->rip + m->window_len - 1);
     offset = 0;
   }
-  *bytes = m->window + offset;
+  *bytes = m->lists->window + offset;
   return m->window_len - (u32)offset;
 }
 
@@ -152,7 +157,7 @@ static void link_to(Maker *m, u64 target) {
   u32 exit = jit_exit(m->j, site, target);
   JitBlock *b = jit_find(m->j, target);
   if (b && jit_arena_of(target) == jit_arena_of(m->start)) jit_link(m->j, exit, b);
-  else m->stub[m->stubs++] = exit;
+  else m->lists->stub[m->stubs++] = exit;
 }
 
 static void jump_to(Maker *m, u64 target) {
@@ -174,9 +179,9 @@ static void branch_if(Maker *m, u8 condition, u64 target) {
     link_to(m, target);
     return;
   }
-  m->pad[m->pads].site = m->k.at - 4; /* seldom taken: polls behind the block */
-  m->pad[m->pads].insn = m->insn;
-  m->pad[m->pads++].target = target;
+  m->lists->pad[m->pads].site = m->k.at - 4; /* seldom taken: polls behind the block */
+  m->lists->pad[m->pads].insn = m->insn;
+  m->lists->pad[m->pads++].target = target;
 }
 
 /* LOOPcc and JRCXZ have 8-bit displacements only: over a jump. */
@@ -193,12 +198,12 @@ static void branch_count(Maker *m, const Insn *in, u64 target) {
 /* Where conditional branches poll when they are taken.  A poll that stops runs the branch again. */
 static void write_pads(Maker *m) {
   for (u32 i = 0; i < m->pads; i++, m->insn++) {
-    *m->insn = *m->pad[i].insn;
+    *m->insn = *m->lists->pad[i].insn;
     m->insn->host = here(m);
     m->insn->pad = 1;
-    patch32(m->pad[i].site, m->k.at);
+    patch32(m->lists->pad[i].site, m->k.at);
     poll(m);
-    jump_to(m, m->pad[i].target);
+    jump_to(m, m->lists->pad[i].target);
   }
 }
 
@@ -208,8 +213,8 @@ static void write_stubs(Maker *m) {
     put64(&m->k, m->constant);
   }
   for (u32 i = 0; i < m->stubs; i++) {
-    patch32(m->j->exits[m->stub[i]].site, m->k.at);
-    jit_write_stub(m->j, m->a, &m->k, m->stub[i]);
+    patch32(m->j->exits[m->lists->stub[i]].site, m->k.at);
+    jit_write_stub(m->j, m->a, &m->k, m->lists->stub[i]);
   }
 }
 
@@ -478,7 +483,7 @@ static bool may_store(const Maker *m, const Insn *in) {
 /* A block that compares its source ends behind each store, which may change what follows. */
 static Outcome compared(Maker *m, const u8 *bytes, const Insn *in, Outcome done) {
   bool last = m->count + 1 == COMPARED_INSNS || may_store(m, in);
-  memcpy(m->source + (m->rip - m->start), bytes, in->len);
+  memcpy(m->lists->source + (m->rip - m->start), bytes, in->len);
   return last && (done == GO_ON || done == BRANCHED) ? CUT : done;
 }
 
@@ -523,7 +528,8 @@ static bool full(const Jit *j, const JitArena *a) {
 static void go_on(Maker *m) {
   begin_insn(m);
   m->insn->pad = 1;
-  branch(m, m->rip);
+  if (is_far(m, m->rip)) poll(m);
+  jump_to(m, m->rip);
   m->insn++;
 }
 
@@ -532,7 +538,15 @@ static JitBlock *make(Cpu *c, u64 rip) {
   u32 arena = jit_arena_of(rip);
   if (full(j, &j->arenas[arena])) jit_flush(c);
   JitArena *a = &j->arenas[arena];
-  Maker m = {.c = c, .j = j, .a = a, .k = {a->at}, .check = a->at, .start = rip, .rip = rip};
+  Lists lists;
+  Maker m = {.lists = &lists,
+             .c = c,
+             .j = j,
+             .a = a,
+             .k = {a->at},
+             .check = a->at,
+             .start = rip,
+             .rip = rip};
   m.insn = j->insns + j->insn_count;
   const u8 *bytes;
   fetch(&m, &bytes);
@@ -552,7 +566,8 @@ static JitBlock *make(Cpu *c, u64 rip) {
   *m.insn++ = (JitInsn){0};
   u32 compare = here(&m);
   if (m.compares)
-    jit_write_compare(&m.k, &(JitSource){rip, m.source, (u32)(m.rip - rip), m.entry, a->stale});
+    jit_write_compare(&m.k,
+                      &(JitSource){rip, m.lists->source, (u32)(m.rip - rip), m.entry, a->stale});
   JitBlock made = {.rip = rip, .entry = m.entry, .check = m.check, .insns = j->insn_count};
   made.size = (u32)(m.k.at - m.check);
   made.length = (u16)(m.rip - rip);

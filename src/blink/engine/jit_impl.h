@@ -59,6 +59,11 @@ typedef struct {
   u32 count;
 } JitArena;
 
+/* A block's number is 1 + arena << 28 | index. */
+typedef struct {
+  u32 hash, number;
+} JitSlot;
+
 enum { JIT_PAGES = 1 << 14, STALE_SIZE = 256, STALE_MAX = 8, COMPARES_A_TICK = 1 << 14 };
 
 struct Jit {
@@ -67,7 +72,7 @@ struct Jit {
   JitInsn *insns;
   JitExit *exits;
   u32 insn_count, exit_count;
-  u32 *table; /* by a hash of rip: blocks, 1 + arena << 28 | index */
+  JitSlot *table; /* by a hash of rip */
   u32 table_mask, block_count;
   u32 flushes;
   u8 stale[STALE_SIZE]; /* by a hash of rip: how often source had changed since the last tick */

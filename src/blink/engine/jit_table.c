@@ -23,26 +23,36 @@ void jit_table_reset(Jit *j) {
 
 /* --- by address --- */
 
-static u32 *slot(const Jit *j, u64 rip) {
-  u32 i = hash(rip) & j->table_mask;
-  while (j->table[i] && numbered(j, j->table[i])->rip != rip) i = (i + 1) & j->table_mask;
-  return &j->table[i];
+/* Blocks of one KiB of code are neighbours: who asks for one will ask for others soon. */
+static u32 place(u64 rip) { return hash(rip >> 10) << 7 | (u32)(rip >> 3 & 127); }
+
+/* Looks at blocks only where hashes are equal: most would not be in the host's caches. */
+static JitSlot *slot(const Jit *j, u64 rip) {
+  u32 h = place(rip), i = h & j->table_mask;
+  for (;; i = (i + 1) & j->table_mask) {
+    JitSlot *s = &j->table[i];
+    if (!s->number || (s->hash == h && numbered(j, s->number)->rip == rip)) return s;
+  }
 }
 
 JitBlock *jit_find(const Jit *j, u64 rip) {
-  u32 number = *slot(j, rip);
+  u32 number = slot(j, rip)->number;
   JitBlock *b = number ? numbered(j, number) : NULL;
   return b && !b->dead ? b : NULL;
 }
 
 static void grow(Jit *j) {
   u32 size = j->table_mask + 1;
-  u32 *old = j->table, *bigger = calloc((size_t)size * 2, sizeof *bigger);
+  JitSlot *old = j->table, *bigger = calloc((size_t)size * 4, sizeof *bigger);
   if (!bigger) return;
   j->table = bigger;
-  j->table_mask = size * 2 - 1;
-  for (u32 i = 0; i < size; i++)
-    if (old[i]) *slot(j, numbered(j, old[i])->rip) = old[i];
+  j->table_mask = size * 4 - 1;
+  for (u32 i = 0, at; i < size; i++) {
+    if (!old[i].number) continue;
+    for (at = old[i].hash & j->table_mask; bigger[at].number; at = (at + 1) & j->table_mask)
+      continue;
+    bigger[at] = old[i];
+  }
   free(old);
 }
 
@@ -71,11 +81,12 @@ static void enter_pages(Jit *j, JitBlock *b, u32 number) {
 JitBlock *jit_add(Jit *j, u32 arena, const JitBlock *made) {
   JitArena *a = &j->arenas[arena];
   if (j->block_count > j->table_mask / 2) grow(j);
-  u32 number = 1 + (arena << 28 | a->count), *where = slot(j, made->rip);
+  u32 number = 1 + (arena << 28 | a->count);
+  JitSlot *where = slot(j, made->rip);
   JitBlock *b = &a->blocks[a->count++];
-  j->block_count += !*where;
+  j->block_count += !where->number;
   *b = *made;
-  *where = number;
+  *where = (JitSlot){place(made->rip), number};
   enter_pages(j, b, number);
   return b;
 }
