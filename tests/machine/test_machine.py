@@ -36,6 +36,20 @@ def test_registers_have_parts(machine: Machine) -> None:
         cpu.eaxx = 1
 
 
+def test_random_numbers_follow_from_the_entropy(machine: Machine) -> None:
+    """What the sequence has come to is part of the saved state."""
+    cpu = machine.cpu
+    machine.memory.write(CODE, bytes.fromhex("48 0fc7f0 48 0fc7f3"))  # rdrand rax; rdrand rbx
+    cpu.entropy = 7
+    machine.run(1)
+    state, first = cpu.save(), cpu.rax
+    machine.run(1)
+    second = cpu.rbx
+    cpu.load(state)
+    machine.run(1)
+    assert (cpu.rax, cpu.rbx) == (first, second) and first != second
+
+
 def test_runs_to_a_system_call_and_counts_instructions(machine: Machine) -> None:
     stop = machine.run()
     assert stop.reason == "syscall"

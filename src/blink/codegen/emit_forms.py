@@ -33,7 +33,7 @@ _NATIVE_CALLS = tuple(
     "gather check_store compare_strings string_ crc32c deposit_bits extract_bits "
     "carryless_product invert_bytes".split()
 )
-_INTERPRETED = ("POPF",)  # may set TF
+_INTERPRETED = ("POPF", "RDSSP")  # may set TF; the host may have a shadow stack
 _SHARED = {"eflags"}  # the fields of Cpu that are the host's registers while it runs the guest
 
 

@@ -32,8 +32,9 @@ class Cpu:
     """Registers are attributes: `cpu.rax`, `cpu.eax`, `cpu.ymm3`, `cpu.rip`, `cpu.eflags`.
 
     Values are unsigned integers of the register's width; writing reduces modulo that width, and,
-    unlike an instruction, writing `eax` keeps the upper half of `rax`, and `xmm3` that of `ymm3`.  AttributeError for names
-    that no register has.
+    unlike an instruction, writing `eax` keeps the upper half of `rax`, and `xmm3` that of `ymm3`.
+    AttributeError for names that no register has.  `cpu.entropy` is what RDRAND and RDSEED draw
+    from: 0 for the host's randomness, else the state of a sequence that it determines.
     """
 
     __slots__ = ("raw",)
