@@ -1,6 +1,7 @@
 """`./dev bench`: measures native, qemu-user and blink side by side.
 
-A whole run is kept in bench/results and becomes docs/performance.md; --only and --quick just print.
+A whole run is kept in bench/results and becomes docs/performance.md and its chart; --only and
+--quick just print.  The exit status is 1 if blink did something else than the program natively.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ import argparse
 import shlex
 import shutil
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import building, machine, records, report
+from bench import building, chart, machine, notes, records, report
+from bench.figures import fault
 from bench.inputs import ROOT, Folder
 from bench.records import Results
 from bench.runner import ENGINES, Runner
-from bench.workloads import WORKLOADS, Workload
+from bench.workloads import SECTIONS, WORKLOADS, Section, Workload
 
-PAGE = ROOT / "docs" / "performance.md"
+DOCS = ROOT / "docs"
+PAGE, CHART = DOCS / "performance.md", DOCS / report.CHART
 KEPT = ROOT / "bench" / "results"
 BUILD = "build"
 
@@ -26,10 +30,10 @@ BUILD = "build"
 def parser() -> argparse.ArgumentParser:
     """The options."""
     said = argparse.ArgumentParser(prog="./dev bench", description=__doc__.partition("\n")[0])
-    names = [workload.name for workload in WORKLOADS]
+    names = [*(workload.name for workload in WORKLOADS), BUILD]
     said.add_argument(
-        "--only", metavar="NAME", action="append", choices=[*names, BUILD],
-        help="this one (may be repeated): " + " ".join([*names, BUILD]),
+        "--only", metavar="NAME", action="append", choices=names,
+        help="this one (may be repeated): " + " ".join(names),
     )  # fmt: skip
     said.add_argument("--rounds", type=int, default=5, help="samples of each (5)")
     said.add_argument("--quick", action="store_true", help="small sizes, to see that all runs")
@@ -46,13 +50,15 @@ def engines(paged: bool) -> list[str]:
     return [name for name in wanted if not ENGINES[name] or shutil.which(ENGINES[name][0])]
 
 
-def chosen(only: list[str] | None, quick: bool) -> tuple[list[Workload], bool]:
-    """The workloads whose programs this machine has, and whether to time the build."""
-    wanted = [w for w in WORKLOADS if not only or w.name in only]
-    here = [w for w in wanted if w.command[0].startswith("@") or shutil.which(w.command[0])]
-    for missing in [w.name for w in wanted if w not in here]:
-        print(f"bench: {missing}: program not installed", file=sys.stderr)
-    return here, BUILD in only if only else not quick
+def chosen(only: list[str] | None) -> list[tuple[Section, Workload]]:
+    """The workloads that the options name."""
+    return [(s, w) for s in SECTIONS for w in s.workloads if not only or w.name in only]
+
+
+def absent(workload: Workload) -> str:
+    """The program that a workload misses on this machine."""
+    program = workload.command[0]
+    return "" if program.startswith("@") or shutil.which(program) else program
 
 
 def run(options: argparse.Namespace) -> Results:
@@ -60,16 +66,43 @@ def run(options: argparse.Namespace) -> Results:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     words = [word for word in sys.argv[1:] if word != "--write"]
     results = Results(started, shlex.join(["./dev", "bench", *words]), machine.describe(), [])
+    here = engines(options.paged)
+    results.missing = [f"{e}: not installed" for e in ("qemu", "blink") if e not in here]
     rounds = 1 if options.quick else options.rounds
-    runner = Runner(Folder(ROOT / "build" / "bench"), engines(options.paged), rounds, options.quick)
-    workloads, build = chosen(options.only, options.quick)
-    for workload in workloads:
-        print(f"bench: {workload.title}", file=sys.stderr, flush=True)
-        results.measurements.append(runner.measure(workload))
-    if build:
+    runner = Runner(Folder(ROOT / "build" / "bench"), here, rounds, options.quick)
+    _measure(runner, chosen(options.only), results)
+    if BUILD in options.only if options.only else not options.quick:
         print("bench: the build from nothing", file=sys.stderr, flush=True)
         results.build = building.measure()
     return results
+
+
+def _measure(runner: Runner, todo: list[tuple[Section, Workload]], results: Results) -> None:
+    """Adds the measurements of these workloads."""
+    start = time.monotonic()
+    for number, (section, workload) in enumerate(todo, 1):
+        place = f"{number}/{len(todo)}, {time.monotonic() - start:.0f} s"
+        print(f"bench: {place}: {section.title}: {workload.name}", file=sys.stderr, flush=True)
+        if program := absent(workload):
+            results.missing.append(f"{workload.name}: {program} is not installed")
+        else:
+            results.measurements.append(runner.measure(workload, section))
+
+
+def faulty(results: Results) -> bool:
+    """Whether one of our own engines failed, or wrote something else."""
+    ours = [(m, e) for m in results.measurements for e in m.samples if e.startswith("blink")]
+    return any(fault(m, engine) for m, engine in ours)
+
+
+def write(results: Results, text: str, options: argparse.Namespace) -> None:
+    """Keeps a run, its page and its chart."""
+    if not options.show:
+        results.save(KEPT / f"{results.started[:16].replace(':', '')}.json")
+    PAGE.write_text(text)
+    CHART.write_text(chart.draw(results, options.cpu))
+    names = " and ".join(str(path.relative_to(ROOT)) for path in (PAGE, CHART))
+    print(f"bench: wrote {names}", file=sys.stderr)
 
 
 def main() -> int:
@@ -78,15 +111,12 @@ def main() -> int:
     if options.rounds < 1:
         parser().error("--rounds: at least 1")
     results = records.load(options.show) if options.show else run(options)
-    text = report.page(results, options.cpu)
+    text = report.page(results, notes.load(), options.cpu)
     print(text)
     whole = not (options.only or options.quick or options.show)
     if whole or options.write:
-        if not options.show:
-            results.save(KEPT / f"{results.started[:16].replace(':', '')}.json")
-        PAGE.write_text(text)
-        print(f"bench: wrote {PAGE.relative_to(ROOT)}", file=sys.stderr)
-    return 0
+        write(results, text, options)
+    return int(faulty(results))
 
 
 if __name__ == "__main__":

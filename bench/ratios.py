@@ -27,12 +27,12 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
-    """The spread of ours / theirs, round by round.
+    """The spread of ours / theirs, round by round, over the rounds that both have.
 
     Samples of one round are neighbours in time, so a slow phase of the machine hits both and
-    cancels.  Raises ValueError if the numbers of rounds differ.
+    cancels.  Raises ValueError if one has no samples.
     """
-    return spread([a / b for a, b in zip(ours, theirs, strict=True)])
+    return spread([a / b for a, b in zip(ours, theirs, strict=False)])
 
 
 def number(value: float) -> str:

@@ -5,25 +5,36 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-VERSION = 1
+from bench.aims import Aim
+
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One process from start to end.  Times in seconds; `status` as wait(2) gives it."""
+    """One run from start to end.  Times in seconds; `status` as wait(2) gives it."""
 
     status: int
     wall: float
     user: float
     system: float
-    peak_kib: int
     output: str  # digest of standard output
+    said: str = ""  # the last line of standard error
 
     @property
     def cpu(self) -> float:
         """Processor time, in seconds."""
         return self.user + self.system
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most memory that a process tree had: its proportional set size, and how many it was."""
+
+    pss_kib: int
+    processes: int
 
 
 @dataclass
@@ -32,10 +43,12 @@ class Measurement:
 
     name: str
     title: str
-    command: list[str]
-    aim: str
+    section: str
+    aims: list[Aim] = field(default_factory=list)
+    base: str = ""  # the workload that does the same work on one thread
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     instructions: int | None = None  # that blink executed; None if not counted
+    memory: dict[str, Peak] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,6 +70,11 @@ class Results:
     machine: dict[str, str]
     measurements: list[Measurement]
     build: Build | None = None
+    missing: list[str] = field(default_factory=list)  # what could not be measured, and why
+
+    def named(self, name: str) -> Measurement | None:
+        """The measurement of this name."""
+        return next((m for m in self.measurements if m.name == name), None)
 
     def save(self, path: Path) -> None:
         """Writes JSON."""
@@ -74,6 +92,8 @@ def load(path: Path) -> Results:
     return Results(**data, measurements=measurements, build=Build(**build) if build else None)
 
 
-def _measurement(entry: dict) -> Measurement:  # type: ignore[type-arg]
+def _measurement(entry: dict[str, Any]) -> Measurement:
     samples = {engine: [Sample(**s) for s in kept] for engine, kept in entry.pop("samples").items()}
-    return Measurement(**entry, samples=samples)
+    memory = {engine: Peak(**peak) for engine, peak in entry.pop("memory").items()}
+    aims = [Aim(**aim) for aim in entry.pop("aims")]
+    return Measurement(**entry, samples=samples, memory=memory, aims=aims)

@@ -1,12 +1,19 @@
 """What is measured, as data.
 
-In a command, @bin is the folder of the compiled programs of bench/programs, @data the folder of the
-generated inputs, @n the size, @cc1 the compiler proper of gcc.
+In a command, @bin is the folder of the compiled programs of bench/programs, @programs that folder
+itself, @data the folder of the generated inputs, @n the size, @cc1 the compiler proper of gcc.
+@run comes before a program that a script starts: what binfmt_misc would put there for qemu-user,
+nothing elsewhere.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from bench.aims import RATE, SPEEDUP, Aim, at_most
+
+TRANSLATED = ("native", "qemu", "blink")
+INTERPRETED = ("native", "qemu", "blink -j", "blink -m")
 
 
 @dataclass(frozen=True)
@@ -14,71 +21,182 @@ class Workload:
     """A command that runs natively and in each engine, and must write the same everywhere."""
 
     name: str
-    title: str
+    title: str  # {n} is the size
     command: tuple[str, ...]
     size: int = 1
     quick: int = 1  # the size under --quick
-    data: str = ""  # generated input, by its name in inputs.py; a file @data/NAME-@n
+    data: str = ""  # generated input, by its name in generators.py; @data/NAME-@n
     stdin: bool = False  # the input comes through standard input
     repeat: int = 1  # samples a round: more for short commands
-    execs: bool = False  # starts programs; qemu-user without binfmt_misc would run them natively
     count: bool = False  # show instructions a second
-    aim: str = ""  # issue 2, "Speed and size"
+    aims: tuple[Aim, ...] = ()  # issue 4, "Reach"; issue 2, "Speed and size"
+    base: str = ""  # the workload that does the same work on one thread
 
 
-_BASH_LOOP = "for ((i = s = 0; i < @n; i++)); do ((s += i * 3 % 7)); done; echo $s"
-_PYTHON_LOOP = """
-total, seen = 0, {}
-for i in range(@n):
-    total += i * i % 7
-    seen[i % 97] = seen.get(i % 97, 0) + total
-print(total, sum(seen.values()))
-"""
-_PROCESSES = "i=0; while [ $i -lt @n ]; do /bin/true; i=$((i + 1)); done; echo $i"
+@dataclass(frozen=True)
+class Section:
+    """Workloads that one table shows, and the engines that run them."""
 
-WORKLOADS: tuple[Workload, ...] = (
-    Workload("fib", "fib(36)", ("@bin/fib", "@n"), 36, 20, count=True, aim="4 times qemu-user"),
+    title: str
+    about: str
+    engines: tuple[str, ...]
+    workloads: tuple[Workload, ...]
+
+
+STEADY = (at_most(1.1),)
+CALLS = (at_most(1.4),)
+SCRIPTS = (at_most(1.5),)
+JITS = (at_most(2.0),)
+SYSCALLS = (at_most(1.5, theirs="qemu"), at_most(1.0, theirs="qemu"))
+AS_QEMU = (at_most(1.0, theirs="qemu"),)
+TWO_THREADS = (Aim(SPEEDUP, "blink", "threads-1", 1.8),)
+
+
+def _kernel(name: str, title: str, size: int, aims: tuple[Aim, ...] = ()) -> Workload:
+    """A C program of our own that takes its size."""
+    return Workload(name, title, (f"@bin/{name}", "@n"), size, size // 500 + 10, aims=aims)
+
+
+def _vectors(kernel: str, title: str, size: int, aims: tuple[Aim, ...] = ()) -> Workload:
+    return Workload(kernel, title, ("@bin/vectors", kernel, "@n"), size, 50, aims=aims)
+
+
+def _python(kernel: str, title: str, size: int) -> Workload:
+    command = ("/usr/bin/python3", "-I", "-S", "@programs/loops.py", kernel, "@n")
+    return Workload(f"python-{kernel}", title, command, size, 100, aims=SCRIPTS)
+
+
+def _syscall(name: str, title: str, size: int) -> Workload:
+    return Workload(name, title, ("@bin/syscalls", name, "@n"), size, 500, aims=SYSCALLS)
+
+
+def _threads(count: int, title: str) -> Workload:
+    base, aims = ("threads-1", TWO_THREADS) if count > 1 else ("", ())
+    command = ("@bin/threads", "@n", str(count))
+    return Workload(f"threads-{count}", title, command, 2_000_000, 5_000, aims=aims, base=base)
+
+
+def _sort(count: int, title: str) -> Workload:
+    command = ("sort", f"--parallel={count}", "@data/lines-@n")
+    base = "sort" if count > 1 else ""
+    name = f"sort-{count}" if count > 1 else "sort"
+    return Workload(name, title, command, 1_000_000, 5_000, data="lines", base=base)
+
+
+def _interpreted(of: Workload, size: int, *aims: Aim) -> Workload:
+    """A workload at a size that an interpreter manages."""
+    return replace(of, name=f"{of.name}-j", size=size, count=True, repeat=2, aims=aims)
+
+
+def _vectors_interpreted(kernel: str, title: str) -> Workload:
+    return _interpreted(_vectors(kernel, f"{title}, {{n}} rounds", 0), 10_000)
+
+
+KERNELS = (
+    Workload("fib", "fib({n})", ("@bin/fib", "@n"), 42, 20, aims=STEADY),
+    _kernel("calls", "{n} calls, three deep", 40_000_000, CALLS),
+    _kernel("indirect", "indirect calls and jumps, {n} rounds", 8_000_000, CALLS),
+    Workload("sieve", "sieve of {n}", ("@bin/sieve", "@n", "30"), 5_000_000, 50_000, aims=STEADY),
+    _kernel("nbody", "n-body, SSE2 doubles, {n} steps", 5_000_000, STEADY),
+    _kernel("copying", "memcpy and strlen, {n} rounds", 3_000),
+    _vectors("avx2-integer", "AVX2 kernel, integers, {n} rounds", 700_000, STEADY),
+    _vectors("avx2-float", "AVX2 kernel, floats, {n} rounds", 700_000, STEADY),
+)
+PROGRAMS = (
     Workload(
-        "sieve", "sieve of 5 million", ("@bin/sieve", "@n", "4"), 5_000_000, 50_000, count=True,
-        aim="2 times qemu-user",
+        "bash", "bash, {n} rounds", ("bash", "@programs/loops.sh", "@n"), 50_000, 100, aims=SCRIPTS
     ),
-    Workload("calls", "calls, three deep", ("@bin/calls", "@n"), 10_000_000, 10_000, count=True),
+    _python("calls", "CPython: methods and generators, {n} rounds", 150_000),
+    _python("floats", "CPython: floats, {n} rounds", 4_000_000),
+    _python("data", "CPython: dict, list, sort; {n} rounds", 300_000),
+    _python("text", "CPython: str, re, json; {n} rounds", 16_000),
     Workload(
-        "indirect", "indirect jumps and calls", ("@bin/indirect", "@n"), 2_000_000, 2_000,
-        count=True,
-    ),
-    Workload("nbody", "n-body, SSE2 doubles", ("@bin/nbody", "@n"), 500_000, 1_000, count=True),
-    Workload("copying", "memcpy and strlen", ("@bin/copying", "@n"), 400, 2, count=True),
-    Workload(
-        "integers", "integer loop", ("@bin/integers", "@n"), 30_000_000, 10_000, count=True,
-        aim="600 million instructions a second",
-    ),
-    Workload("getppid", "200,000 times getppid", ("@bin/syscalls", "getppid", "@n"), 200_000, 500),
-    Workload("read", "200,000 reads of a byte", ("@bin/syscalls", "read", "@n"), 200_000, 500),
-    Workload("bash", "bash arithmetic loop", ("bash", "-c", _BASH_LOOP), 100_000, 100),
-    Workload(
-        "python", "python3 loop",
-        ("/usr/bin/python3", "-I", "-S", "-c", _PYTHON_LOOP), 300_000, 100,
+        "perl", "perl, {n} rounds", ("perl", "@programs/loops.pl", "@n"), 400_000, 500, aims=SCRIPTS
     ),
     Workload(
-        "gzip", "gzip -9 of 4 MB", ("gzip", "-9", "-c", "@data/text-@n"), 4_000_000, 20_000,
-        data="text",
+        "gzip", "gzip -9 of {n} bytes", ("gzip", "-9", "-c", "@data/text-@n"), 12_000_000, 20_000,
+        data="text", aims=STEADY,
     ),
     Workload(
-        "sort", "sort of 200,000 lines", ("sort", "--parallel=1", "@data/lines-@n"), 200_000, 500,
-        data="lines",
+        "xz", "xz of {n} bytes", ("xz", "-c", "-T1", "@data/text-@n"), 600_000, 20_000,
+        data="text", aims=STEADY,
     ),
     Workload(
-        "sqlite", "sqlite3, 20,000 inserts", ("sqlite3", ":memory:"), 20_000, 50, data="inserts",
-        stdin=True,
+        "sqlite", "sqlite3, {n} inserts", ("sqlite3", ":memory:"), 100_000, 200, data="inserts",
+        stdin=True, aims=SCRIPTS,
+    ),
+    _sort(1, "sort of {n} lines"),
+    Workload(
+        "cc1-large", "cc1 -O2 of {n} functions",
+        ("@cc1", "-quiet", "-O2", "@data/functions.c-@n", "-o", "-"), 60, 3, data="functions.c",
     ),
     Workload(
-        "cc1", "cc1 -O2 hello.i", ("@cc1", "-quiet", "-O2", "@data/hello-@n", "-o", "-"),
-        data="hello", repeat=3,
+        "git", "git log -p of {n} commits",
+        ("git", "-C", "@data/history-@n", "log", "-p", "--stat"), 3_000, 20, data="history",
     ),
-    Workload("true", "/bin/true", ("/bin/true",), repeat=10, aim="qemu-user's time"),
     Workload(
-        "processes", "a script that starts 50 processes", ("sh", "-c", _PROCESSES), 50, 2,
-        execs=True,
+        "luajit", "LuaJIT, {n} rounds", ("luajit", "@programs/loops.lua", "@n"), 1_500_000, 2_000,
+        aims=JITS,
+    ),
+    Workload(
+        "node", "Node, {n} rounds", ("node", "@programs/loops.js", "@n"), 1_500_000, 500, aims=JITS
     ),
 )  # fmt: skip
+STARTS = (
+    Workload("true", "/bin/true", ("/bin/true",), repeat=10, aims=AS_QEMU),
+    Workload(
+        "cc1", "cc1 -O2 of hello.c", ("@cc1", "-quiet", "-O2", "@data/hello-@n", "-o", "-"),
+        data="hello", repeat=3, aims=(at_most(4.0), at_most(0.2, theirs="qemu")),
+    ),
+    Workload(
+        "processes", "a shell script that starts {n} processes",
+        ("sh", "-c", "i=0; while [ $i -lt @n ]; do @run /bin/true; i=$((i + 1)); done; echo $i"),
+        200, 3, aims=AS_QEMU,
+    ),
+)  # fmt: skip
+THREADS = (
+    _threads(1, "two sorts of {n} words, one thread"),
+    _threads(2, "two sorts of {n} words, two threads"),
+    _sort(2, "sort --parallel=2 of {n} lines"),
+)
+CALLS_OF_THE_SYSTEM = (
+    _syscall("getppid", "{n} times getppid", 1_000_000),
+    _syscall("read", "{n} reads of a byte", 1_000_000),
+    _syscall("pipe", "a byte to another process and back, {n} times", 30_000),
+)
+NAMED = {w.name: w for w in KERNELS}
+INTERPRETER = (
+    _interpreted(NAMED["fib"], 34, at_most(4.0, "blink -j", "qemu")),
+    _interpreted(NAMED["calls"], 2_000_000),
+    _interpreted(NAMED["indirect"], 400_000),
+    Workload(
+        "sieve-j", "sieve of {n}", ("@bin/sieve", "@n", "4"), 2_000_000, 50_000, count=True,
+        repeat=2, aims=(at_most(2.0, "blink -j", "qemu"),),
+    ),
+    Workload(
+        "integers", "integer loop, {n} rounds", ("@bin/integers", "@n"), 10_000_000, 10_000,
+        count=True, repeat=2, aims=(Aim(RATE, "blink -j", "", 600),),
+    ),
+    _interpreted(NAMED["nbody"], 200_000),
+    _interpreted(NAMED["copying"], 150),
+    _vectors_interpreted("sse2-integer", "SSE2 integers"),
+    _vectors_interpreted("sse2-float", "SSE2 floats"),
+    _vectors_interpreted("ssse3-shuffle", "SSSE3 shuffles"),
+    _vectors_interpreted("avx2-integer", "AVX2 integers"),
+    _vectors_interpreted("avx2-float", "AVX2 floats"),
+)  # fmt: skip
+
+SECTIONS: tuple[Section, ...] = (
+    Section("Kernels", "C programs of our own, compiled statically.", TRANSLATED, KERNELS),
+    Section("Programs", "What Debian ships, on generated inputs.", TRANSLATED, PROGRAMS),
+    Section("Starts", "Short-lived programs: what a start costs.", TRANSLATED, STARTS),
+    Section("System calls", "Loops of one call.", TRANSLATED, CALLS_OF_THE_SYSTEM),
+    Section(
+        "Two threads", "The speed-up is that over the same work on one thread.", TRANSLATED, THREADS
+    ),
+    Section(
+        "The interpreter", "`blink -j`; smaller sizes, the vector kernels among them.",
+        INTERPRETED, INTERPRETER,
+    ),
+)  # fmt: skip
+WORKLOADS: tuple[Workload, ...] = tuple(w for section in SECTIONS for w in section.workloads)

@@ -1,7 +1,6 @@
-/* Runs a program and reports what it cost, from a process too small to disturb the peak memory:
- * a child's ru_maxrss counts what its parent had at fork.
+/* Runs a program and reports what it cost, from a process too small to make its start slower.
  * usage: stopwatch REPORT SECONDS PROGRAM ARGS...
- * REPORT gets one line: status wall_ns user_us system_us peak_kib.  The status is that of wait(2).
+ * REPORT gets one line: status wall_ns user_us system_us.  The status is that of wait(2).
  * One that runs longer than SECONDS is killed, with its group; its status is then SIGALRM. */
 #include <signal.h>
 #include <stdio.h>
@@ -47,7 +46,7 @@ int main(int argc, char **argv) {
   long long wall = now() - started;
   FILE *report = fopen(argv[1], "w");
   if (!report) return 1;
-  fprintf(report, "%d %lld %lld %lld %ld\n", ended_by ? ended_by : status, wall,
-          microseconds(used.ru_utime), microseconds(used.ru_stime), used.ru_maxrss);
+  fprintf(report, "%d %lld %lld %lld\n", ended_by ? ended_by : status, wall,
+          microseconds(used.ru_utime), microseconds(used.ru_stime));
   return fclose(report) != 0;
 }

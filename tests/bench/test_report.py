@@ -5,27 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.bench.samples import good, measurement, peak, results, sample
 
-from bench import records, report
-from bench.records import Build, Measurement, Results, Sample
+from bench import notes, records, report
+from bench.aims import SPEEDUP, Aim
+from bench.notes import UNEXPLAINED, Notes
+from bench.records import Build, Results, Sample
+from bench.workloads import WORKLOADS
 
-
-def sample(wall: float, status: int = 0, output: str = "same", cpu: float = 0.5) -> Sample:
-    return Sample(status, wall, cpu, 0.0, 2048, output)
-
-
-def measurement(**samples: list[Sample]) -> Measurement:
-    return Measurement("w", "work", ["@bin/w"], "aim", samples)
-
-
-GOOD = measurement(
-    native=[sample(1.0), sample(2.0)], qemu=[sample(4.0), sample(8.0)],
-    blink=[sample(2.0), sample(6.0)],
-)  # fmt: skip
-
-
-def results(*measurements: Measurement) -> Results:
-    return Results("2026-01-01", "./dev bench", {"processor": "P"}, list(measurements))
+NO_NOTES = Notes({})
 
 
 def row(page: str, title: str) -> list[str]:
@@ -34,53 +22,96 @@ def row(page: str, title: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_times() -> None:
-    assert row(report.page(results(GOOD), cpu=False), "work") == [
-        "work", "1500", "4.00 (4.00..4.00)", "2.50 (2.00..3.00)", "0.62 (0.50..0.75)", "aim",
+def page(found: Results, kept: Notes = NO_NOTES) -> str:
+    return report.page(found, kept)
+
+
+def test_times_and_aims() -> None:
+    assert row(page(results(good())), "work w") == [
+        "work w", "1500", "4.00 (4.00..4.00)", "2.50 (2.00..3.00)", "0.62 (0.50..0.75)",
+        "blink / native ≤ 2.5: met; blink / native ≤ 2: **missed** by 25 %",
     ]  # fmt: skip
 
 
 def test_processor_times() -> None:
-    assert row(report.page(results(GOOD), cpu=True), "work")[1:3] == ["500", "1.00 (1.00..1.00)"]
+    cells = row(report.page(results(good()), NO_NOTES, cpu=True), "work w")
+    assert cells[1:3] == ["500", "1.00 (1.00..1.00)"]
 
 
-def test_rate_counts_each_sample() -> None:
-    m = measurement(**GOOD.samples)
-    m.instructions = 12_000_000
-    page = report.page(results(m), cpu=False).partition("## Instructions")[2]
-    assert row(page, "work") == ["work", "12.0", "4.00 (2.00..6.00)", "-"]
+def test_a_missed_aim_is_listed_with_its_reason() -> None:
+    line = "- **work w**: blink / native ≤ 2, found 2.50: **missed** by 25 %. "
+    assert f"{line}{UNEXPLAINED}\n" in page(results(good()))
+    kept = Notes({"time": {"w": "Calls\ndominate."}, "memory": {"w": "no"}})
+    assert f"{line}Calls dominate.\n" in page(results(good()), kept)
 
 
-@pytest.mark.parametrize(
-    ("bad", "complaint"),
-    [
-        (sample(1.0, status=1 << 8), "blink: status 1"),
-        (sample(1.0, status=11), "blink: signal 11"),
-        (sample(1.0, output="other"), "blink: wrong output"),
-    ],
-)
-def test_a_run_that_went_wrong_has_no_ratio(bad: Sample, complaint: str) -> None:
-    m = measurement(native=[sample(1.0)], blink=[bad])
-    m.instructions = 1
-    page, _, rates = report.page(results(m), cpu=False).partition("## Instructions")
-    assert row(page, "work")[2] == complaint
-    assert row(rates, "work")[2] == "-"
+def test_what_is_met_is_not_listed() -> None:
+    m = good()
+    m.aims = m.aims[:1]
+    assert "Aims missed" not in page(results(m))
+
+
+def test_memory() -> None:
+    m = good()
+    m.memory = {"native": peak(1), "qemu": peak(20), "blink": peak(52, 2)}
+    text = page(results(m))
+    assert row(text.partition("## Memory")[2], "work w") == [
+        "work w", "1.00", "20.0", "52.0", "2", "51.0", "**missed**",
+    ]  # fmt: skip
+    assert "memory: 52.0 MB, limit 51.0 MB" in text
+
+
+def test_speedup() -> None:
+    one = measurement(name="one", native=[sample(2.0)], blink=[sample(3.0)])
+    aim = Aim(SPEEDUP, "blink", "one", 1.8)
+    two = measurement(aim, name="two", native=[sample(1.0)], blink=[sample(2.0)])
+    two.base = "one"
+    cells = row(page(results(one, two)), "work two")
+    assert cells[3:] == [
+        "2.00 (2.00..2.00)", "1.50 (1.50..1.50)", "blink ≥ 1.8 times one: **missed** by 20 %",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", [sample(1.0, status=11), sample(1.0, output="other")])
+def test_a_run_that_went_wrong_says_so(bad: Sample) -> None:
+    text = page(results(measurement(native=[sample(1.0)], blink=[bad])))
+    wrong = "signal 11" if bad.status else "wrong output"
+    assert row(text, "work w")[2] == f"blink: {wrong}"
+    assert f"- work w: blink: {wrong}" in text.partition("## Not as natively")[2]
+
+
+def test_what_could_not_be_measured_is_listed() -> None:
+    found = results(good())
+    found.missing = ["node: node is not installed"]
+    assert "## Not as natively\n\n- node: node is not installed\n" in page(found)
 
 
 def test_an_engine_that_is_not_here() -> None:
-    other = measurement(native=[sample(1.0)])
-    page = report.page(results(GOOD, Measurement("x", "other", [], "", other.samples)), cpu=False)
-    assert row(page, "other")[2] == "-"
+    other = measurement(name="other", native=[sample(1.0)])
+    assert row(page(results(good(), other)), "work other")[2] == "-"
 
 
-def test_a_failed_build_is_no_time() -> None:
+def test_the_path_that_a_program_chose() -> None:
+    said = [Sample(0, 1.0, 1.0, 0.0, "same", "path: avx2")]
+    m = measurement(native=said, blink=[Sample(0, 1.0, 1.0, 0.0, "same", "path: sse2")])
+    assert "- work w ran as: native avx2, blink sse2\n" in page(results(m))
+
+
+@pytest.mark.parametrize(
+    ("build", "cell"),
+    [(Build(12.0, 3.0, 1, "no gcc"), "failed, status 1"), (Build(61.0, 3.0, 0, "ok"), "61.0 s")],
+)
+def test_a_build_that_misses_its_aim(build: Build, cell: str) -> None:
     found = results()
-    found.build = Build(12.0, 3.0, 1, "no gcc")
-    assert "failed, status 1" in report.page(found, cpu=False)
+    found.build = build
+    text = page(found)
+    assert row(text, "`./dev build` in a fresh tree")[1] == cell
+    assert "- **build**: " in text
 
 
 def test_kept_results_come_back(tmp_path: Path) -> None:
-    kept = results(GOOD)
+    kept = results(good())
+    kept.measurements[0].memory = {"blink": peak(3)}
     kept.build = Build(12.0, 3.0, 0, "built")
     kept.save(tmp_path / "x.json")
     assert records.load(tmp_path / "x.json") == kept
@@ -90,3 +121,11 @@ def test_results_of_another_format(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"version": 0}')
     with pytest.raises(ValueError, match="format"):
         records.load(tmp_path / "x.json")
+
+
+def test_the_kept_notes_are_about_workloads() -> None:
+    names = {workload.name for workload in WORKLOADS}
+    tables = notes.load().tables
+    assert set(tables) <= {"time", "memory"}
+    assert set(tables.get("time", {})) <= names | {"build"}
+    assert set(tables.get("memory", {})) <= names
