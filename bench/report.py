@@ -34,6 +34,13 @@ says what went wrong.
 ![Time relative to native]({CHART})
 """
 
+ABOUT_MEMORY = """\
+The highest proportional set size (PSS) of the process tree, looked at every millisecond in a run of
+its own; 0 is a program too short to be seen. A page that processes share counts as its share: the
+benchmark's own Python maps the files of the one in blink. The limit is native + 40 MB, and 10 MB
+for each further process that ran at that moment; 30 MB for /bin/true.
+"""
+
 
 def page(results: Results, notes: Notes, cpu: bool = False) -> str:
     """All as Markdown that reads well as text; `cpu`: processor time, not wall time."""
@@ -178,12 +185,7 @@ def _memory(results: Results) -> str:
             processes = str(m.memory["blink"].processes) if "blink" in m.memory else ABSENT
             rows.append([m.title, *cells, processes, *_limit(m)])
     head = ["workload", *(f"{engine}, MB" for engine in WEIGHED), "processes", "limit, MB", "aim"]
-    note = (
-        "The highest proportional set size (PSS) of the process tree, looked at every millisecond\n"
-        "in a run of its own; 0 is a program too short to be seen. The limit is native + 40 MB,\n"
-        "and 10 MB for each further process that ran at that moment; 30 MB for /bin/true.\n"
-    )
-    return f"## Memory\n\n{note}\n{table(head, rows)}" if rows else ""
+    return f"## Memory\n\n{ABOUT_MEMORY}\n{table(head, rows)}" if rows else ""
 
 
 def _limit(m: Measurement) -> list[str]:

@@ -28,6 +28,7 @@ ENGINES: dict[str, tuple[str, ...]] = {
 INTERPRETER = "blink -j"  # counts instructions
 WEIGHED = ("native", "qemu", "blink")  # their memory is measured
 NO_EXEC = ("qemu",)  # a guest's execve leaves these
+NO_AIMS = ("qemu",)  # not weighed where they are slow
 LIMIT = 300  # seconds until a run counts as hung
 PATIENCE = 4.0  # seconds after which an engine has samples enough, and a run is slow
 
@@ -69,7 +70,8 @@ class Runner:
         if workload.count and INTERPRETER in engines:
             result.instructions = self.instructions(commands["native"], stdin)
         if "blink" in engines:
-            weighed = [e for e in WEIGHED if e in engines and not slow(result.samples[e])]
+            left_out = {e for e in NO_AIMS if e in engines and slow(result.samples[e])}
+            weighed = [e for e in WEIGHED if e in engines and e not in left_out]
             result.memory = {engine: self.weigh(commands[engine], stdin) for engine in weighed}
         return result
 
