@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.ratios import number
+
 RATIO, RATE, SPEEDUP = "ratio", "rate", "speedup"
 
 
@@ -39,7 +41,7 @@ class Aim:
         if self.met(found):
             return "met"
         worse = found / self.limit if self.kind == RATIO else self.limit / found
-        return f"**missed** by {100 * (worse - 1):.0f} %"
+        return f"**missed** by {number(100 * (worse - 1))} %"
 
 
 def at_most(limit: float, ours: str = "blink", theirs: str = "native") -> Aim:

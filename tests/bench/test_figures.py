@@ -20,7 +20,7 @@ from bench.records import Sample
         (Aim(RATE, "blink -j", "", 600), 700.0, "met"),
         (Aim(RATE, "blink -j", "", 600), 300.0, "**missed** by 100 %"),
         (Aim(SPEEDUP, "blink", "one", 1.8), 1.9, "met"),
-        (Aim(SPEEDUP, "blink", "one", 1.8), 1.5, "**missed** by 20 %"),
+        (Aim(SPEEDUP, "blink", "one", 1.8), 1.5, "**missed** by 20.0 %"),
     ],
 )
 def test_verdicts(aim: Aim, found: float | None, verdict: str) -> None:

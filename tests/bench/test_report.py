@@ -29,7 +29,7 @@ def page(found: Results, kept: Notes = NO_NOTES) -> str:
 def test_times_and_aims() -> None:
     assert row(page(results(good())), "work w") == [
         "work w", "1500", "4.00 (4.00..4.00)", "2.50 (2.00..3.00)", "0.62 (0.50..0.75)",
-        "blink / native ≤ 2.5: met; blink / native ≤ 2: **missed** by 25 %",
+        "blink / native ≤ 2.5: met; blink / native ≤ 2: **missed** by 25.0 %",
     ]  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def test_processor_times() -> None:
 
 
 def test_a_missed_aim_is_listed_with_its_reason() -> None:
-    line = "- **work w**: blink / native ≤ 2, found 2.50: **missed** by 25 %. "
+    line = "- **work w**: blink / native ≤ 2, found 2.50: **missed** by 25.0 %. "
     assert f"{line}{UNEXPLAINED}\n" in page(results(good()))
     kept = Notes({"time": {"w": "Calls\ndominate."}, "memory": {"w": "no"}})
     assert f"{line}Calls dominate.\n" in page(results(good()), kept)
@@ -68,7 +68,7 @@ def test_speedup() -> None:
     two.base = "one"
     cells = row(page(results(one, two)), "work two")
     assert cells[3:] == [
-        "2.00 (2.00..2.00)", "1.50 (1.50..1.50)", "blink ≥ 1.8 times one: **missed** by 20 %",
+        "2.00 (2.00..2.00)", "1.50 (1.50..1.50)", "blink ≥ 1.8 times one: **missed** by 20.0 %",
     ]  # fmt: skip
 
 
