@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from isa.features import host_has
+
 HERE = Path(__file__).parent / "guests"
 SOURCE = Path(__file__).parents[2] / "src"
 FLAGS = ["-std=gnu11", "-static", "-O1", "-w"]
@@ -60,14 +62,25 @@ def compare(command: list[str], folder: Path, *options: str) -> None:
     assert emulated[0] == native[0], emulated[2]
 
 
-@pytest.mark.parametrize(
+MODES = pytest.mark.parametrize(
     "options", [(), ("-j",), ("-m",)], ids=["default", "interpreter", "checked"]
 )
+
+
+@MODES
 @pytest.mark.parametrize("name", ["memory", "signals", "faults", "frames", "processes", "misc"])
 def test_same_as_the_host(
     name: str, options: tuple[str, ...], compiled: Compile, tmp_path: Path
 ) -> None:
     compare([str(compiled(name))], tmp_path, *options)
+
+
+@MODES
+def test_unmasked_floating_point(
+    options: tuple[str, ...], compiled: Compile, tmp_path: Path
+) -> None:
+    with_avx = ["avx"] if host_has("AVX2") and host_has("FMA") else []
+    compare([str(compiled("floats")), *with_avx], tmp_path, *options)
 
 
 DEATHS = """
