@@ -27,7 +27,7 @@ from .cpustate import (
     make_fx,
 )
 from .encode import Address, Code, encode, solve
-from .features import host_has
+from .features import host_has, is_amd
 from .forms import Plan
 from .values import Pools
 
@@ -267,14 +267,16 @@ def _fxrstor(d: Draft) -> None:
 
 
 def _high_halves(d: Draft) -> bytes:
-    """Of the YMM registers: all, some, or none."""
-    used = d.rng.choice((0, 0, 1 << d.rng.randrange(16), 0xFFFF))
+    """Of the YMM registers: all, some, or none, which only AMD's processors find out."""
+    used = d.rng.choice((0, 0, 1 << d.rng.randrange(16), 0xFFFF)) if is_amd() else 0xFFFF
     values = d.rng.choices(d.pools.vector["int"], k=16)
     return b"".join(v if used >> i & 1 else bytes(16) for i, v in enumerate(values))
 
 
 def _partly_initial(d: Draft, fx: bytes) -> bytes:
     """An FXSAVE image of which some components are in their initial state, or nearly."""
+    if not is_amd():
+        return fx
     image, initial = bytearray(fx), make_fx()
     parts = [slice(0, 24), slice(24, 32), slice(160, 416)]
     parts += [slice(32, 160)] if d.rng.randrange(3) else []

@@ -116,3 +116,22 @@ def test_system_call_hook_may_continue(machine: Machine) -> None:
     machine.on_stop("syscall", hook)
     assert machine.run().reason == "syscall"
     assert machine.cpu.instructions == 202 * 5
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"), [("", "int"), ("x86-64-v2", "int"), ("x86-64-v1", "fault")]
+)
+def test_a_model_decides_what_an_instruction_is(model: str, reason: str) -> None:
+    """PABSB, which CPUs before SSSE3 do not know, and INT3."""
+    m = Machine(paged=True, model=model)
+    m.memory.map(CODE, 0x1000, 7, 0x22)
+    m.memory.write(CODE, bytes.fromhex("66 0f 38 1c c0 cc"))
+    m.cpu.rip = CODE
+    stop = m.run()
+    assert (stop.reason, stop.vector) == (reason, 6 if reason == "fault" else 3)
+    m.memory.reset()
+
+
+def test_a_model_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match="i486"):
+        Machine(model="i486")

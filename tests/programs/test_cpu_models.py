@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from blink.isa.cpuid import LEVELS, MODELS
-from programs.harness import BLINK
+from programs.harness import BLINK, Same
 
 TRIED = "SSE2 SSE3 SSSE3 SSE4.1 SSE4.2 POPCNT MOVBE BMI1 BMI2 RDTSCP XSAVE XSAVEC LZCNT".split()
 MODES = pytest.mark.parametrize("mode", [(), ("-j",), ("-m",)], ids=["plain", "-j", "-m"])
@@ -61,6 +61,22 @@ def test_the_host_agrees_about_max(compile_c: Callable[..., str]) -> None:
     if "-" in native.stdout:
         pytest.skip("this host lacks some of the features")
     assert native.stdout == run(program)
+
+
+SCRIPT = """
+printf '%s\\n' one two three äöü | tr a-z A-Z | sort | grep -c O
+seq 1 2000 | awk '{s += $1 * 1.5} END {print s}'
+python3 -c 'import hashlib, json; print(hashlib.sha256(json.dumps([2**70] * 99).encode()).hexdigest())'
+head -c 100000 /usr/bin/bash | gzip -9 | gzip -d | cksum
+"""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_programs_run_at_each_level(same: Same, level: str) -> None:
+    """glibc and others choose other functions for each of them."""
+    same.need("awk")
+    same.need("python3")
+    same.bash(SCRIPT, options=("--cpu", level))
 
 
 def test_models_are_listed() -> None:

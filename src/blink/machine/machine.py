@@ -48,11 +48,16 @@ class Stop:
 
 class Machine:
     """A CPU on a memory.  `paged` checks every access in software and isolates the guest from the
-    host's address space; without it guest addresses are host addresses and run at full speed."""
+    host's address space; without it guest addresses are host addresses and run at full speed.
 
-    def __init__(self, paged: bool = False) -> None:
+    `model` is one of `blink --cpu help` ("": all that is implemented); ValueError for other names.
+    """
+
+    def __init__(self, paged: bool = False, model: str = "") -> None:
         self.memory = Memory(paged)
         self.cpu = Cpu(self.memory)
+        if model:
+            self.cpu.raw.set_model(model)
         self.cpu.raw.native = False  # no host calls behind the caller's back
         self._code: dict[int, Hook] = {}
         self._stops: dict[str, StopHook] = {}
