@@ -17,7 +17,7 @@ Done = subprocess.CompletedProcess[str]
 
 def run(*words: str | Path, **arguments: object) -> Done:
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        [BLINK, *words], capture_output=True, text=True, timeout=100, check=False, **arguments
+        [BLINK, *words], capture_output=True, text=True, timeout=400, check=False, **arguments
     )
 
 
@@ -96,3 +96,26 @@ def test_a_program_called_isa_can_be_run(words: list[str], tmp_path: Path) -> No
     said = run(*words, cwd=tmp_path, env=environment)
     last = words[-1] if words[-1] != "isa" else ""
     assert (said.returncode, said.stdout) == (0, f"program {last}".rstrip() + "\n")
+
+
+def missing(*places: str | Path) -> list[str]:
+    """What a survey finds that x86-64-v3 or CPUID promises: none, or it says so by its status."""
+    said = run("isa", "coverage", "--json", *places)
+    assert said.stderr == ""
+    result = json.loads(said.stdout)
+    assert result["instructions"] > 100_000
+    names = [row["mnemonic"] for row in result["missing"] if row["level"]]
+    assert said.returncode == (1 if names else 0)
+    return names
+
+
+def test_a_shell_and_its_libraries_are_complete() -> None:
+    maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
+    assert missing("/bin/sh", *{row[5] for row in maps if len(row) > 5 and ".so" in row[5]}) == []
+
+
+@pytest.mark.ci
+@pytest.mark.timeout(500)
+def test_this_machine_is_complete() -> None:
+    """No program or library of the distribution contains an x86-64-v3 instruction that we lack."""
+    assert missing("/usr/bin", "/usr/lib/x86_64-linux-gnu") == []
