@@ -50,11 +50,12 @@ def _address(insn: dict[str, int], rip: int) -> Address | None:
     width = insn["addr_size"] * 8
     segment = _SEGMENTS.get(insn["seg"], 0)
     fixed = None
-    if insn["base"] < 0 and insn["index"] < 0:
+    index = -1 if insn["vsib"] else insn["index"]  # Code.vsib has a vector's number
+    if insn["base"] < 0 and index < 0:
         end = rip + insn["len"] if insn["rip_relative"] else 0
         fixed = (insn["disp"] + end) & (1 << width) - 1
     return Address(
-        insn["base"], insn["index"], insn["scale"], insn["disp"], width, segment, fixed
+        insn["base"], index, insn["scale"], insn["disp"], width, segment, fixed
     )  # fmt: skip
 
 
@@ -116,4 +117,5 @@ def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
         return None
     if addresses_by_mask(plan, address):
         return None
-    return Code(form, size, data, code.rip, address, insn["imm"] & 0xFF), plan
+    vsib = insn["index"] if insn["vsib"] else -1
+    return Code(form, size, data, code.rip, address, insn["imm"] & 0xFF, vsib), plan
