@@ -1,7 +1,7 @@
 """What the C engine gives Python (src/blink/engine/py_*.c)."""
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TypedDict
 
 from typing_extensions import Buffer
 
@@ -65,6 +65,30 @@ STOP_HALT: int
 STOP_UNIMPLEMENTED: int
 STOP_BREAKPOINT: int
 STOP_PORT: int
+STOP_WATCHPOINT: int
+STOP_DIFFERENCE: int
+WATCH_READ: int
+WATCH_WRITE: int
+
+class CpuSnapshot(TypedDict):
+    gpr: tuple[int, ...]
+    rip: int
+    icount: int
+    eflags: int
+    mxcsr: int
+    vectors: bytes  # 16 registers of 32 bytes
+    stop: int
+    vector: int
+    address: int
+
+class Difference(TypedDict):
+    count: int  # instructions
+    undefined: int  # status flags that some of them leave undefined
+    before: CpuSnapshot
+    interpreted: CpuSnapshot
+    translated: CpuSnapshot
+    # accesses: address, whether a store, bytes before, after interpretation, after translation
+    accesses: list[tuple[int, bool, bytes, bytes, bytes]]
 
 class Cpu:
     rip: int
@@ -84,6 +108,8 @@ class Cpu:
     def stop_signo(self) -> int: ...
     @property
     def stop_code(self) -> int: ...
+    @property
+    def stop_size(self) -> int: ...
     def __init__(self, memory: Memory) -> None: ...
     def run(self, budget: int | None = None) -> int: ...
     def get(self, name: str) -> int: ...
@@ -105,6 +131,10 @@ class Cpu:
     def init_fpu(self, components: int, /) -> None: ...
     def fxrstor(self, image: bytes) -> None: ...
     def set_breakpoints(self, addresses: Sequence[int]) -> None: ...
+    def set_watchpoints(self, ranges: Sequence[tuple[int, int, int]]) -> None: ...
+    def set_doctor(self) -> bool: ...
+    def difference(self) -> Difference | None: ...
+    def break_copy(self, name: str) -> None: ...
     def counters(self) -> dict[str, int]: ...
 
 # --- py_decode.c ---

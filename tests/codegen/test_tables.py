@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
@@ -187,10 +188,17 @@ def rows(*registry: Insn) -> list[str]:
     return table[table.index("\n") + 1 : table.index("};\n")].splitlines()
 
 
+def test_flags_share_no_bit() -> None:
+    text = Path(emit_forms.__file__).parents[1].joinpath("engine", "forms.h").read_text()
+    bits = re.findall(r"FORM_\w+ = 1 << (\d+)", text)
+    assert len(bits) > 20
+    assert bits == [str(n) for n in range(len(bits))]
+
+
 def test_a_row() -> None:
     assert rows(toy(lambda s, a, b: b, Form("66 0F 6F /r", "xmm:w xm128")))[0] == (
         "  {1, 255, 255, 0, 0, MOD_ANY, 7, 0, FIELD_INDEX, FIELD_INDEX, FIELD_NONE, 255,"
-        " 0, FORM_COPY, {{1, 2}, {1, 2}, {1, 2}}, {0, 0, 0}, 0}, /* TOY: 66 0F 6F /r */"
+        " 0, 0, FORM_COPY, {{1, 2}, {1, 2}, {1, 2}}, {0, 0, 0}, 0}, /* TOY: 66 0F 6F /r */"
     )
 
 

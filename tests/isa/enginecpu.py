@@ -38,7 +38,7 @@ _REP_STEPS = 64
 _ARENA = 1 << 20  # bytes of host code
 _RUN_LIMIT = 10000  # instructions; far above the block size, so that cached blocks are linked
 _FETCH = 16  # of a page fault's error code
-MISCOUNTED = -3  # Outcome.vector: not as many instructions as the interpreter
+MISCOUNTED = -5  # Outcome.vector: not as many instructions as the interpreter
 UNIMPLEMENTED = -4  # Outcome.vector: the engine knows no definition for the bytes
 
 

@@ -17,13 +17,13 @@
 #include "memory.h"
 #include "run.h"
 
-#define CHECK(condition, ...)                                                            \
-  do {                                                                                   \
-    if (condition) break;                                                                \
+#define CHECK(condition, ...)                                                                    \
+  do {                                                                                           \
+    if (condition) break;                                                                        \
     fprintf(stderr, "%s:%d: %s; seed %lu op %lu: ", __FILE__, __LINE__, #condition, seed, step); \
-    fprintf(stderr, __VA_ARGS__);                                                        \
-    fputc('\n', stderr);                                                                 \
-    abort();                                                                             \
+    fprintf(stderr, __VA_ARGS__);                                                                \
+    fputc('\n', stderr);                                                                         \
+    abort();                                                                                     \
   } while (0)
 
 static unsigned long seed, step;
@@ -48,6 +48,12 @@ static _Thread_local volatile u32 fault_vector;
 static NORETURN void leave(int how) {
   outcome = how;
   __builtin_longjmp(escape_to, 1);
+}
+
+/* No Cpu here looks at accesses. */
+void cpu_observe(Cpu *c, u64 addr, u32 size, u32 access) {
+  (void)c, (void)addr, (void)size, (void)access;
+  abort();
 }
 
 void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr) {
@@ -375,7 +381,7 @@ static void op_track(void) {
   else memory_track_end(mem);
   for (u64 i = 0; i < PAGES; i++) {
     u8 *f = &pages[i].flags;
-    if (!begin) *f &= (u8)~(PAGE_TRACK | PAGE_DIRTY);
+    if (!begin) *f &= (u8) ~(PAGE_TRACK | PAGE_DIRTY);
     else if ((*f & (PAGE_W | PAGE_SHARED | PAGE_TRACK)) == PAGE_W)
       *f = (*f & (u8)~PAGE_DIRTY) | PAGE_TRACK;
   }
@@ -410,11 +416,15 @@ static void one_op(void) {
   case 6: op_invalidate(first, n); break;
   case 7: memory_prepare_write(mem, BASE + at, len), lift_bytes(at, len); break;
   case 8: op_force(at, len); break;
-  case 9: if (rng(8) == 0) op_track(); break;
+  case 9:
+    if (rng(8) == 0) op_track();
+    break;
   case 10:
   case 11: op_mark(first, n); break;
   case 12: op_cstr(at, len); break;
-  case 13: if (at + 64 <= SIZE) op_fetch(at); break;
+  case 13:
+    if (at + 64 <= SIZE) op_fetch(at);
+    break;
   case 14:
   case 15:
   case 16: op_write(at, len); break;

@@ -46,6 +46,8 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
         return answer
     if line.program is None:
         return _refuse("no program was named")
+    if "D" in line and ("j" in line or "m" in line):
+        return _refuse("--doctor needs the translator: not with -j or -m")
     if before_run is not None:
         before_run()
     return _run(line, line.program)
@@ -101,7 +103,7 @@ def _run(line: CommandLine, program: str) -> int:
             _options(line),
             inherited_signals(),
             _report_crash,
-            _show_blocks if "B" in line else None,
+            _at_end(line),
         )
     except OSError as error:
         _say(f"{decode(error.filename or 'cannot start')}: {error.strerror}")
@@ -118,20 +120,40 @@ def _options(line: CommandLine) -> Options:
     options.statistics = "Z" in line
     options.checked = "m" in line or host_is_low()
     options.translate = "j" not in line
+    if "D" in line:
+        options.doctor = _report_difference
     if "L" in line.values:
         options.log_path = encode(line.values["L"])
     options.cpu = line.values.get("M", "")
     if "C" in line.values:
         options.root = encode(line.values["C"])
-    wants_log = options.trace > 0 or options.statistics or "B" in line
+    wants_log = options.trace > 0 or options.statistics or "B" in line or "D" in line
     options.log_stderr = "e" in line or (wants_log and options.log_path is None)
     return options
+
+
+def _at_end(line: CommandLine) -> Callable[[Process], None] | None:
+    if "D" in line:
+        return _doctor_summary
+    return _show_blocks if "B" in line else None
 
 
 def _show_blocks(process: Process) -> None:
     from blink.debugger.blocks import show
 
     show(process)
+
+
+def _doctor_summary(process: Process) -> None:
+    from blink.debugger.doctor import summary
+
+    summary(process)
+
+
+def _report_difference(task: Task) -> None:
+    from blink.debugger.doctor import report
+
+    report(task)
 
 
 def _report_crash(task: Task, fault: Fault) -> None:

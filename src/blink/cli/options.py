@@ -17,10 +17,11 @@ LONG = {
     "--strace": "-s",
     "--stats": "-Z",
     "--show-blocks": "-B",
+    "--doctor": "-D",
     "--root": "-C",
     "--cpu": "-M",
 }
-FLAGS = "hvejm0sZB"
+FLAGS = "hvejm0sZBD"
 WITH_VALUE = {"L": "a path", "C": "a path", "M": "a name"}
 
 

@@ -16,6 +16,7 @@ Runs an x86-64 Linux program in a user-space machine.
   -s, --strace          log each system call; -ss: long strings in full
   -Z, --stats           print statistics at the end
   -B, --show-blocks     list what was translated when a process ends
+  -D, --doctor          compare the translator with the interpreter, block by block
   -m, --memory-checked  check every access to memory; isolates the program, slower
   -j, --no-jit          interpret only
   -0, --argv0           the word after PROGRAM becomes its argv[0]
@@ -25,8 +26,9 @@ Runs an x86-64 Linux program in a user-space machine.
 `isa coverage` lists the instructions that the programs below folders contain, and which of them are
 not implemented; a program of that name is `./isa`.
 
-The exit status is the program's; 48 for a wrong command line, 125 when blink itself cannot start,
-126 when the program cannot be run, 127 when it is not found.  More: man blink
+The exit status is the program's; 48 for a wrong command line, 49 when --doctor found a difference,
+125 when blink itself cannot start, 126 when the program cannot be run, 127 when it is not found.
+More: man blink
 """
 
 

@@ -7,6 +7,7 @@ from blink.codegen.emit_handlers import FormHandlers, Handlers
 from blink.codegen.trace import swaps, walk
 from blink.isa import matching
 from blink.isa.cpuid import BITS
+from blink.isa.flags import POSITION
 from blink.isa.operands import Operand
 
 TYPE_CHECKING = False
@@ -101,6 +102,8 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_OREG")
     if "x87.last" in f.trace.specials:
         flags.append("FORM_X87")
+    if any(e.op == "call" and e.args[0].startswith("read_tsc") for e in f.trace.effects):
+        flags.append("FORM_VOLATILE")
     if form.vector:
         flags.append("FORM_VECTOR")
     return " | ".join(flags) or "0"
@@ -140,7 +143,8 @@ def row(f: FormHandlers) -> str:
     locked = ", ".join(map(str, f.locked))
     names, feature = features(), form.insn.feature
     number = names.index(feature) if feature in names else 0
-    head = ", ".join(map(str, [*fields, cc, number, _flags(f)]))
+    undefined = sum(1 << POSITION[name] for name in form.insn.undefined)
+    head = ", ".join(map(str, [*fields, cc, number, undefined, _flags(f)]))
     handlers = f"{{{plain}}}, {{{locked}}}, {f.load}"
     return f"  {{{head}, {handlers}}}, /* {form.insn.name}: {form.encoding} */\n"
 

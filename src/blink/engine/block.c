@@ -58,7 +58,7 @@ typedef struct {
 } Builder;
 
 static Handler *handler(const Cpu *c, u32 number) {
-  return (c->mem->paged ? h_handlers_paged : h_handlers_linear)[number];
+  return (c->mem->paged || c->checked ? h_handlers_paged : h_handlers_linear)[number];
 }
 
 static Rec *append(Builder *b, Handler *fn) {
@@ -265,10 +265,14 @@ static bool add(Builder *b, const Insn *in) {
   return !(f->flags & FORM_END);
 }
 
+static int ascending(const void *a, const void *b) {
+  u64 x = *(const u64 *)a, y = *(const u64 *)b;
+  return x < y ? -1 : x > y;
+}
+
 bool cpu_breakpoint_at(const Cpu *c, u64 rip) {
-  for (u32 i = 0; i < c->breakpoint_count; i++)
-    if (c->breakpoints[i] == rip) return true;
-  return false;
+  return c->breakpoint_count &&
+         bsearch(&rip, c->breakpoints, c->breakpoint_count, sizeof rip, ascending);
 }
 
 /* Decodes and appends the next instruction; false when the block is done. */
@@ -337,6 +341,25 @@ static void flush_records(Cpu *c) {
 void cache_flush(Cpu *c) {
   flush_records(c);
   jit_flush(c);
+}
+
+/* Blocks that hold a breakpoint, or that ended before it. */
+static void drop_breakpoints(Cpu *c) {
+  for (u32 i = 0; i < c->breakpoint_count; i++) {
+    u64 at = c->breakpoints[i];
+    jit_drop(c, at, at + 1);
+    jit_drop(c, at - 1, at);
+  }
+}
+
+void cpu_break_at(Cpu *c, u64 *list, u32 count) {
+  drop_breakpoints(c);
+  free(c->breakpoints);
+  qsort(list, count, sizeof *list, ascending);
+  c->breakpoints = list;
+  c->breakpoint_count = count;
+  drop_breakpoints(c);
+  flush_records(c);
 }
 
 void cache_sync(Cpu *c) {

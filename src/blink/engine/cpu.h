@@ -53,7 +53,9 @@ typedef enum {
   STOP_HALT,
   STOP_UNIMPLEMENTED, /* a valid encoding that no spec implements; rip is at the instruction */
   STOP_BREAKPOINT,    /* rip is at a breakpoint that was set through the API */
-  STOP_PORT           /* port I/O */
+  STOP_PORT,          /* port I/O */
+  STOP_WATCHPOINT,    /* rip is before an access of stop_size bytes at stop_addr */
+  STOP_DIFFERENCE     /* the doctor found one; the state is that before it */
 } Stop;
 
 typedef const Rec *Handler(Cpu *, const Rec *);
@@ -137,6 +139,18 @@ typedef struct {
 } JitPoll;
 
 typedef struct Jit Jit;
+typedef struct Doctor Doctor;
+
+enum { WATCH_READ = 1, WATCH_WRITE = 2 };
+typedef struct {
+  u64 start, length;
+  u32 kind; /* WATCH_* */
+} Watch;
+
+/* Where a watchpoint stopped: going on from there passes it. */
+typedef struct {
+  u64 rip, icount, rcx;
+} WatchPlace;
 
 struct Cpu {
   u64 gpr[GPR_SLOTS];
@@ -165,6 +179,7 @@ struct Cpu {
   u32 stop, stop_vector;
   u64 stop_error, stop_addr;
   u32 stop_signo, stop_code; /* host siginfo of a memory fault */
+  u64 stop_size;             /* at a watchpoint */
   u64 counters[16];          /* statistics for -Z */
   _Alignas(64) V512 vec[VEC_SLOTS];
   TlbEntry tlb[TLB_SIZE]; /* paged mode only */
@@ -178,6 +193,11 @@ struct Cpu {
   JumpEntry jumps[JUMP_SIZE]; /* targets of indirect branches, direct-mapped */
   Jit *jit;                   /* the translator, or NULL */
   JitState js;
+  bool checked; /* linear memory, too, is interpreted by the handlers of paged memory: watch.c */
+  Watch *watches;
+  u32 watch_count;
+  WatchPlace watch_passed;
+  Doctor *doctor;              /* compares the translator with the interpreter, or NULL */
   bool counting;               /* translated code counts instructions */
   u64 counts[BLOCK_INSNS + 1]; /* counts[n] == n: what translated code adds */
   JitPoll poll;

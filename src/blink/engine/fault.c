@@ -23,17 +23,23 @@ static bool is_stack_fault(const Cpu *c, const Insn *in, const FormDef *f) {
   return operand ? insn_segment(in) == SS : f->flags & FORM_STACK;
 }
 
-static const FormDef *faulting(Cpu *c, Insn *in) {
+static const FormDef *form_at(Cpu *c, u64 rip, Insn *in) {
   u8 bytes[DECODE_MAX];
-  u32 got = memory_fetch(c->mem, c->rip, bytes, sizeof bytes);
+  u32 got = memory_fetch(c->mem, rip, bytes, sizeof bytes);
   return decode(in, bytes, got, c->mode) == DECODE_OK ? form_find(in, c->model) : NULL;
+}
+
+bool insn_updates_memory(Cpu *c, u64 rip) {
+  Insn in;
+  const FormDef *f = form_at(c, rip, &in);
+  return f && in.has_mem && f->flags & FORM_UPDATE;
 }
 
 void fault_refine(Cpu *c) {
   bool read = c->stop_vector == EXC_PF && !(c->stop_error & (PF_WRITE | PF_FETCH));
   if (!read && c->stop_vector != EXC_ADDRESS) return;
   Insn in;
-  const FormDef *f = faulting(c, &in);
+  const FormDef *f = form_at(c, c->rip, &in);
   /* An update's faults are reported as writes, while the linear mode's read comes first. */
   if (read && f && in.has_mem && f->flags & FORM_UPDATE) c->stop_error |= PF_WRITE;
   if (!read) c->stop_vector = f && is_stack_fault(c, &in, f) ? EXC_SS : EXC_GP;

@@ -6,34 +6,37 @@
 /* How a register's number becomes a record field. */
 enum { FIELD_NONE, FIELD_GPR8, FIELD_GPR, FIELD_INDEX, FIELD_LOW3 };
 enum { MOD_ANY, MOD_MEM, MOD_REG };
+/* In order, so that no two share a bit. */
 enum {
-  FORM_END = 1,          /* ends a block */
-  FORM_LINK = 2,         /* jumps to a relative target */
-  FORM_TWO_LINKS = 4,    /* taken and not taken */
-  FORM_AGAIN = 8,        /* the taken link is the instruction itself */
-  FORM_NEXT_IP = 16,     /* imm holds the address of the next instruction */
-  FORM_STRING = 32,      /* base holds the source segment's base */
-  FORM_ADDRESS = 64,     /* LEA: no segment base */
-  FORM_ST = 128,         /* b is ModRM & 7 */
-  FORM_OREG = 256,       /* b is the register in the opcode */
-  FORM_STORE = 131072,   /* may write memory besides its ModRM operand */
-  FORM_STORE_RM = 65536, /* writes its ModRM operand */
-  FORM_STACK = 32768,    /* an implied operand is in the stack segment */
-  FORM_SYSCALL = 16384,
-  FORM_COPY = 8192,    /* the translator copies it */
-  FORM_SWAP = 4096,    /* register form: a and b change places */
-  FORM_POP = 2048,     /* an RSP-based address counts from where RSP goes */
-  FORM_UPDATE = 1024,  /* reads and writes its ModRM operand */
-  FORM_NO_REX_B = 512, /* matches only without REX.B */
-  FORM_X87 = 262144,   /* imm tells the x87 which instruction this is: x87_mark() */
-  FORM_VECTOR = 65536  /* VEX on vector registers: needs XCR0's SSE and AVX bits */
+  FORM_END = 1 << 0,       /* ends a block */
+  FORM_LINK = 1 << 1,      /* jumps to a relative target */
+  FORM_TWO_LINKS = 1 << 2, /* taken and not taken */
+  FORM_AGAIN = 1 << 3,     /* the taken link is the instruction itself */
+  FORM_NEXT_IP = 1 << 4,   /* imm holds the address of the next instruction */
+  FORM_STRING = 1 << 5,    /* base holds the source segment's base */
+  FORM_ADDRESS = 1 << 6,   /* LEA: no segment base */
+  FORM_ST = 1 << 7,        /* b is ModRM & 7 */
+  FORM_OREG = 1 << 8,      /* b is the register in the opcode */
+  FORM_NO_REX_B = 1 << 9,  /* matches only without REX.B */
+  FORM_UPDATE = 1 << 10,   /* reads and writes its ModRM operand */
+  FORM_POP = 1 << 11,      /* an RSP-based address counts from where RSP goes */
+  FORM_SWAP = 1 << 12,     /* register form: a and b change places */
+  FORM_COPY = 1 << 13,     /* the translator copies it */
+  FORM_SYSCALL = 1 << 14,
+  FORM_STACK = 1 << 15,    /* an implied operand is in the stack segment */
+  FORM_STORE_RM = 1 << 16, /* writes its ModRM operand */
+  FORM_STORE = 1 << 17,    /* may write memory besides its ModRM operand */
+  FORM_VECTOR = 1 << 18,   /* VEX on vector registers: needs XCR0's SSE and AVX bits */
+  FORM_X87 = 1 << 19,      /* imm tells the x87 which instruction this is: x87_mark() */
+  FORM_VOLATILE = 1 << 20  /* another result each time */
 };
 
 typedef struct {
   u8 pp, w, l, mask, value, mod, modes, asize;
   u8 a, b, v;
-  u8 cc;      /* Jcc: the condition; else 255 */
-  u8 feature; /* index into cpu_features */
+  u8 cc;         /* Jcc: the condition; else 255 */
+  u8 feature;    /* index into cpu_features */
+  u16 undefined; /* status flags that it leaves undefined */
   u32 flags;
   u16 plain[3][2]; /* by operand size 16, 32, 64 and register or memory */
   u16 locked[3];

@@ -286,6 +286,19 @@ static u32 interpret(Cpu *c) {
   return JIT_FICKLE;
 }
 
+void jit_syscall(Cpu *c) {
+  c->gpr[RCX] = c->rip;
+  c->gpr[R11] = c->eflags;
+  c->stop = STOP_SYSCALL;
+}
+
+void jit_run_block(Cpu *c, const JitBlock *b) {
+  enter(c, b);
+  if (c->js.exit_reason == JIT_LINK) c->rip = c->jit->exits[c->js.exit].target;
+  if (c->js.exit_reason == JIT_MISS) c->rip = c->js.target;
+  if (c->js.exit_reason == JIT_SYSCALL) jit_syscall(c);
+}
+
 u32 jit_run(Cpu *c) {
   for (;;) {
     const JitBlock *b = jit_block(c, c->rip);
@@ -400,6 +413,7 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
 void jit_free(Jit *j) { (void)j; }
 void jit_flush(Cpu *c) { (void)c; }
 void jit_drop(Cpu *c, u64 start, u64 end) { (void)c, (void)start, (void)end; }
+void jit_syscall(Cpu *c) { (void)c; }
 u32 jit_run(Cpu *c) {
   (void)c;
   return JIT_INTERPRET;

@@ -42,6 +42,8 @@ void jit_flush(Cpu *c);
 void jit_drop(Cpu *c, u64 start, u64 end);
 /* Runs translated code from c->rip until it leaves; the reason.  May leave by a fault. */
 u32 jit_run(Cpu *c);
+/* After translated code left: the state as after run(). */
+void jit_syscall(Cpu *c);
 
 /* Whether a host address lies in translated code. */
 bool jit_owns(const Jit *j, u64 pc);

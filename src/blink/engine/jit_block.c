@@ -11,6 +11,7 @@
 
 #include "cpu_model.h"
 #include "decode.h"
+#include "doctor.h"
 #include "forms.h"
 #include "jit_impl.h"
 #include "memory.h"
@@ -45,6 +46,7 @@ typedef struct {
   u32 count, stubs;
   bool loose;        /* a page of the window is not protected */
   bool compares;     /* the block compares its source when it begins */
+  u16 undefined;     /* status flags that some instruction leaves undefined */
   u8 *constant_site; /* of the return address that the block's call pushes */
   u64 constant;
   u32 pads;
@@ -150,12 +152,12 @@ static void leave(Maker *m, u32 reason, u64 rip) {
 /* The rel32 that ends at k->at goes to `target`: to its code if there is any, else to a stub. */
 static void link_to(Maker *m, u64 target) {
   u8 *site = m->k.at - 4;
-  if (target == m->start) {
+  if (target == m->start && !m->c->doctor) {
     patch32(site, m->entry);
     return;
   }
   u32 exit = jit_exit(m->j, site, target);
-  JitBlock *b = jit_find(m->j, target);
+  JitBlock *b = m->c->doctor ? NULL : jit_find(m->j, target);
   if (b && jit_arena_of(target) == jit_arena_of(m->start)) jit_link(m->j, exit, b);
   else m->lists->stub[m->stubs++] = exit;
 }
@@ -438,8 +440,12 @@ static const FormDef *form_for(const Cpu *c, const Insn *in) {
   return c->model == cpu_models || f == form_find(in, cpu_models) ? f : NULL;
 }
 
+/* For tests: what the doctor must find.  lea r15, [r15 + 1] */
+static void break_copy(Code *k) { put8(k, 0x4d), put8(k, 0x8d), put8(k, 0x7f), put8(k, 1); }
+
 static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
   const FormDef *f = form_for(m->c, in);
+  if (f) m->undefined |= f->undefined;
   if (!f || !form_allows(f, in) || !host_has(f->feature)) return REFUSED;
   if (f->flags & FORM_VECTOR && !host_has_ymm()) return REFUSED;
   if (f->flags & FORM_SYSCALL) {
@@ -458,8 +464,10 @@ static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
     return REFUSED;
   }
   if (!(f->flags & FORM_COPY) || segment_elsewhere(in, f)) return REFUSED;
+  if (m->c->doctor && f->flags & FORM_VOLATILE) return REFUSED;
   if (!copy(m, bytes, in)) return REFUSED;
   if (f->flags & FORM_VECTOR) m->c->js.wide = 1;
+  if (m->j->broken[0] && !strcmp(form_names[f - form_table], m->j->broken)) break_copy(&m->k);
   return GO_ON;
 }
 
@@ -500,6 +508,7 @@ static Outcome step(Maker *m) {
   Outcome done = translate(m, bytes, &in);
   if (done == REFUSED) return REFUSED;
   if (m->compares) done = compared(m, bytes, &in, done);
+  if (m->c->doctor && done == BRANCHED) done = CUT;
   m->insn++;
   m->count++;
   m->rip += in.len;
@@ -551,12 +560,13 @@ static JitBlock *make(Cpu *c, u64 rip) {
   const u8 *bytes;
   fetch(&m, &bytes);
   m.compares = m.loose;
-  if (m.compares && jit_is_fickle(j, rip)) return NULL;
+  if (m.compares && (c->doctor || jit_is_fickle(j, rip))) return NULL;
+  u32 most = c->doctor ? doctor_most(c) : BLOCK_INSNS;
   write_check(&m);
   m.entry = m.k.at;
   if (m.compares) jump(&m.k, m.entry); /* to be patched */
   Outcome done = GO_ON;
-  while (done == GO_ON && m.count < BLOCK_INSNS) done = step(&m);
+  while (done == GO_ON && m.count < most) done = step(&m);
   if (!m.count) return NULL;
   end_segment(&m);
   if (done == REFUSED) leave(&m, JIT_INTERPRET, m.rip);
@@ -571,6 +581,8 @@ static JitBlock *make(Cpu *c, u64 rip) {
   JitBlock made = {.rip = rip, .entry = m.entry, .check = m.check, .insns = j->insn_count};
   made.size = (u32)(m.k.at - m.check);
   made.length = (u16)(m.rip - rip);
+  made.count = (u8)m.count;
+  made.undefined = m.undefined;
   made.compare = m.compares ? (u16)compare : 0;
   j->insn_count = (u32)(m.insn - j->insns);
   a->at = m.k.at;

@@ -31,7 +31,9 @@ typedef struct {
   u32 next[2]; /* in the lists of the first page and, if it is another one, of the last */
   u16 length;  /* guest bytes */
   u16 compare; /* offset from `check` of the code that compares the source, behind all else; 0: none */
-  bool dead; /* the code changed; nothing leads here any more */
+  u16 undefined; /* status flags that some instruction leaves undefined */
+  u8 count;      /* instructions */
+  bool dead;     /* the code changed; nothing leads here any more */
 } JitBlock;
 
 /* A direct branch out of a block. */
@@ -75,6 +77,7 @@ struct Jit {
   JitSlot *table; /* by a hash of rip */
   u32 table_mask, block_count;
   u32 flushes;
+  char broken[16];      /* tests: instructions of this name are translated wrongly */
   u8 stale[STALE_SIZE]; /* by a hash of rip: how often source had changed since the last tick */
   u32 pages[JIT_PAGES]; /* by a hash of the page: the first block, by `next` */
 };
@@ -85,6 +88,8 @@ enum { MAX_BLOCKS = 1 << 20, MAX_INSNS = 16 << 20, MAX_EXITS = 4 << 20, STUB_SIZ
  * NULL: its first instruction is the interpreter's. */
 JitBlock *jit_block(Cpu *c, u64 rip);
 u32 jit_arena_of(u64 rip);
+/* Runs a block that was made for the doctor; where it leads is in rip. */
+void jit_run_block(Cpu *c, const JitBlock *b);
 
 JitBlock *jit_find(const Jit *j, u64 rip);
 /* Its source changed, and nobody said so.  Forgets all if that must be. */

@@ -1,6 +1,7 @@
 /* Memory: life, attached Cpus, host protection, and the slow path of paged mode. */
 #include "memory_impl.h"
 #include "run.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -144,7 +145,7 @@ static void check_page(Cpu *c, u64 page, u64 addr, u32 access) {
     if (was_code) cpu_code_written(c); /* what follows this instruction may be new */
     flags = memory_flags(mem, page);
   }
-  fill_tlb(c, page, flags);
+  if (!c->checked) fill_tlb(c, page, flags);
 }
 
 static bool canonical(u64 addr) { return (u64)((s64)(addr << 16) >> 16) == addr; }
@@ -158,5 +159,6 @@ void *mem_slow(Cpu *c, u64 addr, u32 size, u32 access) {
     page += GUEST_PAGE;
     check_page(c, page, page, access);
   }
+  if (unlikely(c->checked)) cpu_observe(c, addr, size, access);
   return memory_host(c->mem, addr);
 }

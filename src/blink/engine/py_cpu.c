@@ -8,11 +8,13 @@
 
 #include "_generated_flags.h"
 #include "bodies.h"
+#include "doctor.h"
 #include "cpu_model.h"
 #include "forms.h"
 #include "jit.h"
 #include "memory.h"
 #include "run.h"
+#include "watch.h"
 #include "xsave.h"
 
 typedef struct {
@@ -331,19 +333,60 @@ static PyObject *cpu_set_breakpoints(PyObject *self, PyObject *arg) {
       return NULL;
     }
   }
-  free(c->breakpoints);
-  c->breakpoints = list;
-  c->breakpoint_count = (u32)count;
-  cache_flush(c);
+  cpu_break_at(c, list, (u32)count);
+  Py_RETURN_NONE;
+}
+
+/* set_watchpoints([(start, length, kind)]): replaces all. */
+static PyObject *cpu_set_watchpoints(PyObject *self, PyObject *arg) {
+  Py_ssize_t count = PySequence_Size(arg);
+  if (count < 0 || refuse_running(self)) return NULL;
+  Watch *list = calloc((size_t)count + 1, sizeof *list);
+  if (!list) return PyErr_NoMemory();
+  for (Py_ssize_t i = 0; i < count; i++) {
+    unsigned long long start, length;
+    unsigned kind;
+    PyObject *item = PySequence_GetItem(arg, i);
+    bool ok = item && PyArg_ParseTuple(item, "KKI", &start, &length, &kind);
+    Py_XDECREF(item);
+    if (!ok) {
+      free(list);
+      return NULL;
+    }
+    list[i] = (Watch){start, length, kind};
+  }
+  if (cpu_set_watches(((CpuObject *)self)->cpu, list, (u32)count)) Py_RETURN_NONE;
+  free(list);
+  PyErr_SetString(PyExc_RuntimeError, "the doctor is at work");
+  return NULL;
+}
+
+static PyObject *cpu_set_doctor(PyObject *self, PyObject *unused) {
+  (void)unused;
+  if (refuse_running(self)) return NULL;
+  return PyBool_FromLong(doctor_start(((CpuObject *)self)->cpu));
+}
+
+static PyObject *cpu_difference(PyObject *self, PyObject *unused) {
+  (void)unused;
+  return py_doctor_finding(((CpuObject *)self)->cpu);
+}
+
+static PyObject *cpu_break_copy(PyObject *self, PyObject *arg) {
+  const char *name = PyUnicode_AsUTF8AndSize(arg, NULL);
+  if (!name || refuse_running(self)) return NULL;
+  py_jit_break(((CpuObject *)self)->cpu, name);
   Py_RETURN_NONE;
 }
 
 static PyObject *cpu_counters(PyObject *self, PyObject *unused) {
   (void)unused;
-  const u64 *n = ((CpuObject *)self)->cpu->counters;
-  return Py_BuildValue("{sKsKsKsKsKsK}", "translated", n[COUNT_TRANSLATED], "blocks",
+  const Cpu *c = ((CpuObject *)self)->cpu;
+  const u64 *n = c->counters;
+  return Py_BuildValue("{sKsKsKsKsKsKsK}", "translated", n[COUNT_TRANSLATED], "blocks",
                        n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED], "flushes", n[COUNT_FLUSHES],
-                       "syscalls", n[COUNT_SYSCALLS], "native", n[COUNT_NATIVE]);
+                       "syscalls", n[COUNT_SYSCALLS], "native", n[COUNT_NATIVE], "compared",
+                       doctor_compared(c));
 }
 
 static PyObject *cpu_new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -424,6 +467,7 @@ static PyGetSetDef getset[] = {
     {"stop_error", get_plain, NULL, "exception error code", PLAIN(stop_error)},
     {"stop_addr", get_plain, NULL, "faulting address (CR2)", PLAIN(stop_addr)},
     {"stop_signo", get_plain, NULL, "host signal of a memory fault, or 0", PLAIN(stop_signo)},
+    {"stop_size", get_plain, NULL, "bytes of the access at a watchpoint", PLAIN(stop_size)},
     {"stop_code", get_plain, NULL, "its si_code", PLAIN(stop_code)},
     {0},
 };
@@ -460,6 +504,15 @@ static PyMethodDef methods[] = {
      "init_fpu(components): x87 (1), SSE with MXCSR (2) and AVX (4) to their initial values."},
     {"cpuid", cpu_cpuid, METH_VARARGS, "cpuid(leaf, sub=0) -> (eax, ebx, ecx, edx) of the guest."},
     {"set_breakpoints", cpu_set_breakpoints, METH_O, "Replace all breakpoints by these addresses."},
+    {"set_watchpoints", cpu_set_watchpoints, METH_O,
+     "Replace all watchpoints by these: (start, length, WATCH_READ | WATCH_WRITE)."},
+    {"set_doctor", cpu_set_doctor, METH_NOARGS,
+     "set_doctor() -> bool: from now on compare the translator with the interpreter, block by "
+     "block; "
+     "False where set_jit() is off."},
+    {"difference", cpu_difference, METH_NOARGS, "difference() -> what STOP_DIFFERENCE found."},
+    {"break_copy", cpu_break_copy, METH_O,
+     "break_copy(name): translate instructions of this name wrongly, so that tests can find it."},
     {"counters", cpu_counters, METH_NOARGS, "counters() -> dict of statistics."},
     {0},
 };
@@ -510,6 +563,10 @@ int py_cpu_init(PyObject *module) {
       {"STOP_UNIMPLEMENTED", STOP_UNIMPLEMENTED},
       {"STOP_BREAKPOINT", STOP_BREAKPOINT},
       {"STOP_PORT", STOP_PORT},
+      {"STOP_WATCHPOINT", STOP_WATCHPOINT},
+      {"STOP_DIFFERENCE", STOP_DIFFERENCE},
+      {"WATCH_READ", WATCH_READ},
+      {"WATCH_WRITE", WATCH_WRITE},
   };
   for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
     if (PyModule_AddIntConstant(module, stops[i].name, stops[i].value)) return -1;

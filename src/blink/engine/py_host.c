@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "doctor.h"
 #include "hostcall.h"
 #include "hostsig.h"
 #include "syscall_native.h"
@@ -141,6 +142,7 @@ static PyObject *sig_pending(PyObject *module, PyObject *unused) {
 static PyObject *sig_after_fork(PyObject *module, PyObject *unused) {
   (void)module, (void)unused;
   host_sig_after_fork();
+  doctor_after_fork();
   Py_RETURN_NONE;
 }
 

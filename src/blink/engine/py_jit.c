@@ -33,12 +33,20 @@ PyObject *py_jit_blocks(const Cpu *c) {
   for (u32 i = 0; c->jit && out && i < ARENAS; i++) {
     const JitArena *a = &c->jit->arenas[i];
     for (u32 n = 0; out && n < a->count; n++)
-      if (append_block(out, c->jit, &a->blocks[n])) Py_CLEAR(out);
+      if (!a->blocks[n].dead && append_block(out, c->jit, &a->blocks[n])) Py_CLEAR(out);
   }
   return out;
 }
 
+void py_jit_break(Cpu *c, const char *name) {
+  if (!c->jit) return;
+  strncpy(c->jit->broken, name, sizeof c->jit->broken - 1);
+  jit_flush(c);
+}
+
 #else
+
+void py_jit_break(Cpu *c, const char *name) { (void)c, (void)name; }
 
 PyObject *py_jit_blocks(const Cpu *c) {
   (void)c;

@@ -10,6 +10,7 @@
 #include <ucontext.h>
 
 #include "cpu_model.h"
+#include "doctor.h"
 #include "fp.h"
 #include "hostcontext.h"
 #include "hostsig.h"
@@ -19,7 +20,6 @@
 #include "syscall_native.h"
 #include "x87.h"
 
-enum { ESCAPE_FAULT = 1, ESCAPE_CODE_WRITTEN, ESCAPE_ILLEGAL, ESCAPE_POLL };
 enum { CPU_SIZE = CPU_GUARD + sizeof(Cpu) };
 
 /* --- life --- */
@@ -52,6 +52,8 @@ void cpu_free(Cpu *c) {
   memory_detach(c);
   cache_free(c->cache);
   jit_free(c->jit);
+  doctor_free(c);
+  free(c->watches);
   free(c->breakpoints);
   munmap((u8 *)c - CPU_GUARD, CPU_SIZE);
 }
@@ -187,6 +189,12 @@ void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr) {
   escape(c, ESCAPE_FAULT);
 }
 
+void cpu_leave(Cpu *c, Stop why) {
+  c->mxcsr = mxcsr_read();
+  c->stop = why;
+  escape(c, ESCAPE_FAULT);
+}
+
 void fault_here(Cpu *c, u32 vector, u64 error) { cpu_fault(c, vector, error, 0); }
 
 void cpu_code_written(Cpu *c) {
@@ -246,7 +254,7 @@ bool engine_host_fault(siginfo_t *si, ucontext_t *uc) {
 
 /* --- the loop --- */
 
-static void enter(Cpu *c, const Rec *r) {
+void cpu_enter(Cpu *c, const Rec *r) {
 #if BLINK_TRAMPOLINE
   while (r) r = r->fn(c, r);
 #else
@@ -259,7 +267,7 @@ static void enter(Cpu *c, const Rec *r) {
 static bool translates(const Cpu *c) {
   bool far =
       c->deadline == ~(u64)0 || (c->counting && c->deadline - c->icount > JIT_MARGIN + BLOCK_INSNS);
-  return c->jit && far && !(c->eflags & (FLAG_AC | FLAG_TF));
+  return c->jit && far && !c->watch_count && !(c->eflags & (FLAG_AC | FLAG_TF));
 }
 
 /* Sets the limit, then looks at what others may have raised meanwhile: in this order none is lost. */
@@ -280,28 +288,26 @@ static Stop prepare(Cpu *c) {
 static void run_translated(Cpu *c) {
   u32 reason = jit_run(c);
   if (reason == JIT_SYSCALL) {
-    c->gpr[RCX] = c->rip;
-    c->gpr[R11] = c->eflags;
-    c->stop = STOP_SYSCALL;
+    jit_syscall(c);
     return;
   }
   c->limit = 0; /* at most one block, then back */
-  if (reason == JIT_INTERPRET) enter(c, cache_block(c, c->rip));
-  if (reason == JIT_FICKLE) enter(c, cache_scratch(c, c->rip, 1));
+  if (reason == JIT_INTERPRET) cpu_enter(c, cache_block(c, c->rip));
+  if (reason == JIT_FICKLE) cpu_enter(c, cache_scratch(c, c->rip, 1));
 }
 
 static void run_some(Cpu *c) {
   if (c->js.active) {
-    run_translated(c);
+    (c->doctor ? doctor_turn : run_translated)(c);
     return;
   }
   u64 left = c->deadline - c->icount;
   if (left > BLOCK_MAX) {
-    enter(c, cache_block(c, c->rip));
+    cpu_enter(c, cache_block(c, c->rip));
     return;
   }
   c->limit = 0;
-  enter(c, cache_scratch(c, c->rip, (u32)left));
+  cpu_enter(c, cache_scratch(c, c->rip, (u32)left));
 }
 
 /* One instruction from scratch space: it writes the code around it, so that what follows is new; or
@@ -310,7 +316,7 @@ static void run_one_uncached(Cpu *c) {
   memory_sync(c);
   cache_sync(c);
   c->limit = 0;
-  enter(c, cache_scratch(c, c->rip, 1));
+  cpu_enter(c, cache_scratch(c, c->rip, 1));
 }
 
 static Stop finished(Cpu *c) {
@@ -327,7 +333,7 @@ static Stop loop(Cpu *c) {
   int how = sigsetjmp(escape_to, 0);
   mxcsr_enter(c->mxcsr);
   if (how == ESCAPE_FAULT) {
-    fault_refine(c);
+    if (c->stop == STOP_FAULT) fault_refine(c);
     return c->stop;
   }
   if (how == ESCAPE_CODE_WRITTEN || how == ESCAPE_ILLEGAL) run_one_uncached(c);
@@ -351,7 +357,7 @@ Stop cpu_run(Cpu *c, u64 budget) {
   c->escape = NULL;
   c->js.active = 0;
   c->mxcsr = mxcsr_leave();
-  c->resume_at = stop == STOP_BREAKPOINT ? c->rip : ~(u64)0;
+  c->resume_at = stop == STOP_BREAKPOINT || stop == STOP_WATCHPOINT ? c->rip : ~(u64)0;
   host_thread_set_cpu(outer);
   return stop;
 }

@@ -12,9 +12,18 @@ void cpu_free(Cpu *c);
 void cpu_reset(Cpu *c);
 
 bool cpu_breakpoint_at(const Cpu *c, u64 rip);
+/* Takes over the list, and forgets the blocks that hold an old one or a new one. */
+void cpu_break_at(Cpu *c, u64 *list, u32 count);
 
 /* Whether translated code counts instructions.  Changing it drops all code. */
 void cpu_count(Cpu *c, bool on);
+
+/* How run() is left from amid an instruction. */
+enum { ESCAPE_FAULT = 1, ESCAPE_CODE_WRITTEN, ESCAPE_ILLEGAL, ESCAPE_POLL };
+/* Leaves before the instruction that made its first access. */
+NORETURN void cpu_leave(Cpu *c, Stop why);
+/* Runs records until they leave. */
+void cpu_enter(Cpu *c, const Rec *r);
 
 /* Leave run() with an exception.  cpu_fault is for memory: `addr` is the guest address. */
 NORETURN void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr);
@@ -41,6 +50,8 @@ u32 rec_ordinal(const Rec *r);
 
 /* Corrects what a handler or the host could not know of the fault in c->stop_* (fault.c). */
 void fault_refine(Cpu *c);
+/* Whether the instruction reads and writes its memory operand. */
+bool insn_updates_memory(Cpu *c, u64 rip);
 
 /* --- the cache (block.c) --- */
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import posix
+from errno import ENOTSUP
 
 from blink import _engine
 from blink.abi.encoding import encode
@@ -95,6 +96,8 @@ def start(process: Process, inherited: tuple[int, int] | None) -> Task:
     if process.options.translate:
         task.cpu.set_jit(True)
     task.cpu.counting = process.options.statistics
+    if process.options.doctor is not None and not task.cpu.set_doctor():
+        raise OSError(ENOTSUP, "there is no translator to compare with here")
     process.tasks[tid] = task
     if process.options.statistics:
         _count(process)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from blink.kernel.task import Task
 
+DIFFERENCE = 49  # exit status of --doctor
 SYSCALL_SIZE = 2  # bytes of the instruction, 0F 05
 INT1 = b"\xf1"
 
@@ -100,6 +101,14 @@ def _unimplemented(task: Task) -> None:
     force(task, faults.Unimplemented(sig.SIGILL, sig.ILL_ILLOPN, rip, Trap(faults.UD)))
 
 
+def _difference(task: Task) -> None:
+    """The doctor found the translator wrong, or the interpreter: going on would prove nothing."""
+    process = task.process
+    if process.options.doctor is not None:
+        process.options.doctor(task)
+    process.exit(DIFFERENCE)
+
+
 def _go_on(task: Task) -> None:
     """Nothing to do: a budget that nobody set, or a stop that others look at."""
 
@@ -115,4 +124,6 @@ _ACTIONS = {
     _engine.STOP_UNIMPLEMENTED: _unimplemented,
     _engine.STOP_BUDGET: _go_on,
     _engine.STOP_BREAKPOINT: _go_on,
+    _engine.STOP_WATCHPOINT: _go_on,
+    _engine.STOP_DIFFERENCE: _difference,
 }

@@ -33,6 +33,8 @@ class Options:
     checked      paged memory, every access checked (`-m`)
     translate    run translated code where the host can (off: `-j`)
     statistics   print counters at the end (`-Z`)
+    doctor       compare the translator with the interpreter (`--doctor`); called with the task
+                 whose two sides differ, before the process ends
     log_path     file for messages (`-L`)
     log_stderr   messages go to stderr, too (`-e`)
     root         the guest's root directory (`-C`), or None
@@ -40,7 +42,7 @@ class Options:
     """
 
     __slots__ = (
-        *("checked", "cpu", "log_path", "log_stderr", "root", "statistics", "trace"),
+        *("checked", "cpu", "doctor", "log_path", "log_stderr", "root", "statistics", "trace"),
         "translate",
     )
 
@@ -49,6 +51,7 @@ class Options:
         self.checked = False
         self.translate = True
         self.statistics = False
+        self.doctor: Callable[[Task], None] | None = None
         self.log_path: bytes | None = None
         self.log_stderr = False
         self.root: bytes | None = None

@@ -100,6 +100,8 @@ def _copy(task: Task) -> Task:
     if task.process.options.translate:
         cpu.set_jit(True)
     cpu.counting = task.cpu.counting
+    if task.process.options.doctor is not None:
+        cpu.set_doctor()
     new = Task(task.process, cpu, 0)
     new.sigmask = task.sigmask
     return new
