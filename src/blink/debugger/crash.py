@@ -79,8 +79,10 @@ def lines(task: Task, fault: Fault) -> Iterator[str]:
 
 
 def _headline(task: Task, fault: Fault, places: Places) -> str:
-    rip = task.cpu.rip
-    return f"{sig.name(fault.signo)}: {cause(fault, places)}, at {rip:#x} {places.describe(rip)}"
+    rip, why, model = task.cpu.rip, cause(fault, places), task.process.options.cpu
+    if model and fault.trap.number == faults.UD:
+        why += f" on the CPU model {model}"
+    return f"{sig.name(fault.signo)}: {why}, at {rip:#x} {places.describe(rip)}"
 
 
 def cause(fault: Fault, places: Places) -> str:

@@ -62,7 +62,9 @@ static unsigned long hwcap(void) {
 
 int main(int argc, char **argv) {
   unsigned a, b, c, d;
+#ifndef UNCAUGHT
   signal(SIGILL, on_ill);
+#endif
   __get_cpuid(1, &a, &b, &c, &d);
   instructions(argc > 1 ? argv[1] : "main");
   printf("hwcap %d, sse4.2 %d, osxsave %d\n", hwcap() == d, c >> 20 & 1, c >> 27 & 1);
