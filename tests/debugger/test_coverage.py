@@ -128,13 +128,13 @@ def test_other_files(tmp_path: Path, data: bytes, reason: str) -> None:
 
 def test_damaged_files_do_no_harm(library: Path, tmp_path: Path, seed: int) -> None:
     rng, whole = random.Random(seed), library.read_bytes()
+    (table,) = (s.offset for s in CodeFile(whole).segments if s.kind == 0x6474E550)
     path = tmp_path / "damaged.so"
     for _ in range(200):
         image = bytearray(whole)
         for _ in range(rng.randrange(1, 8)):
-            image[rng.choice((rng.randrange(0x400), rng.randrange(len(image))))] = rng.randrange(
-                256
-            )
+            area, size = rng.choice(((0, 64), (64, 0x400), (table, 0x200), (0, len(image))))
+            image[area + rng.randrange(size)] = rng.choice((0, 127, 128, 255, rng.randrange(256)))
         path.write_bytes(image[: rng.choice((len(image), rng.randrange(len(image))))])
         found = survey_file(str(path))
         assert found.files + found.skipped.total() == 1

@@ -120,9 +120,11 @@ class Unwind:
             return
         count = int.from_bytes(data[offset + 8 : offset + 12], "little")
         table = data[offset + 12 : offset + 12 + 8 * count]
-        for start, entry in Struct("<ii").iter_unpack(table[: len(table) & -8]):
-            self.starts.append(address + start)
-            self._entries.append(address + entry)
+        rows = list(Struct("<ii").iter_unpack(table[: len(table) & -8]))
+        starts = [address + start for start, _ in rows]
+        if starts == sorted(starts):  # as the format demands; else it is no table
+            self.starts = starts
+            self._entries = [address + entry for _, entry in rows]
 
     def function(self, address: int) -> tuple[int, int] | None:
         """Start and end of the function around an address, if there is one."""
