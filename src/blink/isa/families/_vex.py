@@ -8,6 +8,18 @@ unaligned, and clears the destination above what it writes.  On 256 bits the bod
 from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes
+from blink.isa.families import (
+    sse3,
+    sse41,
+    sse41_float,
+    sse42,
+    sse_float,
+    sse_int,
+    sse_move,
+    sse_shuffle,
+    ssse3,
+    system,
+)
 from blink.isa.spec import REGISTRY, Form, Insn, add
 from blink.isa.state import State
 
@@ -17,6 +29,10 @@ if TYPE_CHECKING:
 
     Body = Callable[..., Bits | None]
 
+# The families whose definitions are used: they are registered from here on
+SOURCES = (
+    sse_float, sse_int, sse_move, sse_shuffle, sse3, ssse3, sse41, sse41_float, sse42, system,
+)  # fmt: skip
 PREFIX = {0: "", 1: "66.", 2: "F3.", 3: "F2."}
 MAP = {1: "0F", 2: "0F38", 3: "0F3A"}
 # an operand of 128 bits -> that of 256
@@ -61,10 +77,10 @@ def three_operands(form: Form, unary: bool) -> tuple[str, bool]:
     """The VEX form's operands, and whether the body's first one is now VEX.vvvv."""
     first, *rest = form.operands_text.split()
     name, _, access = first.partition(":")
-    if access != "rw" or unary:
-        return f"{name}:{access.replace('rw', 'w')} {' '.join(rest)}" if access else (
-            form.operands_text
-        ), False
+    if access != "rw":
+        return form.operands_text, False
+    if unary:
+        return f"{name}:w {' '.join(rest)}", False
     if name == "X" and rest[0].startswith("imm"):
         return f"vx:w X {' '.join(rest)}", True
     return f"{name}:w vx {' '.join(rest)}", True

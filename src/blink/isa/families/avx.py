@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import re
 
-from blink.isa.families import (
-    sse3,
-    sse41,
-    sse41_float,
-    sse42,
-    sse_float,
-    sse_int,
-    sse_move,
-    sse_shuffle,
-    ssse3,
-)  # fmt: skip
-from blink.isa.families._vex import derive
+from blink.isa.families import system
+from blink.isa.families._vex import SOURCES, derive
 from blink.isa.spec import REGISTRY
 
-SOURCES = (sse_float, sse_int, sse_move, sse_shuffle, sse3, ssse3, sse41, sse41_float, sse42)
 # No VEX form, or one that is defined by itself below
 OTHERWISE = {
     "CVTPI2PS", "CVTPI2PD", "MOVNTI", "CRC32", "PBLENDVB", "BLENDVPS", "BLENDVPD",
@@ -41,7 +30,7 @@ STEP = {"SHUFPD": 2, "BLENDPS": 4, "BLENDPD": 2}
 
 def _names() -> list[str]:
     """The SSE instructions that have VEX forms, each once."""
-    families = {module.__name__.rpartition(".")[2] for module in SOURCES}
+    families = {m.__name__.rpartition(".")[2] for m in SOURCES if m is not system}
     found = [
         i.name
         for i in REGISTRY

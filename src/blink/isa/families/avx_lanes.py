@@ -6,13 +6,10 @@ SDM volume 1, 14.4 and 14.7.
 from __future__ import annotations
 
 from blink.isa.bits import Bits, from_lanes, ite, vmap
-from blink.isa.families import sse41
 from blink.isa.families._vex import define_wide, legacy, two_lengths
 from blink.isa.families.sse_shuffle import selected, signs
 from blink.isa.spec import Form, insn
 from blink.isa.state import State
-
-assert sse41  # whose definitions are used
 
 # -- broadcasts ------------------------------------------------------------------------------------
 
