@@ -270,6 +270,31 @@ def test_a_hot_page_goes_away(translated: Translated, memory: Memory) -> None:
         assert BASE <= cpu.rip < BASE + 32
 
 
+def test_targets_with_equal_low_bits(translated: Translated, memory: Memory) -> None:
+    """Functions 64 KiB apart share a slot of the table; they change and stay right."""
+    count, step, loops = 5, 0x10000, 2000
+    main = (
+        b"\x31\xc0\xb9" + pack("<i", loops)  # xor eax, eax; mov ecx, loops
+        + b"".join(b"\x48\x8d\x1d" + pack("<i", (i + 1) * step - 14 - i * 9) + b"\xff\xd3"
+                   for i in range(count))  # lea rbx, function; call rbx
+        + b"\xff\xc9\x0f\x85" + pack("<i", -8 - count * 9) + UD2  # dec ecx; jnz
+    )  # fmt: skip
+    cpu = translated(main.ljust((count + 1) * step, b"\x90"))
+    for i in range(count):
+        memory.write(
+            BASE + (i + 1) * step, b"\x83\xc0" + bytes([i + 1]) + b"\xc3"
+        )  # add eax, i + 1
+    assert to_ud2(cpu) == loops * 15
+    for i in (2, 0, 4, 3, 1, 2):
+        memory.write(BASE + (i + 1) * step + 2, b"\x20")
+        before = cpu.counters()["misses"]
+        total = to_ud2(cpu)
+        memory.write(BASE + (i + 1) * step + 2, bytes([i + 1]))
+        assert total == loops * (15 - (i + 1) + 32)
+        assert to_ud2(cpu) == loops * 15
+        assert cpu.counters()["misses"] < before + 4 * count
+
+
 def test_written_through_a_second_mapping(
     translated: Translated, memory: Memory, make_file: MakeFile
 ) -> None:

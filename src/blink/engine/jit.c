@@ -269,8 +269,9 @@ static void link_exit(Cpu *c) {
 
 static void miss_exit(Cpu *c) {
   c->rip = c->js.target;
-  const JitBlock *to = jit_block(c, c->rip);
-  if (to) c->targets[c->rip & (TARGET_SIZE - 1)] = (u64)to->check;
+  c->counters[COUNT_MISSES]++;
+  JitBlock *to = jit_block(c, c->rip);
+  if (to) jit_enter_target(c, to);
 }
 
 static void tick(Cpu *c) {
@@ -336,22 +337,6 @@ void jit_resume(Cpu *c) {
   mprotect(&c->poll, sizeof c->poll, PROT_READ | PROT_WRITE);
 }
 
-static const JitBlock *block_at(const Jit *j, u64 pc) {
-  for (u32 i = 0; i < ARENAS; i++) {
-    const JitArena *a = &j->arenas[i];
-    if (pc - (u64)a->base >= j->arena_size) continue;
-    u32 low = 0, high = a->count;
-    while (high - low > 1) {
-      u32 middle = (low + high) / 2;
-      if ((u64)a->blocks[middle].check <= pc) low = middle;
-      else high = middle;
-    }
-    const JitBlock *b = &a->blocks[low];
-    if (a->count && pc >= (u64)b->check && pc - (u64)b->check < b->size) return b;
-  }
-  return NULL;
-}
-
 static void restore_lent(Cpu *c, const JitInsn *n, u64 offset) {
   if (n->lent && offset >= n->lent_from) c->gpr[n->lent - 1] = c->poll.lent;
   if (n->rcx_lent && offset > n->host) c->gpr[RCX] = c->poll.rcx;
@@ -386,7 +371,7 @@ bool jit_recover(Cpu *c, const ucontext_t *uc) {
   c->cc_op = CC_FLAGS;
   c->cur = NULL;
   u64 pc = (u64)g[REG_RIP];
-  const JitBlock *b = block_at(c->jit, pc);
+  const JitBlock *b = jit_block_at(c->jit, pc);
   if (!b) __builtin_trap();
   u64 offset = pc - (u64)b->check;
   if (b->compare && offset >= b->compare) {

@@ -523,7 +523,7 @@ static void write_check(Maker *m) {
   put_gs(k, RCX, CPU_FIELD(js.target) + 2);
   put8(k, 0x8d), put8(k, 0x89); /* lea ecx, [rcx - bits 16 to 47] */
   put32(k, -(u32)(m->start >> 16));
-  put8(k, 0xe3), put8(k, 5); /* jrcxz over the jump */
+  put8(k, 0xe3), put8(k, 5); /* jrcxz over the jump: CHECK_BRANCH, CHECK_JUMP */
   jump(k, m->a->miss);
   load_gs(k, RCX, CPU_FIELD(poll.rcx));
 }

@@ -28,6 +28,7 @@ typedef struct {
   u32 insns;   /* first JitInsn */
   u32 size;    /* host bytes from `check` */
   u32 links;   /* exits that lead here, by `next` */
+  u32 chain;   /* where an indirect branch goes on that came here and meant another block */
   u32 next[2]; /* in the lists of the first page and, if it is another one, of the last */
   u16 length;  /* guest bytes */
   u16 compare; /* offset from `check` of the code that compares the source, behind all else; 0: none */
@@ -92,6 +93,12 @@ u32 jit_arena_of(u64 rip);
 void jit_run_block(Cpu *c, const JitBlock *b);
 
 JitBlock *jit_find(const Jit *j, u64 rip);
+/* The block whose code is at a host address, or NULL. */
+const JitBlock *jit_block_at(const Jit *j, u64 pc);
+/* Makes indirect branches find a block. */
+void jit_enter_target(Cpu *c, JitBlock *b);
+/* In the check that a block begins with (write_check): jrcxz over a jump, and the jump's rel32. */
+enum { CHECK_BRANCH = 14, CHECK_JUMP = 17 };
 /* Its source changed, and nobody said so.  Forgets all if that must be. */
 void jit_drop_stale(Cpu *c, u64 rip);
 /* Whether source at `rip` changes so often that translating it does not pay. */

@@ -8,6 +8,8 @@
 #include "jit_impl.h"
 #include "memory.h"
 
+enum { CHAIN_MAX = 6 };
+
 static u32 hash(u64 value) { return (u32)((value * 0x9e3779b97f4a7c15ull) >> 32); }
 
 static JitBlock *numbered(const Jit *j, u32 number) {
@@ -91,6 +93,78 @@ JitBlock *jit_add(Jit *j, u32 arena, const JitBlock *made) {
   return b;
 }
 
+/* --- by host address --- */
+
+static const JitBlock *block_in(const JitArena *a, u64 pc) {
+  u32 low = 0, high = a->count;
+  while (high - low > 1) {
+    u32 middle = (low + high) / 2;
+    if ((u64)a->blocks[middle].check <= pc) low = middle;
+    else high = middle;
+  }
+  const JitBlock *b = &a->blocks[low];
+  return a->count && pc - (u64)b->check < b->size ? b : NULL;
+}
+
+const JitBlock *jit_block_at(const Jit *j, u64 pc) {
+  for (u32 i = 0; i < ARENAS; i++)
+    if (pc - (u64)j->arenas[i].base < j->arena_size) return block_in(&j->arenas[i], pc);
+  return NULL;
+}
+
+static JitArena *arena_of(Jit *j, const u8 *at) {
+  JitArena *a = j->arenas;
+  while ((u64)(at - a->base) >= j->arena_size) a++;
+  return a;
+}
+
+static u32 number_of(Jit *j, const JitBlock *b) {
+  const JitArena *a = arena_of(j, b->check);
+  return 1 + ((u32)(a - j->arenas) << 28 | (u32)(b - a->blocks));
+}
+
+/* --- by the low bits of an indirect branch's target --- */
+
+/* Of blocks that share a slot the newest comes first; its check leads to the one before it. */
+static bool chain(Jit *j, JitBlock *b, const JitBlock *before) {
+  JitArena *a = arena_of(j, b->check);
+  u8 *site = b->check + CHECK_JUMP;
+  s64 distance = before->check - (site + 4);
+  b->chain = number_of(j, before);
+  if (distance == (s32)distance) {
+    patch32(site, before->check);
+    return true;
+  }
+  if (a->at + ARENA_MARGIN / 2 > a->base + j->arena_size) return false;
+  Code k = {a->at}; /* another arena: jmp [rip]; address */
+  put8(&k, 0xff), put8(&k, 0x25), put32(&k, 0), put64(&k, (u64)before->check);
+  patch32(site, a->at);
+  a->at = k.at;
+  return true;
+}
+
+void jit_enter_target(Cpu *c, JitBlock *b) {
+  Jit *j = c->jit;
+  u64 *target = &c->targets[b->rip & (TARGET_SIZE - 1)];
+  const JitBlock *first = jit_block_at(j, *target);
+  u32 length = 0;
+  for (const JitBlock *at = first; at; at = at->chain ? numbered(j, at->chain) : NULL) length++;
+  if (length == 0 || length > CHAIN_MAX || !chain(j, b, first)) {
+    b->chain = 0;
+    patch32(b->check + CHECK_JUMP, arena_of(j, b->check)->miss);
+  }
+  *target = (u64)b->check;
+}
+
+/* Indirect branches pass it by. */
+static void leave_targets(Cpu *c, JitBlock *b) {
+  static const u8 nop[2] = {0x66, 0x90};
+  u64 *target = &c->targets[b->rip & (TARGET_SIZE - 1)];
+  const JitBlock *before = b->chain ? numbered(c->jit, b->chain) : NULL;
+  if (*target == (u64)b->check) *target = (u64)(before ? before->check : c->jit->arenas[0].miss);
+  memcpy(b->check + CHECK_BRANCH, nop, sizeof nop);
+}
+
 /* --- exits --- */
 
 u32 jit_exit(Jit *j, u8 *site, u64 target) {
@@ -114,12 +188,6 @@ void jit_link(Jit *j, u32 exit, JitBlock *to) {
   to->links = exit;
 }
 
-static JitArena *arena_of(Jit *j, const u8 *at) {
-  JitArena *a = j->arenas;
-  while ((u64)(at - a->base) >= j->arena_size) a++;
-  return a;
-}
-
 /* The exit goes to its stub again; false when there is no room to write one. */
 static bool unlink_exit(Jit *j, u32 exit) {
   JitExit *x = &j->exits[exit];
@@ -138,8 +206,7 @@ static bool unlink_exit(Jit *j, u32 exit) {
 
 static bool drop_block(Cpu *c, JitBlock *b) {
   Jit *j = c->jit;
-  u64 *target = &c->targets[b->rip & (TARGET_SIZE - 1)];
-  if (*target == (u64)b->check) *target = (u64)j->arenas[0].miss;
+  leave_targets(c, b);
   for (u32 exit = b->links; exit; exit = j->exits[exit].next)
     if (!unlink_exit(j, exit)) return false;
   b->links = 0;

@@ -383,10 +383,10 @@ static PyObject *cpu_counters(PyObject *self, PyObject *unused) {
   (void)unused;
   const Cpu *c = ((CpuObject *)self)->cpu;
   const u64 *n = c->counters;
-  return Py_BuildValue("{sKsKsKsKsKsKsK}", "translated", n[COUNT_TRANSLATED], "blocks",
-                       n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED], "flushes", n[COUNT_FLUSHES],
-                       "syscalls", n[COUNT_SYSCALLS], "native", n[COUNT_NATIVE], "compared",
-                       doctor_compared(c));
+  return Py_BuildValue("{sKsKsKsKsKsKsKsK}", "translated", n[COUNT_TRANSLATED], "misses",
+                       n[COUNT_MISSES], "blocks", n[COUNT_BLOCKS], "decoded", n[COUNT_DECODED],
+                       "flushes", n[COUNT_FLUSHES], "syscalls", n[COUNT_SYSCALLS], "native",
+                       n[COUNT_NATIVE], "compared", doctor_compared(c));
 }
 
 static PyObject *cpu_new_object(PyTypeObject *type, PyObject *args, PyObject *kwargs) {

@@ -75,6 +75,7 @@ void cache_link(Cpu *c, const Rec *stub, const Rec *target);
 enum { BLOCK_MAX = 48 }; /* instructions in a block */
 
 /* Indices into Cpu.counters, the statistics of -Z. */
-enum { COUNT_BLOCKS, COUNT_DECODED, COUNT_FLUSHES, COUNT_SYSCALLS, COUNT_NATIVE, COUNT_TRANSLATED };
+enum { COUNT_BLOCKS, COUNT_DECODED, COUNT_FLUSHES, COUNT_SYSCALLS, COUNT_NATIVE };
+enum { COUNT_TRANSLATED = COUNT_NATIVE + 1, COUNT_MISSES };
 
 #endif
