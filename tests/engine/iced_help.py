@@ -24,8 +24,8 @@ FORM_DETAIL = "we accept: W, L, vvvv, masking, broadcast, rounding, register cla
 CONTROL_REGISTER = "we accept: which control and debug registers exist is the form's"
 PREFIXED = "we accept: that PTWRITE, RDPRU and CLZERO have no prefix 66, F2 or F3 is the form's"
 NEWER = "we accept: URDMSR and UWRMSR, of which iced does not know"
-FRED = "we reject: FRED, which no CPU for sale has"
-ACCEPTED = {VENDOR, SYSCALL_64, FORM_DETAIL, CONTROL_REGISTER, PREFIXED, NEWER, FRED}
+FUTURE = "we reject: FRED and PBNDKB, which no CPU for sale has"
+ACCEPTED = {VENDOR, SYSCALL_64, FORM_DETAIL, CONTROL_REGISTER, PREFIXED, NEWER, FUTURE}
 
 _VENDOR_FEATURES = frozenset(
     value
@@ -33,6 +33,7 @@ _VENDOR_FEATURES = frozenset(
     if name in ("XOP", "FMA4", "TBM", "LWP", "D3NOW", "D3NOWEXT", "CYRIX_D3NOW")
     or name.startswith(("PADLOCK", "CYRIX", "CENTAUR"))
 )
+_FUTURE = frozenset((CpuidFeature.FRED, CpuidFeature.LKGS, CpuidFeature.TSE))
 _SYSCALLS = frozenset((iced_x86.Mnemonic.SYSCALL, iced_x86.Mnemonic.SYSRET))
 _ENCODINGS = {EncodingKind.LEGACY: 0, EncodingKind.VEX: 1, EncodingKind.EVEX: 2}
 _KINDS = {v: k for k, v in vars(OpCodeOperandKind).items() if isinstance(v, int)}
@@ -78,8 +79,8 @@ def compare(code: bytes, mode: int) -> tuple[str, str]:
 def _why_rejected(theirs: Instruction, mode: int) -> str:
     if _VENDOR_FEATURES & set(theirs.cpuid_features()):
         return VENDOR
-    if {CpuidFeature.FRED, CpuidFeature.LKGS} & set(theirs.cpuid_features()):
-        return FRED
+    if _FUTURE & set(theirs.cpuid_features()):
+        return FUTURE
     return SYSCALL_64 if mode != 64 and theirs.mnemonic in _SYSCALLS else ""
 
 
@@ -264,6 +265,32 @@ def _vector_prefix(rng: Random) -> bytes:
     map_ = rng.choice((1, 2, 3, 5, 6))
     high = rng.getrandbits(8) & (0x68 if rng.randrange(2) else 0xFF) | 8
     return bytes([0x62, rng.getrandbits(4) << 4 | map_, low | 4, high])
+
+
+_TAIL = bytes.fromhex("21426384a5c6e718") * 2
+# Memory by a register, with SIB, and RIP-relative; registers; each with all values of ModRM.reg
+_MODRM = [mode | reg << 3 for mode in (0x00, 0x04, 0x05, 0xC1) for reg in range(8)]
+
+
+def every_opcode() -> Iterator[bytes]:
+    """Each map, opcode and mandatory prefix; all ModRM bytes of legacy registers; VEX and EVEX."""
+    legacy = [*_MODRM, *range(0xC0, 0x100)]
+    for prefix in (b"", b"\x66", b"\xf3", b"\xf2", b"\xf0"):
+        for map_ in (b"", b"\x0f", b"\x0f\x38", b"\x0f\x3a"):
+            yield from _with_modrm([prefix + map_ + bytes([op]) for op in range(256)], legacy)
+    for n in range(16):  # prefix, W and L; vvvv unused
+        pp, w, l = n & 3, n >> 2 & 1, n >> 3  # noqa: E741 - the SDM's name
+        low = w << 7 | 0x78 | pp
+        for op in range(256):
+            vex = [bytes([0xC4, 0xE0 | m, low | l << 2, op]) for m in (1, 2, 3)]
+            evex = [bytes([0x62, 0xF0 | m, low | 4, l << 5 | 8, op]) for m in (1, 2, 3, 5, 6)]
+            yield from _with_modrm([*vex, *evex], _MODRM)
+
+
+def _with_modrm(starts: list[bytes], modrm: list[int]) -> Iterator[bytes]:
+    for start in starts:
+        for byte in modrm:
+            yield start + bytes([byte]) + _TAIL
 
 
 # -- programs --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -17,7 +18,7 @@ import pytest
 
 from blink.debugger.code_file import CodeFile, NotCode
 
-from .iced_help import ACCEPTED, compare, compare_code, random_case
+from .iced_help import ACCEPTED, compare, compare_code, every_opcode, random_case
 
 MODES = (64, 64, 32, 16)
 
@@ -42,6 +43,30 @@ def test_random_bytes(seed: int, quota: float) -> None:
                 bad.append(show(code, mode, what))
     assert not bad, "\n".join([f"BLINK_SEED={seed}", *bad[:20]])
     assert compared >= 500 and set(reasons) <= ACCEPTED
+
+
+def differing(mode: int, part: int, parts: int) -> tuple[int, set[str], list[str]]:
+    """Opcodes compared, reasons, and what has none, for one part of all opcodes."""
+    reasons, bad, compared = set[str](), list[str](), 0
+    for code in islice(every_opcode(), part, None, parts):
+        what, why = compare(code, mode)
+        compared += 1
+        if why:
+            reasons.add(why)
+        elif what:
+            bad.append(show(code, mode, what))
+    return compared, reasons, bad
+
+
+@pytest.mark.ci
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize("mode", [64, 32])
+def test_every_opcode(mode: int) -> None:
+    with ProcessPoolExecutor(2) as pool:
+        parts = list(pool.map(differing, (mode, mode), (0, 1), (2, 2)))
+    assert not [line for _, _, bad in parts for line in bad[:20]]
+    assert set().union(*(reasons for _, reasons, _ in parts)) <= ACCEPTED
+    assert sum(count for count, _, _ in parts) > 1_000_000
 
 
 # -- programs --------------------------------------------------------------------------------
