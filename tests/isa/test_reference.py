@@ -16,8 +16,9 @@ from .session import Finding, Session, make_subject
 
 PER_FAMILY = {"unit": 300, "ci": 5000, "all": 50000}
 PER_FORM = {"unit": 40, "ci": 400, "all": 4000}
-# These differ by nature: the time, and what stops run() in a way that a Case cannot say.
-DIFFER = ("RDTSC", "RDTSCP", "RDRAND", "RDSEED", "SYSCALL", "SYSENTER", "HLT", "INT", "IN", "OUT")
+# These differ by nature: the time, the processor, and what stops run() in a way that a Case cannot
+# say.
+DIFFER = tuple("RDTSC RDTSCP RDPID RDRAND RDSEED SYSCALL SYSENTER HLT INT IN OUT".split())
 ALL = [p for p in plans() if 64 in p.form.modes]
 FAMILIES = sorted({p.form.insn.family for p in ALL if not p.skip})
 NO_HOST: Any = None
