@@ -70,6 +70,7 @@ def run(options: argparse.Namespace) -> Results:
     results.missing = [f"{e}: not installed" for e in ("qemu", "blink") if e not in here]
     rounds = 1 if options.quick else options.rounds
     runner = Runner(Folder(ROOT / "build" / "bench"), here, rounds, options.quick)
+    runner.warm_up()
     _measure(runner, chosen(options.only), results)
     if BUILD in options.only if options.only else not options.quick:
         print("bench: the build from nothing", file=sys.stderr, flush=True)

@@ -111,6 +111,16 @@ def test_memory_of_shared_pages_is_counted_once(native: Runner) -> None:
     assert 50_000_000 < found.pss_kib * 1024 < 80_000_000
 
 
+def test_warming_up_starts_each_engine(
+    folder: inputs.Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    made = Runner(folder, ["native", "blink -j"], rounds=1, quick=True)
+    monkeypatch.setattr(made, "once", lambda command, stdin: started.append(" ".join(command)))
+    made.warm_up()
+    assert started == ["/bin/true", f"{runner.BLINK} -j /bin/true"]
+
+
 def test_a_script_under_qemu_starts_its_programs_under_qemu(
     folder: inputs.Folder, need: Callable[[str], str]
 ) -> None:
