@@ -29,7 +29,7 @@ _AFTER = bytes.fromhex("dd 32 9c 58 c3")
 @functools.cache
 def library(portable: bool = False) -> ctypes.CDLL:
     """Host runner and engine; `portable`: the engine without the host's x87."""
-    names = "x87 x87_more x87_image xsave f80_ops f80_functions f80_libm fp_soft".split()
+    names = "x87 x87_more x87_image xsave f80_ops f80_functions f80_libm fp_extra fp_soft".split()
     sources = [NATIVE / "x87_batch.c", *(ENGINE / f"{name}.c" for name in names)]
     return compile_shared(sources, *(["-DBLINK_PORTABLE_FP"] if portable else []))
 
