@@ -13,7 +13,7 @@ from errno import E2BIG, EFAULT
 
 from blink.abi.errors import SysError
 from blink.abi.layout import PAGE, STACK_SIZE
-from blink.kernel import host
+from blink.kernel import host, robust
 from blink.kernel.address_space import Vma, page_up
 from blink.kernel.frame import minsigstksz
 from blink.kernel.shown import show_arguments
@@ -99,7 +99,7 @@ def _leave_old_image(task: Task) -> None:
     process.actions.after_exec()
     task.altstack.disable()
     task.clear_child_tid = 0
-    task.robust_list = (0, 0)
+    robust.release(task)
     for timer in process.timers:
         host.now(host.NR_TIMER_DELETE, timer)
     process.timers.clear()

@@ -6,7 +6,7 @@ import posix
 from _thread import allocate_lock
 
 from blink import _engine
-from blink.kernel import host
+from blink.kernel import host, robust
 from blink.kernel.actions import Actions
 from blink.kernel.hidden import HiddenFds
 from blink.kernel.limits import Limits
@@ -159,7 +159,11 @@ class Process:
         _engine.set_message_fd(self.messages.fd)
 
     def finish(self) -> None:
-        """What is owed before the process ends: memory to a vfork parent, statistics, files."""
+        """What is owed before the process ends: robust locks that the host does not find, memory to
+        a vfork parent, statistics, files."""
+        if self.memory.skew:
+            for task in self.tasks.values():
+                robust.release(task)
         if self.vfork is not None:
             self.vfork.settle(self)
         for function in self.at_exit:

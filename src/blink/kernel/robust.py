@@ -1,7 +1,8 @@
 """The robust futexes of a thread that ends: get_robust_list(2), Linux kernel/futex/core.c.
 
-The host's kernel walks the list when a whole process dies; when a guest thread ends, its host
-thread still lives, so the walk is ours.
+The host's kernel walks the list when a whole process dies; when a guest thread ends, or a program
+gives way to another, the host thread still lives, so the walk is ours.  So it is in checked memory,
+whose addresses the host does not know.
 """
 
 from __future__ import annotations
