@@ -27,12 +27,15 @@ def assemble(text: str) -> bytes:
         return raw.read_bytes()
 
 
-def disassemble(codes: Sequence[bytes]) -> list[str]:
+_MACHINE = {64: "i386:x86-64", 32: "i386", 16: "i8086"}
+
+
+def disassemble(codes: Sequence[bytes], mode: int = 64) -> list[str]:
     """The text of each instruction (Intel syntax; '(bad)' if objdump does not know it)."""
     with tempfile.NamedTemporaryFile() as raw:
         raw.write(b"".join(code.ljust(_SLOT, b"\x90") for code in codes))
         raw.flush()
-        command = "objdump -D -w -b binary -m i386:x86-64 -M intel --insn-width=16".split()
+        command = f"objdump -D -w -b binary -m {_MACHINE[mode]} -M intel --insn-width=16".split()
         done = subprocess.run([*command, raw.name], capture_output=True, text=True, check=True)
     texts = ["(bad)"] * len(codes)
     for line in done.stdout.splitlines():

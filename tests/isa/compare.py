@@ -50,6 +50,7 @@ def agree(case: Case, a: Outcome, b: Outcome) -> bool:
         and (a.ymmh == b.ymmh or not _ymm(case, a, b))
         and a.fs_base == b.fs_base
         and a.gs_base == b.gs_base
+        and a.seg == b.seg
         and (_same_dirty(a, b) or not _memory(case, a, b))
         and (a.vector == NO_FAULT or not _fault(case, a, b))
     )
@@ -97,10 +98,15 @@ def differences(case: Case, a: Outcome, b: Outcome) -> list[str]:
     for name in ("rip", "fs_base", "gs_base"):
         x, y = getattr(a, name), getattr(b, name)
         found += [f"{name} {x:x} != {y:x}"] if x != y else []
+    found += [f"segments {_hex(a.seg)} != {_hex(b.seg)}"] if a.seg != b.seg else []
     mask = COMPARED_FLAGS & ~case.undefined
     if (a.flags ^ b.flags) & mask:
         found.append(f"flags {flags_text(a.flags & mask)} != {flags_text(b.flags & mask)}")
     return found + _fx(case, a.fx, b.fx) + _ymm(case, a, b) + _memory(case, a, b)
+
+
+def _hex(seg: tuple[int, ...]) -> str:
+    return ",".join(f"{s:x}" for s in seg)
 
 
 def _number(data: bytes) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import NamedTuple, Protocol
 
+from .ldt import CODE_LOW, SELECTORS_64, segment
+
 CODE_BASE = 0x1357_0000_0000
 CODE_SIZE = 0x1_0000
 HIGH_BASE = 0x1357_0010_0000
@@ -24,7 +26,19 @@ GPRS = tuple("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".spl
 FLAG_BITS = {"cf": 0, "pf": 2, "af": 4, "zf": 6, "sf": 7, "df": 10, "of": 11}
 STATUS_FLAGS = 0x8D5
 COMPARED_FLAGS = STATUS_FLAGS | 1 << 10
-VECTORS = {"de": 0, "db": 1, "bp": 3, "of": 4, "ud": 6, "nm": 7, "ss": 12, "gp": 13, "pf": 14}
+VECTORS = {
+    "de": 0,
+    "db": 1,
+    "bp": 3,
+    "of": 4,
+    "br": 5,
+    "ud": 6,
+    "nm": 7,
+    "np": 11,
+    "ss": 12,
+    "gp": 13,
+    "pf": 14,
+}
 VECTORS |= {"mf": 16, "ac": 17, "xm": 19}
 
 NO_FAULT = -1
@@ -93,6 +107,13 @@ class Case(NamedTuple):
     slack: int = 0
     estimate: bool = False
     run: bool = False
+    mode: int = 64
+    seg: tuple[int, ...] = SELECTORS_64  # ES CS SS DS FS GS
+
+    @property
+    def address(self) -> int:
+        """The linear address of the code."""
+        return self.rip + (segment(self.seg[1]).base if self.mode != 64 else 0)
 
     def reg(self, name: str) -> int:
         return reg_of(self.gpr, name)
@@ -121,6 +142,7 @@ class Outcome(NamedTuple):
     ymmh: bytes
     dirty_off: int = 0
     dirty: bytes = b""
+    seg: tuple[int, ...] = SELECTORS_64
 
     def reg(self, name: str) -> int:
         return reg_of(self.gpr, name)
@@ -139,6 +161,23 @@ class Subject(Protocol):
     name: str
 
     def run(self, cases: Sequence[Case]) -> list[Outcome]: ...
+
+
+def seen_by(case: Case, outcome: Outcome) -> Outcome:
+    """The outcome as 16 and 32-bit code can see it: no upper halves, no FS and GS bases.
+
+    Null selectors become 0 on the way through the kernel.
+    """
+    outcome = outcome._replace(seg=tuple(s if s > 3 else 0 for s in outcome.seg))
+    if case.mode == 64:
+        return outcome
+    gpr = GPR_STRUCT.pack(*(v & 0xFFFFFFFF for v in GPR_STRUCT.unpack(outcome.gpr)))
+    return outcome._replace(gpr=gpr, fs_base=0, gs_base=0)
+
+
+def code_end(address: int) -> int:
+    """Where the code area ends in which an address lies."""
+    return (CODE_BASE if address >= CODE_BASE else CODE_LOW) + CODE_SIZE
 
 
 def reg_of(gpr: bytes, name: str) -> int:

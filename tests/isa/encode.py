@@ -80,7 +80,7 @@ class _Draft:
         return self.rng.randrange(one_in) == 0
 
 
-def _signed(value: int, bits: int) -> int:
+def signed(value: int, bits: int) -> int:
     return value - (1 << bits) if value >> bits - 1 else value
 
 
@@ -109,8 +109,8 @@ def _choose_modrm(d: _Draft) -> None:
     reg, low = d.register(), d.register()
     d.r = reg >> 3
     modrm = ((low & 7 | (reg & 7) << 3) & ~e.mask) | e.value
-    if any(o.kind.where == "reg" and o.kind.bank == "seg" for o in form.operands):
-        modrm, d.r = modrm & 7 | d.rng.randrange(6) << 3, 0
+    if any(o.kind.where == "reg" and o.kind.bank in ("seg", "no") for o in form.operands):
+        modrm, d.r = modrm & 7 | d.rng.choice((0, 2, 3, 4, 5)) << 3, 0
     rm = form.rm
     if e.mask & 0xC0 == 0:
         memory = rm is None or rm.kind.mem
@@ -172,7 +172,7 @@ def _choose_disp(d: _Draft, base: int) -> int:
     if mod == 0:
         return 0
     d.disp = d.rng.randbytes(1 if mod == 1 else 4)
-    return _signed(int.from_bytes(d.disp, "little"), 8 * len(d.disp))
+    return signed(int.from_bytes(d.disp, "little"), 8 * len(d.disp))
 
 
 def _choose_sib(d: _Draft, width: int, segment: int, base: bool) -> None:
@@ -193,7 +193,7 @@ def _choose_sib(d: _Draft, width: int, segment: int, base: bool) -> None:
         d.disp = target.to_bytes(4, "little")
         d.address = Address(-1, -1, 0, target, width, segment, target)
         return
-    disp = _signed(d.bits(32) & coarse, 32)
+    disp = signed(d.bits(32) & coarse, 32)
     d.disp = disp.to_bytes(4, "little", signed=True)
     d.address = Address(-1, index, scale, disp, width, segment)
 
@@ -232,7 +232,7 @@ def _choose_immediates(d: _Draft) -> None:
             d.imm += (
                 d.rng.randbytes(n)
                 if d.bits(1)
-                else _signed(d.bits(4), 4).to_bytes(n, "little", signed=True)
+                else signed(d.bits(4), 4).to_bytes(n, "little", signed=True)
             )
         elif where == "moffs":
             _choose_moffs(d)

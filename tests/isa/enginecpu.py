@@ -12,6 +12,7 @@ from functools import cache
 from blink import _engine
 from blink.abi.layout import PAGED_SKEW
 
+from . import ldt
 from .cpustate import (
     CODE_BASE,
     CODE_SIZE,
@@ -27,7 +28,9 @@ from .cpustate import (
     VECTORS,
     Case,
     Outcome,
+    code_end,
     flat_offset,
+    seen_by,
 )
 
 READ, WRITE, EXECUTE = 1, 2, 4
@@ -37,6 +40,7 @@ _SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, sig
 _REP_STEPS = 64
 _ARENA = 1 << 20  # bytes of host code
 _RUN_LIMIT = 10000  # instructions; far above the block size, so that cached blocks are linked
+_SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 _FETCH = 16  # of a page fault's error code
 MISCOUNTED = -5  # Outcome.vector: not as many instructions as the interpreter
 UNIMPLEMENTED = -4  # Outcome.vector: the engine knows no definition for the bytes
@@ -96,8 +100,25 @@ class Layout:
             for at in range(first, first + 16 * (second - first), second - first)
         ]
         cpu.reset()
+        self.template = self._with_table(cpu)
+        self._templates = {(64, ldt.SELECTORS_64): self.template}
+        self.cpu = cpu
+
+    def _with_table(self, cpu: _engine.Cpu) -> bytes:
         cpu.set("xcr0", 7)
-        self.template = cpu.state()
+        cpu.set_segment("ldt", 0x50, ldt.LDT_BASE, ldt.LDT_LIMIT, 0xE2)
+        return cpu.state()
+
+    def for_case(self, case: Case) -> bytes:
+        """A state with the segments of the case."""
+        key = (case.mode, case.seg)
+        if key not in self._templates:
+            self.cpu.reset()
+            self.cpu.set_mode(64 if case.mode == 64 else 32)  # 16-bit code in protected mode, too
+            for name, selector in zip(_SEGMENTS, case.seg, strict=True):
+                self.cpu.set_segment(name, selector, *ldt.segment(selector))
+            self._templates[key] = self._with_table(self.cpu)
+        return self._templates[key]
 
 
 class Area:
@@ -108,6 +129,8 @@ class Area:
         self.memory = _engine.Memory(paged)
         for base, size, prot in (
             (CODE_BASE, CODE_SIZE, READ | EXECUTE),
+            (ldt.CODE_LOW, CODE_SIZE, READ | EXECUTE),
+            (ldt.LDT_BASE, 0x1000, READ),
             (HIGH_BASE, HIGH_RW_SIZE, READ | WRITE),
             (HIGH_BASE + HIGH_RW_SIZE, HIGH_SIZE - HIGH_RW_SIZE, READ),
             (LOW_BASE, LOW_SIZE, READ | WRITE),
@@ -116,7 +139,9 @@ class Area:
         skew = PAGED_SKEW if paged else 0
         self.high = _window(HIGH_BASE + skew, HIGH_SIZE)
         self.low = _window(LOW_BASE + skew, LOW_SIZE)
-        self.memory.write(CODE_BASE, INT3 * CODE_SIZE, force=True)
+        for base in (CODE_BASE, ldt.CODE_LOW):
+            self.memory.write(base, INT3 * CODE_SIZE, force=True)
+        self.memory.write(ldt.LDT_BASE, ldt.image(), force=True)
         self._code = (CODE_BASE, b"")
 
     def write_code(self, rip: int, code: bytes) -> None:
@@ -124,7 +149,7 @@ class Area:
             return
         old_rip, old = self._code
         self.memory.write(old_rip, INT3 * len(old), force=True)
-        self._code = (rip, code[: CODE_BASE + CODE_SIZE - rip])
+        self._code = (rip, code[: code_end(rip) - rip])
         self.memory.write(*self._code, force=True)
 
 
@@ -149,7 +174,7 @@ class EngineCpu:
         return [one(case) for case in cases]
 
     def _one(self, case: Case) -> Outcome:
-        self.area.write_code(case.rip, case.code)
+        self.area.write_code(case.address, case.code)
         for address, data in case.memory:
             self._write(address, data)
         before = self._image()
@@ -177,12 +202,13 @@ class EngineCpu:
         return bytes(self._high) + bytes(self._low)
 
     def _packed(self, case: Case) -> bytes:
-        at, state = self.layout, bytearray(self.layout.template)
+        at, state = self.layout, bytearray(self.layout.for_case(case))
         state[at.gpr : at.gpr + 128] = case.gpr
         state[at.rip : at.rip + 8] = case.rip.to_bytes(8, "little")
         state[at.eflags : at.eflags + 4] = (case.flags | 0x202).to_bytes(4, "little")
-        state[at.fs_base : at.fs_base + 8] = case.fs_base.to_bytes(8, "little")
-        state[at.gs_base : at.gs_base + 8] = case.gs_base.to_bytes(8, "little")
+        if case.mode == 64:
+            state[at.fs_base : at.fs_base + 8] = case.fs_base.to_bytes(8, "little")
+            state[at.gs_base : at.gs_base + 8] = case.gs_base.to_bytes(8, "little")
         if any(case.ymmh):
             for i, part in enumerate(at.high):
                 state[part] = case.ymmh[16 * i : 16 * i + 16]
@@ -205,11 +231,14 @@ class EngineCpu:
             int.from_bytes(state[i : i + n], "little")
             for i, n in ((at.rip, 8), (at.eflags, 4), (at.fs_base, 8), (at.gs_base, 8))
         )
+        seg = tuple(cpu.get(name) for name in _SEGMENTS)
         image = fx[:28] + bytes(4) + fx[32:FX_END] + bytes(FX_SIZE - FX_END)
         ymmh = b"".join([state[part] for part in at.high])
-        return Outcome(
+        outcome = Outcome(
             vector, error, address, gpr, rip, flags, fs_base, gs_base, image, ymmh, offset, dirty,
+            seg,
         )  # fmt: skip
+        return seen_by(case, outcome)
 
     def _why(self, case: Case, stop: int) -> tuple[int, int, int]:
         cpu = self.cpu

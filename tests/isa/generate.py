@@ -29,6 +29,7 @@ from .cpustate import (
 from .encode import Address, Code, encode, solve
 from .features import host_has, is_amd
 from .forms import Plan
+from .ldt import SELECTORS_64
 from .values import Pools
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
@@ -57,6 +58,7 @@ class Draft:
         self.ymmh = bytes(256)
         self.fx: bytes | None = None
         self.wide = code.address is None or code.address.width == 64
+        self.seg = SELECTORS_64
 
     def patch(self, address: int, data: bytes) -> None:
         """Put `data` into memory, as far as it lies in the arranged areas."""
@@ -67,6 +69,14 @@ class Draft:
 
     def reg(self, n: int) -> int:
         return int.from_bytes(self.gpr[n], "little")
+
+    def ignored(self) -> tuple[tuple[int, int], ...]:
+        """Memory that the instruction may write as it likes, as far as it lies in our areas."""
+        if not self.plan.ignore or flat_offset(self.address) is None:
+            return ()
+        if self.code.size == 16:  # the short form of an x87 environment
+            return ((self.address + 6, 8),)
+        return tuple((self.address + at, n) for at, n in self.plan.ignore)
 
 
 def edge_target(rng: Random, base: int, rw_end: int, end: int) -> int:
@@ -110,15 +120,6 @@ def _place_operand(d: Draft) -> None:
     d.patch(d.address, data)
 
 
-def _ignored(d: Draft) -> tuple[tuple[int, int], ...]:
-    """Memory that the instruction may write as it likes, as far as it lies in our areas."""
-    if not d.plan.ignore or flat_offset(d.address) is None:
-        return ()
-    if d.code.size == 16:  # the short form of an x87 environment
-        return ((d.address + 6, 8),)
-    return tuple((d.address + at, n) for at, n in d.plan.ignore)
-
-
 def _operand_bytes(d: Draft) -> bytes:
     """Contents of the memory operand: 32 bytes, sometimes equal to registers."""
     if d.rng.randrange(5) == 0:
@@ -159,6 +160,35 @@ def _indirect(d: Draft) -> None:
     d.operand = q(d.rng.getrandbits(46))
     _stack(d)
     d.patch(d.reg(RSP), q(d.rng.getrandbits(46)))
+
+
+_SELECTORS = (0x23, 0x33, 0x2B, 0x07, 0x0F, 0x2F, 0x37, 0x3F, 0, 3, 4, 8, 0x28, 0x3B, 0x50, 0x77)
+
+
+def _far(d: Draft) -> None:
+    """A far pointer in memory, or on the stack; behind it what IRET takes."""
+    rng, n = d.rng, d.code.size // 8
+    selector = rng.choice((0x33, 0x33, 0x23, *_SELECTORS))
+    offset = rng.getrandbits(31)
+    if d.code.data[-1] == 0xCF:  # its target must be where INT3 is
+        offset, selector = d.code.rip + len(d.code.data), 0x33
+    _stack(d)
+    flags, stack = rng.getrandbits(12) & 0xCD5, d.reg(RSP) + 8 * rng.getrandbits(4)
+    words = (offset, selector, flags, stack, rng.choice((0x2B, 0x2B, 0x28, 0, 0x33)))
+    data = b"".join(q(w)[:n] for w in words)
+    d.operand = data[:n] + selector.to_bytes(2, "little") + bytes(8)
+    d.patch(d.reg(RSP), data)
+
+
+def _selector(d: Draft) -> None:
+    """A selector in memory, in a register, on the stack."""
+    rng = d.rng
+    selector = rng.choice(_SELECTORS)
+    at = d.code.size // 8 if "mp" in d.plan.form.operands_text else 0
+    d.operand = rng.randbytes(at) + selector.to_bytes(2, "little") + bytes(8)
+    d.gpr = [q(rng.choice(_SELECTORS) | rng.getrandbits(48) << 16) for _ in range(16)]
+    _stack(d)
+    d.patch(d.reg(RSP), q(selector))
 
 
 def _string(d: Draft) -> None:
@@ -222,7 +252,7 @@ def addresses_by_mask(plan: Plan, address: Address | None) -> bool:
     return bool({RAX, RDX} & {address.base, address.offset})
 
 
-def _defined(d: Draft) -> bool:
+def defined(d: Draft) -> bool:
     """False when the address took CL, and with it SHLD or SHRD by more than the operand size."""
     by_cl = "double_shift" in d.plan.fixups and d.code.size == 16
     return not by_cl or d.reg(RCX) & 31 <= 16
@@ -356,6 +386,9 @@ FIXUPS: dict[str, Callable[[Draft], None]] = {
     "frame": _frame,
     "popf": _popf,
     "indirect": _indirect,
+    "far": _far,
+    "selector": _selector,
+    "bound": _stack,
     "string": _string,
     "divide": _divide,
     "bit_offset": _bit_offset,
@@ -450,13 +483,13 @@ class Generator:
             FIXUPS[name](d)
         if code.address is not None:
             _place_operand(d)
-        if not _defined(d):
+        if not defined(d):
             return self.case(code, plan)
         return Case(
             code.data, b"".join(d.gpr), code.rip, d.flags, d.fx or self.fx(plan),
             d.ymmh if any(d.ymmh) else self.ymmh(plan),
             d.fs_base, d.gs_base, tuple(d.memory), plan.undefined, plan.label,
-            _ignored(d), plan.slack, plan.estimate,
+            d.ignored(), plan.slack, plan.estimate,
         )  # fmt: skip
 
     def ymmh(self, plan: Plan) -> bytes:

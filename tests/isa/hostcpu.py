@@ -17,7 +17,16 @@ from pathlib import Path
 from struct import Struct
 from typing import BinaryIO
 
-from .cpustate import CODE_BASE, CODE_SIZE, FLAT_SIZE, Case, Outcome, flat_offset
+from . import ldt
+from .cpustate import (
+    CODE_SIZE,
+    FLAT_SIZE,
+    Case,
+    Outcome,
+    code_end,
+    flat_offset,
+    seen_by,
+)
 
 SOURCE = Path(__file__).parents[1] / "native" / "hostcpu.c"
 FLAGS = "-std=gnu11 -O2 -Wall -Wextra -Werror -fno-stack-protector -fPIE -pie -Wl,-z,now".split()
@@ -26,10 +35,10 @@ SLOTS = 2
 MAX_CODE = 16  # one byte too many
 MAX_RUN = 64
 
-_INPUT = Struct("<4I64s128sQQQQ512s256s")
+_INPUT = Struct("<4I64s128sQQQQ512s256sQQQ6HHH")
 _PATCH = Struct("<QQ")
-_OUTPUT = Struct("<IiQQ128sQQQQ512s256sII")
-_HELLO = Struct("<6I")
+_OUTPUT = Struct("<IiQQ128sQQQQ512s256sII6HI")
+_HELLO = Struct("<7I")
 
 
 class HostCpuError(Exception):
@@ -69,11 +78,12 @@ def _pad8(data: bytes) -> bytes:
 
 def pack_case(case: Case) -> bytes:
     """The record of one case.  ValueError if memory or code lies outside of the arranged areas."""
-    if case.rip < CODE_BASE or case.rip + len(case.code) > CODE_BASE + CODE_SIZE:
-        raise ValueError(f"code outside of its area: {case.rip:#x}")
+    at = case.address
+    if not code_end(at) - CODE_SIZE <= at <= code_end(at) - len(case.code):
+        raise ValueError(f"code outside of its area: {at:#x}")
     if not 1 <= len(case.code) <= (MAX_RUN if case.run else MAX_CODE):
         raise ValueError(f"{len(case.code)} bytes of code")
-    patches = b""
+    patches, stack = b"", ldt.segment(case.seg[2])
     for addr, data in case.memory:
         off = flat_offset(addr)
         if off is None or off + len(data) > FLAT_SIZE:
@@ -84,6 +94,8 @@ def pack_case(case: Case) -> bytes:
             _INPUT.size + len(patches), len(case.code), len(case.memory), case.run, case.code,
             case.gpr,
             case.rip, case.flags, case.fs_base, case.gs_base, case.fx, case.ymmh,
+            at - case.rip, stack.base, 0xFFFFFFFF if stack.rights & 0x4000 else 0xFFFF,
+            *case.seg, case.mode, 0,
         )
         + patches
     )  # fmt: skip
@@ -94,11 +106,15 @@ def unpack_outcomes(data: memoryview, count: int) -> list[Outcome]:
     outcomes = []
     at = 0
     for _ in range(count):
-        size, vector, error, addr, gpr, rip, flags, fs, gs, fx, ymmh, off, length = (
+        size, vector, error, addr, gpr, rip, flags, fs, gs, fx, ymmh, off, length, *seg, _ = (
             _OUTPUT.unpack_from(data, at)
         )
         dirty = bytes(data[at + _OUTPUT.size : at + _OUTPUT.size + length]) if length else b""
-        outcomes.append(Outcome(vector, error, addr, gpr, rip, flags, fs, gs, fx, ymmh, off, dirty))
+        outcomes.append(
+            Outcome(
+                vector, error, addr, gpr, rip, flags, fs, gs, fx, ymmh, off, dirty, tuple(seg)
+            )  # fmt: skip
+        )
         at += size
     return outcomes
 
@@ -113,13 +129,16 @@ class HostCpu:
         self._shared = mmap.mmap(fd, SLOTS * 2 * SLOT_HALF)
         self._view = memoryview(self._shared)
         self._process = subprocess.Popen(
-            [program, str(fd)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[fd]
+            [program, str(fd), *(f"{s.raw:x}" for s in ldt.LDT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[fd],
         )
         os.close(fd)
         hello = _HELLO.unpack(self._receive(_HELLO.size))
-        if hello[:2] != (_INPUT.size, _OUTPUT.size) or hello[4:] != (SLOT_HALF, FLAT_SIZE):
+        if hello[:2] != (_INPUT.size, _OUTPUT.size) or hello[4:6] != (SLOT_HALF, FLAT_SIZE):
             raise HostCpuError(f"layouts differ: {hello}")
-        self.has_bases, self.has_ymm = bool(hello[2]), bool(hello[3])
+        self.has_bases, self.has_ymm, self.has_ldt = bool(hello[2]), bool(hello[3]), bool(hello[6])
         self._pending: dict[int, Sequence[Case]] = {}
 
     def __enter__(self) -> HostCpu:
@@ -164,7 +183,8 @@ class HostCpu:
         if done != len(cases):
             raise HostCpuError(f"only {done} of {len(cases)} results fit")
         start = (slot * 2 + 1) * SLOT_HALF
-        return unpack_outcomes(self._view[start : start + SLOT_HALF], done)
+        outcomes = unpack_outcomes(self._view[start : start + SLOT_HALF], done)
+        return [seen_by(*pair) for pair in zip(cases, outcomes, strict=True)]
 
     def run(self, cases: Sequence[Case]) -> list[Outcome]:
         """Run any number of cases, in batches."""

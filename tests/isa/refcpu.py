@@ -8,8 +8,9 @@ from struct import Struct
 
 from blink import _engine
 from blink.isa.reference import CpuState, GuestFault, Unimplemented, step
+from blink.isa.segments import Descriptor, Table
 
-from . import refx87
+from . import ldt, refx87
 from .cpustate import (
     CODE_BASE,
     CODE_SIZE,
@@ -24,7 +25,9 @@ from .cpustate import (
     VECTORS,
     Case,
     Outcome,
+    code_end,
     flat_offset,
+    seen_by,
 )
 from .enginecpu import UNIMPLEMENTED, dirty_range, is_repeat
 
@@ -56,6 +59,8 @@ class Memory:
         return off
 
     def load(self, address: int, size: int) -> bytes:
+        if ldt.LDT_BASE <= address <= ldt.LDT_BASE + ldt.LDT_LIMIT:
+            return ldt.image()[address - ldt.LDT_BASE :][:size]
         off = self._check(address, size, write=False)
         return bytes(self.flat[off : off + size])
 
@@ -73,10 +78,10 @@ def _check_canonical(address: int) -> None:
 
 
 @lru_cache(maxsize=1024)
-def decode(code: bytes) -> dict[str, int]:
+def decode(code: bytes, mode: int = 64) -> dict[str, int]:
     """The decoder's view of an instruction.  Its errors become the faults that they are."""
     try:
-        return _engine.decode(code)
+        return _engine.decode(code, mode)
     except _engine.DecodeError as error:
         if str(error) == "truncated":
             raise GuestFault(VECTORS["pf"], _FETCH | _USER, CODE_BASE + CODE_SIZE) from None
@@ -105,20 +110,22 @@ class ReferenceCpu:
             bug.add_note(f"in {case.label}, {case.code.hex(' ')}")
             raise
         offset, dirty = dirty_range(before, bytes(memory.flat))
-        return Outcome(
+        outcome = Outcome(
             vector, error, address, GPR_STRUCT.pack(*cpu.gpr), cpu.rip, cpu.eflags, cpu.fs_base,
-            cpu.gs_base, _save_fx(cpu), _save_high(cpu), offset, dirty,
+            cpu.gs_base, _save_fx(cpu), _save_high(cpu), offset, dirty, tuple(cpu.seg),
         )  # fmt: skip
+        return seen_by(case, outcome)
 
 
 def _steps(cpu: CpuState, memory: Memory, case: Case) -> None:
     """Run to the end of the instruction, or to INT3."""
-    repeats = is_repeat(case.code)
+    repeats, base = is_repeat(case.code), case.address - case.rip
     for _ in range(_STEPS if case.run or repeats else 1):
         at = cpu.rip - case.rip
         if not 0 <= at < len(case.code):
             return
-        room = CODE_BASE + CODE_SIZE - cpu.rip
+        address = base + cpu.rip
+        room = code_end(address) - address
         step(cpu, memory, decode, (case.code[at:] + b"\xcc" * 16)[: min(room, 16)])
         if cpu.stop or (repeats and not case.run and cpu.rip != case.rip):
             return
@@ -132,8 +139,8 @@ def _execute(cpu: CpuState, memory: Memory, case: Case) -> tuple[int, int, int]:
         return fault.vector, fault.error, fault.address
     except Unimplemented:
         return UNIMPLEMENTED, 0, 0
-    if cpu.stop == "INT:3":
-        return VECTORS["bp"], 0, 0
+    if cpu.stop.startswith("INT:"):
+        return int(cpu.stop[4:]), 0, 0
     return NO_FAULT, 0, 0
 
 
@@ -142,8 +149,11 @@ def _load(case: Case) -> CpuState:
     cpu.gpr = list(GPR_STRUCT.unpack(case.gpr))
     cpu.rip = case.rip
     cpu.eflags = case.flags | 0x202
-    cpu.fs_base, cpu.gs_base = case.fs_base, case.gs_base
-    cpu.seg = [0, 0x33, 0x2B, 0, 0, 0]
+    for n, selector in enumerate(case.seg):
+        cpu.set_segment(n, selector, Descriptor(*ldt.segment(selector)))
+    cpu.ldt = Table(ldt.LDT_BASE, ldt.LDT_LIMIT, 0x50, 0xE2)
+    if case.mode == 64:
+        cpu.fs_base, cpu.gs_base = case.fs_base, case.gs_base
     halves = _XMM.unpack_from(case.fx, FX_XMM)
     cpu.xmm = [low | high << 64 for low, high in zip(halves[::2], halves[1::2], strict=True)]
     cpu.ymmh = [int.from_bytes(case.ymmh[at : at + 16], "little") for at in range(0, 256, 16)]

@@ -11,6 +11,7 @@ Numbers are hexadecimal.  What the line does not name is zero or default before,
     st0=.. cw=.. sw=.. tags=..                  80 bits; tags: bit i set when physical i is full
     [24600010]=0011aabb                         bytes in memory, lowest address first
     until=int3                                  before: run all up to INT3, not one instruction
+    mode=16 seg=f,7,f,f,0,0                     before, if not 64; ES CS SS DS FS GS (see ldt.py)
     fault=pf error=6 cr2=..                     after: the exception
     undefined=af,of                             after: flags that the SDM leaves undefined
 """
@@ -21,7 +22,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .cpustate import (
-    CODE_BASE,
     COMPARED_FLAGS,
     FLAG_BITS,
     FX_DEFAULT,
@@ -34,6 +34,7 @@ from .cpustate import (
     flat_offset,
     guest_address,
 )
+from .ldt import RIP, SELECTORS
 
 VECTOR_NAMES = {number: name for name, number in VECTORS.items()}
 
@@ -54,6 +55,11 @@ class FormatError(ValueError):
 def flags_text(flags: int) -> str:
     """Names of the set flags, or '-'."""
     return ",".join(n for n, bit in FLAG_BITS.items() if flags >> bit & 1) or "-"
+
+
+def segments_text(seg: tuple[int, ...]) -> str:
+    """Selectors in their order."""
+    return ",".join(f"{s:x}" for s in seg)
 
 
 def _flags_value(text: str) -> int:
@@ -81,7 +87,11 @@ def _changes(gpr: bytes, fx: bytes, ymmh: bytes, old: Case) -> Iterator[str]:
 def input_words(case: Case) -> list[str]:
     """The state before, as words."""
     words = list(_changes(case.gpr, case.fx, case.ymmh, Case(b"")))
-    if case.rip != CODE_BASE:
+    if case.mode != 64:
+        words.append(f"mode={case.mode}")
+    if case.seg != SELECTORS[case.mode]:
+        words.append(f"seg={segments_text(case.seg)}")
+    if case.rip != RIP[case.mode]:
         words.append(f"rip={case.rip:x}")
     words += ["until=int3"] if case.run else []
     words += [f"{n}={getattr(case, n):x}" for n in ("fs_base", "gs_base") if getattr(case, n)]
@@ -95,6 +105,8 @@ def output_words(case: Case, after: Outcome) -> list[str]:
     words = list(_changes(after.gpr, after.fx, after.ymmh, case))
     if after.rip != _default_rip(case, after.vector):
         words.append(f"rip={after.rip:x}")
+    if after.seg != case.seg:
+        words.append(f"seg={segments_text(after.seg)}")
     for name in ("fs_base", "gs_base"):
         if getattr(case, name) != getattr(after, name):
             words.append(f"{name}={getattr(after, name):x}")
@@ -132,6 +144,7 @@ class _State:
         self.gpr, self.fx, self.ymmh = bytearray(gpr), bytearray(fx), bytearray(ymmh)
         self.memory: list[tuple[int, bytes]] = []
         self.other: dict[str, int] = {}
+        self.seg: tuple[int, ...] | None = None
 
     def apply(self, word: str) -> None:
         name, equals, text = word.partition("=")
@@ -143,6 +156,10 @@ class _State:
             self.other[name] = _flags_value(text)
         elif name == "until" and text == "int3":
             self.other[name] = 1
+        elif name == "mode":
+            self.other[name] = int(text)
+        elif name == "seg":
+            self.seg = tuple(int(s, 16) for s in text.split(","))
         elif name == "fault":
             self.other[name] = VECTORS[text]
         else:
@@ -173,10 +190,11 @@ def _read_state(words: str, start: _State) -> _State:
 def read_case(code: bytes, words: str) -> Case:
     """A case from machine code and the words of the state before."""
     s = _read_state(words, _State(bytes(128), FX_DEFAULT, bytes(256)))
+    mode = s.other.get("mode", 64)
     return Case(
-        code, bytes(s.gpr), s.other.get("rip", CODE_BASE), s.other.get("flags", 0), bytes(s.fx),
+        code, bytes(s.gpr), s.other.get("rip", RIP[mode]), s.other.get("flags", 0), bytes(s.fx),
         bytes(s.ymmh), s.other.get("fs_base", 0), s.other.get("gs_base", 0), tuple(s.memory),
-        run="until" in s.other,
+        run="until" in s.other, mode=mode, seg=s.seg or SELECTORS[mode],
     )  # fmt: skip
 
 
@@ -193,7 +211,7 @@ def _read_outcome(case: Case, words: str) -> tuple[Case, Outcome]:
         vector, other.get("error", 0), other.get("cr2", 0), bytes(s.gpr),
         other.get("rip", _default_rip(case, vector)), other.get("flags", case.flags),
         other.get("fs_base", case.fs_base), other.get("gs_base", case.gs_base), bytes(s.fx),
-        bytes(s.ymmh), off, dirty,
+        bytes(s.ymmh), off, dirty, s.seg or case.seg,
     )  # fmt: skip
 
 

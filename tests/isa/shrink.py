@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
-from .cpustate import CODE_BASE, FX_DEFAULT, FX_ST, FX_XMM, GPRS, Case
+from .cpustate import FX_DEFAULT, FX_ST, FX_XMM, GPRS, Case
+from .ldt import RIP, SELECTORS
 
 Differs = Callable[[Case], bool]
 
@@ -28,7 +29,8 @@ def _smaller(case: Case) -> Iterator[Case]:
         yield from _shorter_program(case)
     yield case._replace(fx=FX_DEFAULT)
     yield case._replace(ymmh=bytes(256))
-    yield case._replace(rip=CODE_BASE)
+    yield case._replace(rip=RIP[case.mode])
+    yield from _usual_segments(case)
     yield case._replace(flags=0)
     yield case._replace(fs_base=0)
     yield case._replace(gs_base=0)
@@ -41,6 +43,11 @@ def _smaller(case: Case) -> Iterator[Case]:
     for bit in range(12):
         if case.flags >> bit & 1:
             yield case._replace(flags=case.flags & ~(1 << bit))
+
+
+def _usual_segments(case: Case) -> Iterator[Case]:
+    for n, selector in enumerate(SELECTORS[case.mode]):
+        yield case._replace(seg=(*case.seg[:n], selector, *case.seg[n + 1 :]))
 
 
 def _cut(data: bytes, at: int, new: bytes) -> bytes:

@@ -10,7 +10,7 @@ from .encode import encode
 from .forms import Plan
 from .generate import Generator
 
-MODES = ("forms", "mutations", "sequences", "flows")
+MODES = ("forms", "mutations", "sequences", "flows", "legacy")
 _BATCH = 500
 _EACH, _FORMS = 60, 8
 _SLOT = 16
@@ -66,9 +66,23 @@ def flows(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case]]:
         yield [maker.case(place(generator)) for _ in range(_BATCH)]
 
 
+def legacy(plans: Sequence[Plan], generator: Generator) -> Iterator[list[Case]]:
+    """Cases in 16 and 32-bit mode, of all forms that exist there."""
+    from .forms import legacy_plans
+    from .legacy import Legacy
+
+    wanted = {p.label for p in plans}
+    endless = cycle([p for p in legacy_plans() if p.label in wanted or 64 not in p.form.modes])
+    maker = Legacy(generator)
+    while True:
+        some = [next(endless) for _ in range(_FORMS)]
+        yield [c for plan in some for mode in (32, 16) for c in maker.cases(plan, _EACH, mode)]
+
+
 def work(modes: Sequence[str], plans: Sequence[Plan], seed: int) -> Iterator[list[Case]]:
     """Batches of the named modes in turn, without end."""
     makers = {"forms": forms, "mutations": mutations, "sequences": sequences, "flows": flows}
+    makers |= {"legacy": legacy}
     streams = [makers[mode](plans, Generator(seed, mode)) for mode in modes]
     for stream in cycle(streams):
         yield next(stream)

@@ -11,6 +11,7 @@
  * So a case costs one signal, and nothing of ours runs between load and trap.
  */
 #define _GNU_SOURCE
+#include <asm/ldt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,10 +21,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 typedef uint8_t u8;
+typedef uint16_t u16;
 typedef uint32_t u32;
 typedef int32_t s32;
 typedef uint64_t u64;
@@ -32,6 +35,7 @@ typedef uint64_t u64;
  * "Flat" offsets count through HIGH, then LOW; the page behind HIGH_RW is read-only, all around is
  * unmapped. */
 #define CODE_BASE 0x135700000000ull
+#define CODE_LOW 0x13570000ull /* for 16 and 32-bit code */
 #define HIGH_BASE 0x135700100000ull
 #define LOW_BASE 0x24600000ull
 enum {
@@ -46,7 +50,7 @@ enum {
   XSAVE_MAX = 1 << 14,
   REP_MAX = 4096,
   CODE_MAX = 64,
-  PADDING = 16,  /* INT3 behind the code */
+  INT3 = 0xcc,   /* all around the code */
   TIME_LIMIT = 1 /* seconds for a case that does not end */
 };
 
@@ -71,6 +75,9 @@ typedef struct {
   u8 code[CODE_MAX];
   u64 gpr[16], rip, rflags, fs_base, gs_base;
   u8 fx[FX_SIZE], ymmh[256];
+  u64 code_base, stack_base, stack_mask; /* of CS, of SS */
+  u16 seg[6];    /* ES CS SS DS FS GS */
+  u16 mode, pad;
 } Input;
 
 typedef struct {
@@ -84,10 +91,12 @@ typedef struct {
   u64 gpr[16], rip, rflags, fs_base, gs_base;
   u8 fx[FX_SIZE], ymmh[256];
   u32 dirty_off, dirty_len; /* flat range that differs from the input, bytes follow, padded to 8 */
+  u16 seg[6];
+  u32 pad;
 } Output;
 
 typedef struct {
-  u32 input, output, fsgsbase, ymm, slot_half, flat;
+  u32 input, output, fsgsbase, ymm, slot_half, flat, ldt;
 } Hello;
 
 static u8 *flat; /* alias of all data pages, always writable */
@@ -129,6 +138,21 @@ static void set_bases(u64 fs, u64 gs) {
   __asm__ volatile("wrgsbase %0" : : "r"(gs));
 }
 
+/* DS, ES, FS and GS; CS and SS are in the signal frame. */
+static void get_segments(u16 seg[6]) {
+  __asm__ volatile("mov %%es, %0" : "=m"(seg[0]));
+  __asm__ volatile("mov %%ds, %0" : "=m"(seg[3]));
+  __asm__ volatile("mov %%fs, %0" : "=m"(seg[4]));
+  __asm__ volatile("mov %%gs, %0" : "=m"(seg[5]));
+}
+
+static void set_segments(const u16 seg[6]) {
+  __asm__ volatile("mov %0, %%es" : : "m"(seg[0]));
+  __asm__ volatile("mov %0, %%ds" : : "m"(seg[3]));
+  __asm__ volatile("mov %0, %%fs" : : "m"(seg[4]));
+  __asm__ volatile("mov %0, %%gs" : : "m"(seg[5]));
+}
+
 /* rt_sigreturn keeps NT and ID as they are now, so a case must not pass them to the next one. */
 static void clear_sticky_flags(void) {
   u64 flags = __builtin_ia32_readeflags_u64();
@@ -149,8 +173,9 @@ static u8 opcode_of(const Input *in, bool *rep) {
   *rep = false;
   for (; i < in->code_len; i++) {
     u8 b = in->code[i];
+    bool rex = in->mode == 64 && (b & 0xf0) == 0x40;
     *rep = *rep || b == 0xf2 || b == 0xf3;
-    if ((b & 0xf0) != 0x40 && !memchr(prefixes, b, sizeof prefixes)) break;
+    if (!rex && !memchr(prefixes, b, sizeof prefixes)) break;
   }
   return i < in->code_len ? in->code[i] : 0;
 }
@@ -205,23 +230,30 @@ static void load_case(ucontext_t *uc) {
   in_next += now->size;
   rep_count = 0;
   patch_memory(now, false);
-  u64 room = CODE_BASE + CODE_SIZE - now->rip;
-  u64 filled = now->code_len + PADDING;
-  memset((void *)now->rip, 0xcc, room < filled ? room : filled);
-  memcpy((void *)now->rip, now->code, now->code_len);
+  memcpy((void *)(now->code_base + now->rip), now->code, now->code_len);
   greg_t *g = uc->uc_mcontext.gregs;
   for (int i = 0; i < 16; i++) g[greg_of[i]] = (greg_t)now->gpr[i];
   g[REG_RIP] = (greg_t)now->rip;
   g[REG_EFL] = (greg_t)((now->rflags & FLAGS_LOADED) | (now->run ? 0 : FLAG_TF));
+  g[REG_CSGSFS] = (greg_t)(now->seg[1] | (u64)now->seg[2] << 48);
   load_fpu((u8 *)uc->uc_mcontext.fpregs, now);
-  set_bases(now->fs_base, now->gs_base);
+  set_segments(now->seg);
+  if (now->mode == 64) set_bases(now->fs_base, now->gs_base);
 }
 
 /* PUSHF stores our trap flag, which no guest has. */
 static void hide_trap_flag(u64 rsp) {
   bool rep;
-  u64 off = flat_offset(rsp);
+  u64 off = flat_offset(rsp + now->stack_base);
   if (opcode_of(now, &rep) == 0x9c && off + 1 < FLAT_SIZE) flat[off + 1] &= ~(FLAG_TF >> 8);
+}
+
+/* The trap comes an instruction late, so that it was INT3: after a load of SS, after IRET cleared the
+ * trap flag, after what the kernel emulates (SGDT and its like). */
+static bool is_untrapped(u64 rip) {
+  bool rep;
+  if (now->run) return false;
+  return rip == now->rip + now->code_len + 1 || opcode_of(now, &rep) == 0xcf;
 }
 
 static void save_dirty(Output *out) {
@@ -236,12 +268,16 @@ static void save_dirty(Output *out) {
   memset(flat + lo, 0, hi - lo);
 }
 
-static void save_case(const ucontext_t *uc, s32 vector, u64 fs, u64 gs) {
+static void save_case(const ucontext_t *uc, s32 vector, u64 fs, u64 gs, const u16 seg[6]) {
   Output *out = (Output *)out_next;
   const greg_t *g = uc->uc_mcontext.gregs;
+  memcpy(out->seg, seg, sizeof out->seg);
+  out->seg[1] = (u16)g[REG_CSGSFS];
+  out->seg[2] = (u16)((u64)g[REG_CSGSFS] >> 48);
   const u8 *fpu = (const u8 *)uc->uc_mcontext.fpregs;
   for (int i = 0; i < 16; i++) out->gpr[i] = (u64)g[greg_of[i]];
   out->rip = (u64)g[REG_RIP];
+  if (vector == 3 && is_untrapped(out->rip)) vector = NO_FAULT, out->rip--;
   out->rflags = (u64)g[REG_EFL] & ~(u64)(FLAG_TF | FLAG_RF);
   out->vector = vector;
   out->error = vector >= 0 ? (u64)g[REG_ERR] : 0;
@@ -255,8 +291,10 @@ static void save_case(const ucontext_t *uc, s32 vector, u64 fs, u64 gs) {
   u64 features = 0;
   if (has_ymm) memcpy(&features, fpu + XFEATURES_HEADER, 8);
   if (features & XFEATURE_YMM) memcpy(out->ymmh, fpu + FX_YMMH, 256);
-  if (vector == NO_FAULT && !now->run) hide_trap_flag(out->gpr[4]);
+  u64 mask = now->mode == 64 ? ~0ull : now->stack_mask;
+  if (vector == NO_FAULT && !now->run) hide_trap_flag(out->gpr[4] & mask);
   save_dirty(out);
+  memset((void *)(now->code_base + now->rip), INT3, now->code_len);
   patch_memory(now, true);
   out->size = (u32)(sizeof *out + pad8(out->dirty_len));
   out_next += out->size;
@@ -279,7 +317,7 @@ static void load_home(ucontext_t *uc) {
 }
 
 /* True when the case in the frame is over and its result is stored. */
-static bool end_case(ucontext_t *uc, int signo, u64 fs, u64 gs) {
+static bool end_case(ucontext_t *uc, int signo, u64 fs, u64 gs, const u16 seg[6]) {
   s32 vector = (s32)uc->uc_mcontext.gregs[REG_TRAPNO];
   if (signo == SIGALRM) {
     vector = TOO_LONG;
@@ -291,19 +329,24 @@ static bool end_case(ucontext_t *uc, int signo, u64 fs, u64 gs) {
       vector = TOO_LONG;
     }
   }
-  save_case(uc, vector, fs, gs);
+  save_case(uc, vector, fs, gs, seg);
   return true;
 }
 
 static void on_signal(int signo, siginfo_t *info, void *context) {
+  static const u16 none[6];
   u64 fs = get_fs(), gs = get_gs();
+  u16 seg[6];
   ucontext_t *uc = context;
   (void)info;
+  get_segments(seg);
+  set_segments(none);
   set_bases(host_fs, 0);
   clear_sticky_flags();
   if (running) {
-    if (!end_case(uc, signo, fs, gs)) {
-      set_bases(fs, gs);
+    if (!end_case(uc, signo, fs, gs, seg)) {
+      set_segments(seg);
+      if (now->mode == 64) set_bases(fs, gs);
       return;
     }
   } else if (signo == SIGTRAP) {
@@ -342,6 +385,9 @@ static void map_guest(void) {
   int fd = memfd_create("guest", MFD_CLOEXEC);
   if (fd < 0 || ftruncate(fd, FLAT_SIZE)) die("memfd");
   map(CODE_BASE, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, -1, 0);
+  map(CODE_LOW, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, -1, 0);
+  memset((void *)CODE_BASE, INT3, CODE_SIZE);
+  memset((void *)CODE_LOW, INT3, CODE_SIZE);
   map(HIGH_BASE, HIGH_RW_SIZE, PROT_READ | PROT_WRITE, fd, 0);
   map(HIGH_BASE + HIGH_RW_SIZE, HIGH_SIZE - HIGH_RW_SIZE, PROT_READ, fd, HIGH_RW_SIZE);
   map(LOW_BASE, LOW_SIZE, PROT_READ | PROT_WRITE, fd, HIGH_SIZE);
@@ -359,15 +405,36 @@ static void install_handlers(void) {
     if (sigaction(signals[i], &action, NULL)) die("sigaction");
 }
 
+/* Descriptors by their 8 bytes: argv[2] and on.  Without modify_ldt(2), 16-bit cases cannot run. */
+static bool write_ldt(int count, char **words) {
+  for (int i = 0; i < count; i++) {
+    u64 raw = strtoull(words[i], NULL, 16);
+    struct user_desc d = {.entry_number = (u32)i};
+    d.base_addr = (u32)((raw >> 16 & 0xffffff) | (raw >> 32 & 0xff000000));
+    d.limit = (u32)((raw & 0xffff) | (raw >> 32 & 0xf0000));
+    d.contents = raw >> 42 & 3;
+    d.read_exec_only = !(raw >> 41 & 1);
+    d.seg_not_present = !(raw >> 47 & 1);
+    d.seg_32bit = raw >> 54 & 1;
+    d.limit_in_pages = raw >> 55 & 1;
+    d.useable = raw >> 52 & 1;
+    if (syscall(SYS_modify_ldt, 1, &d, sizeof d)) return false;
+  }
+  return true;
+}
+
 int main(int argc, char **argv) {
-  if (argc != 2) return 2;
+  if (argc < 2) return 2;
   has_fsgsbase = getauxval(AT_HWCAP2) & 2;
   has_ymm = __builtin_cpu_supports("avx");
   host_fs = get_fs();
   map_guest();
+  clear_sticky_flags();
   slots = map(0, (u64)SLOTS * 2 * SLOT_HALF, PROT_READ | PROT_WRITE, atoi(argv[1]), 0);
   install_handlers();
-  Hello hello = {sizeof(Input), sizeof(Output), has_fsgsbase, has_ymm, SLOT_HALF, FLAT_SIZE};
+  bool has_ldt = write_ldt(argc - 2, argv + 2);
+  Hello hello = {sizeof(Input), sizeof(Output), has_fsgsbase, has_ymm, SLOT_HALF, FLAT_SIZE,
+                 has_ldt};
   if (write(1, &hello, sizeof hello) != sizeof hello) return 1;
   u32 request[2];
   while (read(0, request, sizeof request) == sizeof request) {

@@ -352,6 +352,8 @@ class HandlerPrinter(Printer):
         r = self.rec
         if kind == "next":
             return ["NEXT(r);"]
+        if kind == "far":
+            return [f"FAR({r});"]
         if kind == "stop":
             return [f"STOP(c, r, {_stop(args[0])});"]
         if kind == "jump":

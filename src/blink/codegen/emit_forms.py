@@ -24,7 +24,7 @@ def _class(operands: tuple[Operand, ...], *where: str) -> str:
         if o.kind.where in where and o.kind.bank:
             if o.kind.bank == "gpr":
                 return "FIELD_GPR8" if o.kind.width == 8 else "FIELD_GPR"
-            return "FIELD_LOW3" if o.kind.bank in ("mm", "seg") else "FIELD_INDEX"
+            return "FIELD_LOW3" if o.kind.bank in ("mm", "seg", "no") else "FIELD_INDEX"
     return "FIELD_NONE"
 
 
@@ -49,7 +49,7 @@ def copyable(f: FormHandlers) -> bool:
     return (
         f.trace.end[0] in ("next", "again")
         and all(name.startswith(_NATIVE_CALLS) for name in calls)
-        and not banks & {"mm", "seg", "cr", "dr"}
+        and not banks & {"mm", "seg", "no", "number"}
         and not any(location.startswith("c->seg") for location in locations)
         and f.trace.specials <= _SHARED
         and f.form.insn.name not in _INTERPRETED
@@ -67,6 +67,7 @@ def on_stack(f: FormHandlers) -> bool:
 
 def _flags(f: FormHandlers) -> str:
     kinds = {"next": [], "jump": ["FORM_END"], "branch": ["FORM_END", "FORM_TWO_LINKS"]}
+    kinds |= {"far": ["FORM_END"]}
     kinds |= {"again": ["FORM_END", "FORM_TWO_LINKS", "FORM_AGAIN"], "stop": ["FORM_END"]}
     flags = list(kinds[f.trace.end[0]])
     form = f.form
@@ -92,9 +93,14 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_NO_REX_B")
     if f.trace.uses_next_ip:
         flags.append("FORM_NEXT_IP")
+    if form.insn.before == "x87_wait" and f.mode != 64:
+        flags.append("FORM_WAIT")
+    if form.insn.before in ("require_cpl0", "require_table"):
+        flags.append("FORM_CPL0")
     if f.trace.uses_string_base:
         flags.append("FORM_STRING")
-    if form.insn.name == "LEA":
+    offset = f.mode != 64 and form.rm is not None and form.rm.kind.name == "bits"
+    if form.insn.name == "LEA" or offset:
         flags.append("FORM_ADDRESS")
     if any(o.kind.where == "st" for o in form.operands):
         flags.append("FORM_ST")
@@ -119,10 +125,19 @@ def feature_table() -> str:
     return f"const CpuFeature cpu_features[] = {{{', '.join(rows)}}};\n"
 
 
+def _access(f: FormHandlers) -> list[int]:
+    """Bytes of the memory operand by operand size; 0 if only the body knows."""
+    rm = f.form.rm
+    if rm is None or not rm.kind.mem or rm.kind.name in ("mem", "vsib", "bits"):
+        return [0, 0, 0]
+    sizes = (matching.operand_size(f.form, osz, f.mode) for osz in (16, 32, 64))
+    return [rm.width(size) // 8 for size in sizes]
+
+
 def row(f: FormHandlers) -> str:
     """The FormDef of a form."""
     form, e = f.form, f.form.enc
-    modes = sum(MODE_BIT[m] for m in form.modes)
+    modes = sum(MODE_BIT[m] for m in form.modes if (m == 64) == (f.mode == 64))
     fields = [
         e.pp,
         e.w,
@@ -145,7 +160,8 @@ def row(f: FormHandlers) -> str:
     number = names.index(feature) if feature in names else 0
     undefined = sum(1 << POSITION[name] for name in form.insn.undefined)
     head = ", ".join(map(str, [*fields, cc, number, undefined, _flags(f)]))
-    handlers = f"{{{plain}}}, {{{locked}}}, {f.load}"
+    access = ", ".join(map(str, _access(f)))
+    handlers = f"{{{access}}}, {{{plain}}}, {{{locked}}}, {f.load}"
     return f"  {{{head}, {handlers}}}, /* {form.insn.name}: {form.encoding} */\n"
 
 
@@ -169,27 +185,33 @@ def _fusion(handlers: Handlers) -> list[str]:
     return out
 
 
+def _index(forms: list[FormHandlers]) -> list[str]:
+    """Which rows an opcode may be: in 64-bit mode, then in the others."""
+    flat: list[int] = []
+    out = ["const FormRange form_index[2][3][8][256] = {\n"]
+    for mode in (64, 32):
+        numbers = {id(f.form): n for n, f in enumerate(forms) if f.mode == mode}
+        index = matching.index(f.form for f in forms if f.mode == mode)
+        cells = [[[(0, 0)] * 256 for _ in range(8)] for _ in range(3)]
+        for (enc, map_, opcode), candidates in index.items():
+            cells[enc][map_][opcode] = (len(flat), len(candidates))
+            flat += [numbers[id(form)] for form in candidates]
+        planes = ["{" + ",\n   ".join(map(_opcodes, plane)) + "}" for plane in cells]
+        out.append("  {" + ",\n  ".join(planes) + "},\n")
+    out.append("};\n")
+    return [f"const u16 form_candidates[] = {{{', '.join(map(str, flat)) or '0'}}};\n", *out]
+
+
+def _opcodes(cells: list[tuple[int, int]]) -> str:
+    return "{" + ", ".join(f"{{{first}, {count}}}" for first, count in cells) + "}"
+
+
 def source(handlers: Handlers, forms: list[FormHandlers]) -> str:
     """`_generated_forms.c`."""
-    index = matching.index(f.form for f in forms)
-    numbers = {id(f.form): n for n, f in enumerate(forms)}
     out = [BANNER, '#include "forms.h"\n', "const FormDef form_table[] = {\n"]
     out += [row(f) for f in forms]
     out.append("};\n")
-    flat: list[int] = []
-    cells = [[[(0, 0)] * 256 for _ in range(8)] for _ in range(3)]
-    for (enc, map_, opcode), candidates in index.items():
-        cells[enc][map_][opcode] = (len(flat), len(candidates))
-        flat += [numbers[id(form)] for form in candidates]
-    out.append(f"const u16 form_candidates[] = {{{', '.join(map(str, flat)) or '0'}}};\n")
-    out.append("const FormRange form_index[3][8][256] = {\n")
-    for plane in cells:
-        out.append(
-            "  {"
-            + ",\n   ".join("{" + ", ".join(f"{{{a}, {n}}}" for a, n in m) + "}" for m in plane)
-            + "},\n"
-        )
-    out.append("};\n")
+    out += _index(forms)
     out += _fusion(handlers)
     out.append(feature_table())
     names = [f.form.insn.name for f in forms]

@@ -55,6 +55,7 @@ class FormHandlers:
     """
 
     form: Form
+    mode: int  # 64, or 32 for 16 and 32-bit code
     plain: list[list[int]]
     locked: list[int]
     trace: Trace
@@ -67,11 +68,12 @@ def _name(form: Form, v: Variant) -> str:
     return f"{mnemonic}_{v.size}{kind}"
 
 
-def _one(handlers: Handlers, form: Form, v: Variant) -> tuple[int, Trace]:
-    t = trace(form, v)
+def _one(handlers: Handlers, form: Form, v: Variant, mode: int) -> tuple[int, Trace]:
+    t = trace(form, v, mode)
     printer = HandlerPrinter(t)
     number = handlers.add(_name(form, v), printer.body(), printer.memory)
-    handlers.fusion.note(handlers.add, number, _name(form, v), form, v)
+    if mode == 64:
+        handlers.fusion.note(handlers.add, number, _name(form, v), form, v)
     return number, t
 
 
@@ -84,26 +86,32 @@ def _load(handlers: Handlers, form: Form) -> int:
     return handlers.add(name, HandlerPrinter(t).body(), True)
 
 
-def build_form(handlers: Handlers, form: Form) -> FormHandlers:
-    """Generate all variants of one form."""
+def build_form(handlers: Handlers, form: Form, mode: int = 64) -> FormHandlers:
+    """Generate all variants of one form in 64-bit mode, or in the others.
+
+    Most are the same text, and so the same handlers.
+    """
     rm = form.rm
     kinds = [m for m in (False, True) if (rm.kind.mem if m else rm.kind.reg)] if rm else [False]
     if form.loads_first:
         kinds = [False]
     made: dict[tuple[int, bool], tuple[int, Trace]] = {}
-    for size in form.sizes:
+    sizes = form.sizes_in(mode)
+    for size in sizes:
         for mem in kinds:
-            made[size, mem] = _one(handlers, form, Variant(size, mem, mem and form.always_lock))
+            variant = Variant(size, mem, mem and form.always_lock)
+            made[size, mem] = _one(handlers, form, variant, mode)
     locked = (
-        {s: _one(handlers, form, Variant(s, True, True))[0] for s in form.sizes}
+        {s: _one(handlers, form, Variant(s, True, True), mode)[0] for s in sizes}
         if form.lock
         else {}
     )
-    by_size = [operand_size(form, osz) for osz in (16, 32, 64)]
+    by_size = [operand_size(form, osz, mode) for osz in (16, 32, 64)]
     both = (False, True) if rm else (False, False)
     plain = [[made.get((size, mem), (0,))[0] for mem in both] for size in by_size]
     any_trace = next(iter(made.values()))[1]
-    found = FormHandlers(form, plain, [locked.get(size, 0) for size in by_size], any_trace)
+    lock = [locked.get(size, 0) for size in by_size]
+    found = FormHandlers(form, mode, plain, lock, any_trace)
     if form.loads_first:
         found.load = _load(handlers, form)
         found.plain = [[r, r] for r, _ in plain]
@@ -111,9 +119,11 @@ def build_form(handlers: Handlers, form: Form) -> FormHandlers:
 
 
 def build(registry: list[Insn]) -> tuple[Handlers, list[FormHandlers]]:
-    """Trace and print the whole instruction set (64-bit mode)."""
+    """Trace and print the whole instruction set."""
     handlers = Handlers()
-    forms = [build_form(handlers, f) for i in registry for f in i.forms if 64 in f.modes]
+    all_forms = [f for i in registry for f in i.forms]
+    forms = [build_form(handlers, f) for f in all_forms if 64 in f.modes]
+    forms += [build_form(handlers, f, 32) for f in all_forms if f.legacy]
     handlers.fusion.finish(handlers.add, _name)
     return handlers, forms
 

@@ -26,8 +26,9 @@ class Effect:
 
 @dataclass
 class Trace:
-    """All that one handler does.  `end` is how it leaves: next, jump, branch, again or stop.
+    """All that one handler does.
 
+    `end` is how it leaves: next, jump, branch, again, stop or far.
     `specials`: the fields of Cpu that it names, read or written.
     `halves` holds the floating-point operations of the two halves of 256 bits: the n-th of the one
     and the n-th of the other are one operation of the CPU.
@@ -83,7 +84,7 @@ class TraceState(Operands):
 
     def __init__(self, form: Form, variant: Variant, mode: int = 64) -> None:
         self.size = variant.size
-        self.mode = mode
+        self._mode = mode
         self.cc = form.insn.cond or 0
         self.fields = _fields(form, variant.mem)
         self.accumulator = _implies_accumulator(form)
@@ -93,6 +94,10 @@ class TraceState(Operands):
         self._vex = form.enc.enc == "vex"
         self._half: int | None = None
         super().__init__()
+
+    @property
+    def mode(self) -> int:
+        return self._mode
 
     def initial_flags(self) -> FlagState:
         return CurrentFlags()
@@ -153,6 +158,9 @@ class TraceState(Operands):
         self.trace.specials.add(name)
         self.commit(f"c->{name}", value)
 
+    def segment(self, n: int) -> Bits:
+        return self.leaf(f"c->seg[{n}]", 16)
+
     def load(self, address: Bits, w: int) -> Bits:
         if w == 256:
             return from_lanes([self.load(address, 128), self.load(address + 16, 128)])
@@ -194,6 +202,10 @@ class TraceState(Operands):
         self.trace.end = end
 
     def jump(self, target: Bits) -> None:
+        self.check_target(target)
+        relative = target.op == "in" and target.aux == "TARGET"
+        if self.mode != 64 and not relative:
+            target = self.special("code_key", 64) | target.zext(64)
         self._end("jump", target)
 
     def branch(self, condition: Bits, target: Bits) -> None:
@@ -204,6 +216,9 @@ class TraceState(Operands):
 
     def stop(self, reason: str) -> None:
         self._end("stop", reason)
+
+    def far(self) -> None:
+        self._end("far")
 
     def register_number(self, where: str) -> Bits:
         return self.leaf(self.fields[where], 8)
@@ -232,6 +247,11 @@ class TraceState(Operands):
         self.trace.uses_string_base = True
         return self.leaf("REG64(r->base)", 64)
 
+    @property
+    def string_segment(self) -> Bits:
+        self.trace.uses_string_base = True
+        return self.leaf("r->v", 8)
+
     # -- operands --
 
     def effective_address(self) -> Bits:
@@ -242,6 +262,9 @@ class TraceState(Operands):
 
     def second_immediate(self) -> Bits:
         return self.leaf("r->v", 8)
+
+    def selector(self) -> Bits:
+        return self.leaf("(u16)r->disp", 16)
 
     def target(self) -> Bits:
         return self.leaf("TARGET", 64)
@@ -316,12 +339,12 @@ def _register(slot: str, bank: str, w: int) -> str:
         return f"XMM({slot})" if w == 128 else f"XMM({slot}).{LANE[w]}[0]"
     if bank == "mm":
         return f"MMX({slot})" if w == 64 else f"(*(u32 *)&MMX({slot}))"
-    return {"seg": f"c->seg[{slot}]"}[bank]
+    return {"seg": f"c->seg[{slot}]", "no": slot, "number": slot}[bank]
 
 
-def trace(form: Form, variant: Variant) -> Trace:
-    """The effects of one variant of a form."""
-    s = TraceState(form, variant)
+def trace(form: Form, variant: Variant, mode: int = 64) -> Trace:
+    """The effects of one variant of a form in 64-bit mode, or in the others (32)."""
+    s = TraceState(form, variant, mode)
     execute(s, form, variant)
     return s.finish()
 

@@ -16,6 +16,7 @@
 #include "jit.h"
 #include "memory.h"
 #include "run.h"
+#include "segment.h"
 #include "x87.h"
 
 enum {
@@ -26,7 +27,7 @@ enum {
 };
 
 typedef struct {
-  u64 rip;
+  u64 key; /* RIP | Cpu.code_key */
   const Rec *rec;
 } Entry;
 
@@ -79,10 +80,11 @@ static u32 fetch(Builder *b, const u8 **bytes) {
   u64 offset = b->rip - b->window_rip;
   if (offset + DECODE_MAX > b->window_len) {
     Memory *mem = b->c->mem;
-    if (b->mark && memory_flags(mem, b->rip) & PAGE_X) b->loose |= !memory_mark_code(mem, b->rip);
+    u64 at = code_address(b->c, b->rip);
+    if (b->mark && memory_flags(mem, at) & PAGE_X) b->loose |= !memory_mark_code(mem, at);
     b->window_rip = b->rip;
-    b->window_len = memory_fetch(mem, b->rip, b->window, sizeof b->window);
-    if (b->mark && b->window_len) b->loose |= !memory_mark_code(mem, b->rip + b->window_len - 1);
+    b->window_len = memory_fetch(mem, at, b->window, sizeof b->window);
+    if (b->mark && b->window_len) b->loose |= !memory_mark_code(mem, at + b->window_len - 1);
     offset = 0;
   }
   *bytes = b->window + offset;
@@ -90,7 +92,7 @@ static u32 fetch(Builder *b, const u8 **bytes) {
 }
 
 static NORETURN void fetch_fault(Cpu *c, u64 rip, u32 got) {
-  u64 addr = rip + got;
+  u64 addr = code_address(c, rip + got);
   bool canonical = (s64)(addr << 16) >> 16 == (s64)addr;
   c->cur = NULL;
   c->rip = rip;
@@ -114,7 +116,7 @@ static bool matches(const FormDef *f, const Insn *in) {
 }
 
 const FormDef *form_find(const Insn *in, const CpuModel *model) {
-  const FormRange *range = &form_index[in->enc][in->map][in->opcode];
+  const FormRange *range = &form_index[in->mode != 64][in->enc][in->map][in->opcode];
   for (u32 i = 0; i < range->count; i++) {
     const FormDef *f = &form_table[form_candidates[range->first + i]];
     if (matches(f, in) && model_has(model, f->feature)) return f;
@@ -123,7 +125,7 @@ const FormDef *form_find(const Insn *in, const CpuModel *model) {
 }
 
 bool form_excludes(const Insn *in) {
-  const FormRange *range = &form_index[in->enc][in->map][in->opcode];
+  const FormRange *range = &form_index[in->mode != 64][in->enc][in->map][in->opcode];
   for (u32 i = 0; i < range->count && in->enc == ENC_VEX; i++)
     if (form_table[form_candidates[range->first + i]].pp == in->pp) return true;
   return false;
@@ -151,16 +153,32 @@ static void address_record(Builder *b, Rec *r, const Insn *in, bool segment) {
   r->scale = 0;
 }
 
+/* In 16 and 32-bit code every memory operand has one: segments have bases and limits. */
+static void segment_record(Builder *b, Rec *r, const Insn *in, const FormDef *f) {
+  address_record(b, r, in, false);
+  Rec *ea = b->at - 1;
+  ea->fn = segment_ea_handler;
+  ea->a = insn_segment(in);
+  ea->b = (f->flags & FORM_ADDRESS) != 0;
+  ea->n = (f->flags & FORM_WAIT) != 0;
+  if (ea->b) r->v = ea->a, r->scale = in->addr_size;
+  if (f->flags & FORM_CPL0 && b->c->cpl) return; /* the instruction faults, not its operand */
+  ea->imm = f->access[size_index(in)] | (f->flags & FORM_STORE_RM ? ACCESS_WRITE : 0);
+}
+
+static u32 pop_size(const Insn *in) { return in->osz == 2 ? 2 : in->mode == 64 ? 8 : 4; }
+
 /* Fills in the memory operand; appends an address record first if one is needed. */
 static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f) {
   bool segment = in->seg && !(f->flags & FORM_ADDRESS);
   if (!in->has_mem) {
-    if (f->flags & FORM_STRING && in->seg) address_record(b, r, in, true);
+    if (f->flags & FORM_STRING && in->mode != 64) r->v = insn_segment(in);
+    else if (f->flags & FORM_STRING && in->seg) address_record(b, r, in, true);
     return;
   }
   r->disp = in->disp;
   if (in->rip_relative) r->disp += b->rip + in->len;
-  if (f->flags & FORM_POP && in->base == RSP) r->disp += in->osz == 2 ? 2 : 8;
+  if (f->flags & FORM_POP && in->base == RSP) r->disp += pop_size(in);
   if (in->base >= 0) r->base = in->base * 8;
   if (in->vsib) { /* the indices are a vector; the body adds the segment's base */
     r->b = (u8)in->index;
@@ -170,7 +188,8 @@ static void memory_operand(Builder *b, Rec *r, const Insn *in, const FormDef *f)
   }
   if (in->index >= 0) r->index = in->index * 8;
   r->scale = in->scale;
-  if (segment || in->addr_size != 8) address_record(b, r, in, segment);
+  if (in->mode != 64) segment_record(b, r, in, f);
+  else if (segment || in->addr_size != 8) address_record(b, r, in, segment);
 }
 
 /* Loads the memory operand of a VEX instruction into VEC_OPERAND, so that its register handler does. */
@@ -199,12 +218,38 @@ static void invalid(Builder *b, u32 why, u32 len) {
   r->n = ++b->count;
 }
 
+/* A target beyond the limit of CS: the branch itself faults. */
+static void append_limit(Builder *b, const Insn *in, const Rec **field) {
+  Rec *r = append(b, limit_handler);
+  r->imm = b->rip;
+  r->a = in->map == MAP_ONE_BYTE && in->opcode >= 0xe0 && in->opcode <= 0xe2 ? in->addr_size : 0;
+  *field = r;
+}
+
+static void append_target(Builder *b, const Insn *in, u64 target, const Rec **field) {
+  if (in->mode == 64) {
+    append_stub(b, target, field);
+    return;
+  }
+  target &= in->osz == 2 ? 0xffff : 0xffffffff;
+  if (target > b->c->code_limit) append_limit(b, in, field);
+  else append_stub(b, target, field);
+}
+
 static void links(Builder *b, Rec *r, const Insn *in, const FormDef *f) {
-  u64 next = b->rip + in->len, target = next + in->imm;
+  u64 next = b->rip + in->len;
   r->n = b->count;
-  if (f->flags & FORM_AGAIN) target = b->rip;
-  if (f->flags & (FORM_LINK | FORM_TWO_LINKS)) append_stub(b, target, &r->link);
+  if (f->flags & FORM_AGAIN) append_stub(b, b->rip, &r->link);
+  else if (f->flags & (FORM_LINK | FORM_TWO_LINKS))
+    append_target(b, in, next + (u64)in->imm, &r->link);
   if (f->flags & FORM_TWO_LINKS) append_stub(b, next, &r->link2);
+}
+
+/* A call beyond the limit of CS must not push. */
+static bool calls_beyond(const Builder *b, const Insn *in, const FormDef *f) {
+  u64 mask = in->osz == 2 ? 0xffff : 0xffffffff;
+  if (in->mode == 64 || !(f->flags & FORM_LINK)) return false;
+  return ((b->rip + in->len + (u64)in->imm) & mask) > b->c->code_limit;
 }
 
 /* A conditional branch behind a compare: one handler does both, and perhaps the instruction before
@@ -229,8 +274,8 @@ static bool is_undefined(const FormDef *f, const Insn *in) {
 static bool add(Builder *b, const Insn *in) {
   const FormDef *f = form_find(in, b->c->model);
   u32 number = f ? pick(f, in) : 0;
-  if (!number) {
-    invalid(b, is_undefined(f, in) ? 0 : 1, in->len);
+  if (!number || calls_beyond(b, in, f)) {
+    invalid(b, number ? 2 : is_undefined(f, in) ? 0 : 1, in->len);
     return false;
   }
   Rec r = {.fn = handler(b->c, number), .base = GPR_ZERO * 8, .index = GPR_ZERO * 8};
@@ -251,6 +296,7 @@ static bool add(Builder *b, const Insn *in) {
   }
   if (in->nimm == 2) r.v = (u8)in->imm2;
   if (f->flags & FORM_X87) r.imm = x87_mark(b->rip, (u32)in->opcode << 8 | in->modrm);
+  if (in->nimm == 2 && !in->has_mem) r.disp = (u64)in->imm2; /* a far pointer's selector */
   if (f->flags & FORM_ST) r.b = in->modrm & 7;
   r.len = in->len;
   *b->at++ = r;
@@ -275,17 +321,26 @@ bool cpu_breakpoint_at(const Cpu *c, u64 rip) {
          bsearch(&rip, c->breakpoints, c->breakpoint_count, sizeof rip, ascending);
 }
 
+/* Bytes of CS at `rip` and behind it. */
+static u64 room_in_segment(const Cpu *c, u64 rip) {
+  if (c->mode == 64) return ~(u64)0;
+  return rip > c->code_limit ? 0 : c->code_limit + (u64)1 - rip;
+}
+
 /* Decodes and appends the next instruction; false when the block is done. */
 static bool step(Builder *b) {
   const u8 *bytes;
   Insn in;
   u32 got = fetch(b, &bytes);
-  int status = decode(&in, bytes, got, b->c->mode);
+  u64 room = room_in_segment(b->c, b->rip);
+  int status = decode(&in, bytes, got < room ? got : room, b->c->mode);
+  if (status == DECODE_TRUNCATED && room <= got) status = DECODE_TOO_LONG;
+  if (status == DECODE_OK && in.enc != ENC_LEGACY && is_real(b->c)) status = DECODE_INVALID;
   if (status == DECODE_TRUNCATED) {
     if (!b->count) fetch_fault(b->c, b->rip, got);
     return true; /* the next block will begin there, and fault */
   }
-  if (cpu_breakpoint_at(b->c, b->rip)) {
+  if (cpu_breakpoint_at(b->c, code_address(b->c, b->rip))) {
     append(b, breakpoint_handler)->imm = b->rip;
     b->last = 0;
   }
@@ -334,7 +389,7 @@ static void flush_records(Cpu *c) {
   k->used = 0;
   k->count = 0;
   memset(k->table, 0, sizeof *k->table * (k->mask + 1));
-  for (u32 i = 0; i < JUMP_SIZE; i++) c->jumps[i] = (JumpEntry){.rip = ~(u64)0};
+  for (u32 i = 0; i < JUMP_SIZE; i++) c->jumps[i] = (JumpEntry){.key = ~(u64)0};
   c->counters[COUNT_FLUSHES]++;
 }
 
@@ -371,11 +426,11 @@ void cache_sync(Cpu *c) {
   while (memory_code_next(c->mem, &k->epoch, &range)) jit_drop(c, range.start, range.end);
 }
 
-static u32 hash(u64 rip) { return (u32)((rip * 0x9e3779b97f4a7c15ull) >> 32); }
+static u32 hash(u64 key) { return (u32)((key * 0x9e3779b97f4a7c15ull) >> 32); }
 
-static Entry *slot(Cache *k, u64 rip) {
-  u32 i = hash(rip) & k->mask;
-  while (k->table[i].rec && k->table[i].rip != rip) i = (i + 1) & k->mask;
+static Entry *slot(Cache *k, u64 key) {
+  u32 i = hash(key) & k->mask;
+  while (k->table[i].rec && k->table[i].key != key) i = (i + 1) & k->mask;
   return &k->table[i];
 }
 
@@ -387,13 +442,14 @@ static void grow(Cache *k) {
   k->table = bigger;
   k->mask = size * 2 - 1;
   for (u32 i = 0; i < size; i++)
-    if (old[i].rec) *slot(k, old[i].rip) = old[i];
+    if (old[i].rec) *slot(k, old[i].key) = old[i];
   free(old);
 }
 
 const Rec *cache_block(Cpu *c, u64 rip) {
   Cache *k = c->cache;
-  Entry *e = slot(k, rip);
+  u64 key = rip | c->code_key;
+  Entry *e = slot(k, key);
   if (e->rec) return e->rec;
   if (k->used + BLOCK_RECS > ARENA_RECS || k->count > k->mask - k->mask / 8) flush_records(c);
   Builder b = {.c = c, .at = k->arena + k->used, .rip = rip, .limit = BLOCK_MAX, .mark = true};
@@ -403,7 +459,7 @@ const Rec *cache_block(Cpu *c, u64 rip) {
   c->counters[COUNT_BLOCKS]++;
   c->counters[COUNT_DECODED] += b.count;
   if (++k->count > k->mask / 2) grow(k);
-  *slot(k, rip) = (Entry){rip, b.first};
+  *slot(k, key) = (Entry){key, b.first};
   return b.first;
 }
 

@@ -27,9 +27,50 @@ u64 xgetbv(Cpu *c, u32 index);
 u64 read_tsc(Cpu *c);
 u32 read_tsc_aux(Cpu *c);
 void memory_fence(Cpu *c);
-void load_segment(Cpu *c, u16 selector);
 void mxcsr_load(Cpu *c, u32 value);
 u32 mxcsr_store(Cpu *c);
+
+/* --- segment.c --- */
+/* The linear address of `access` bytes (or ACCESS_WRITE) at an offset; #GP or #SS. */
+u64 segment_address(Cpu *c, u8 seg, u32 offset, u32 access);
+/* The same in the segment of the instruction's memory operand. */
+u64 operand_address(Cpu *c, u32 offset, u32 access);
+void load_segment(Cpu *c, u32 which, u16 selector);
+u64 access_rights(Cpu *c, u16 selector); /* LAR, LSL: all ones when there is no answer */
+u64 segment_limit(Cpu *c, u16 selector);
+u8 verify_segment(Cpu *c, u16 selector, u32 write);
+void require_cpl0(Cpu *c); /* else #GP(0) */
+void require_io(Cpu *c);   /* CPL <= IOPL */
+void require_table(Cpu *c);
+void require_protected(Cpu *c); /* else #UD */
+void require_vm_io(Cpu *c);
+u32 flags_writable(Cpu *c);
+u64 control_read(Cpu *c, u8 n);
+void control_write(Cpu *c, u8 n, u64 value);
+u64 debug_read(Cpu *c, u8 n);
+void debug_write(Cpu *c, u8 n, u64 value);
+void machine_status_load(Cpu *c, u16 value);
+void task_switched_clear(Cpu *c);
+void table_load(Cpu *c, u32 interrupts, u16 limit, u64 base);
+void system_segment_load(Cpu *c, u32 task, u16 selector);
+void interrupt_flag(Cpu *c, u32 on);
+void port_access(Cpu *c); /* leaves run() for the devices, at the instruction */
+
+/* --- far.c --- */
+#define far_jump BODY(far_jump)
+#define far_call BODY(far_call)
+#define far_return BODY(far_return)
+#define interrupt_return BODY(interrupt_return)
+#define software_interrupt BODY(software_interrupt)
+#define overflow_interrupt BODY(overflow_interrupt)
+#define go_on BODY(go_on)
+void far_jump(Cpu *c, u16 selector, u64 offset);
+void far_call(Cpu *c, u16 selector, u64 offset, u32 bytes);
+void far_return(Cpu *c, u32 bytes, u16 extra);
+void interrupt_return(Cpu *c, u32 bytes);
+void software_interrupt(Cpu *c, u8 vector);
+void overflow_interrupt(Cpu *c, u8 overflow);
+void go_on(Cpu *c); /* at the next instruction */
 
 /* --- bmi.c --- */
 u64 deposit_bits(Cpu *c, u64 source, u64 mask);

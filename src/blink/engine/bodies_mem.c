@@ -6,6 +6,7 @@
 
 #include "memory.h"
 #include "ops.h"
+#include "segment.h"
 #include "x87.h"
 #include "xsave.h"
 
@@ -80,31 +81,40 @@ void store80(Cpu *c, u64 address, u64 low, u16 high) {
   WR16(p + 8, high);
 }
 
-static u64 load_sized(Cpu *c, u64 address, u32 bytes) {
-  return bytes == 2 ? LOAD16(c, address) : LOAD64(c, address);
+/* The linear address of a stack pointer. */
+static u64 stack_at(Cpu *c, u64 sp, u32 access) {
+  return c->mode == 64 ? sp : segment_address(c, SS, (u32)(sp & c->stack_mask), access);
 }
 
-static void store_sized(Cpu *c, u64 address, u64 value, u32 bytes) {
+static u64 load_stack(Cpu *c, u64 sp, u32 bytes) {
+  u64 address = stack_at(c, sp, bytes);
+  if (bytes == 2) return LOAD16(c, address);
+  return bytes == 4 ? LOAD32(c, address) : LOAD64(c, address);
+}
+
+static void store_stack(Cpu *c, u64 sp, u64 value, u32 bytes) {
+  u64 address = stack_at(c, sp, bytes | ACCESS_WRITE);
   if (bytes == 2) STORE16(c, address, (u16)value);
+  else if (bytes == 4) STORE32(c, address, (u32)value);
   else STORE64(c, address, value);
 }
 
 void enter_frame(Cpu *c, u16 size, u8 level, u32 bytes) {
   u64 rsp = c->gpr[RSP] - bytes, frame = rsp, outer = c->gpr[RBP];
-  store_sized(c, rsp, outer, bytes);
+  store_stack(c, rsp, outer, bytes);
   for (u32 i = 1; i < (level & 31u); i++) {
     outer -= bytes;
     rsp -= bytes;
-    store_sized(c, rsp, load_sized(c, outer, bytes), bytes);
+    store_stack(c, rsp, load_stack(c, outer, bytes), bytes);
   }
   if (level & 31) {
     rsp -= bytes;
-    store_sized(c, rsp, frame, bytes);
+    store_stack(c, rsp, frame, bytes);
   }
   rsp -= size;
-  touch(mem_wr(c, rsp, 1), true); /* the new top must be writable */
+  touch(mem_wr(c, stack_at(c, rsp, 1 | ACCESS_WRITE), 1), true); /* the new top must be writable */
   memcpy(&c->gpr[RBP], &frame, bytes);
-  c->gpr[RSP] = rsp;
+  c->gpr[RSP] = (c->gpr[RSP] & ~c->stack_mask) | (rsp & c->stack_mask);
 }
 
 #define BIT_STRING(w)                                                                    \

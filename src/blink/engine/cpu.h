@@ -33,11 +33,13 @@ enum { CC_RES8 = CC_ADD64 + 1, CC_RES16, CC_RES32, CC_RES64, CC_FLAGS };
 
 enum { FLAG_CF = 1 << 0, FLAG_ONE = 1 << 1, FLAG_PF = 1 << 2, FLAG_AF = 1 << 4, FLAG_ZF = 1 << 6 };
 enum { FLAG_SF = 1 << 7, FLAG_TF = 1 << 8, FLAG_IF = 1 << 9, FLAG_DF = 1 << 10, FLAG_OF = 1 << 11 };
-enum { FLAG_NT = 1 << 14, FLAG_RF = 1 << 16, FLAG_AC = 1 << 18, FLAG_ID = 1 << 21 };
+enum { FLAG_IOPL = 3 << 12, FLAG_NT = 1 << 14, FLAG_RF = 1 << 16, FLAG_VM = 1 << 17 };
+enum { FLAG_AC = 1 << 18, FLAG_ID = 1 << 21 };
 enum { FLAGS_STATUS = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF };
 
 /* Exception vectors (Intel SDM volume 3, table 6-1). */
 enum { EXC_DE = 0, EXC_DB = 1, EXC_BP = 3, EXC_OF = 4, EXC_BR = 5, EXC_UD = 6, EXC_NM = 7 };
+enum { EXC_TS = 10, EXC_NP = 11 };
 enum { EXC_SS = 12, EXC_GP = 13, EXC_PF = 14, EXC_MF = 16, EXC_AC = 17, EXC_XM = 19 };
 enum { EXC_ADDRESS = 256 }; /* an address is not canonical: fault_refine knows #SS from #GP */
 
@@ -99,11 +101,18 @@ typedef struct {
 
 enum { JUMP_SIZE = 4096 };
 typedef struct {
-  u64 rip;
+  u64 key; /* RIP | Cpu.code_key */
   const Rec *rec;
 } JumpEntry;
 
-static inline u32 jump_index(u64 rip) { return (rip ^ rip >> 12) & (JUMP_SIZE - 1); }
+static inline u32 jump_index(u64 key) { return (key ^ key >> 12) & (JUMP_SIZE - 1); }
+
+/* What a block of 16 or 32-bit code depends on beside its RIP. */
+enum { CONTEXTS = 64 };
+typedef struct {
+  u64 base;
+  u32 limit, mode;
+} CodeContext;
 
 /* What translated code reaches through the host's GS base, which points at the Cpu. */
 enum { TARGET_SIZE = 1 << 16 };
@@ -152,6 +161,13 @@ typedef struct {
   u64 rip, icount, rcx;
 } WatchPlace;
 
+/* GDTR, IDTR; LDTR and TR with their hidden parts.  `rights` as in Cpu.seg_rights. */
+typedef struct {
+  u64 base;
+  u32 limit;
+  u16 selector, rights;
+} SystemTable;
+
 struct Cpu {
   u64 gpr[GPR_SLOTS];
   u64 rip;
@@ -163,15 +179,30 @@ struct Cpu {
   volatile u64 limit; /* leave when icount passes it; raising an interrupt sets it to 0 */
   u64 deadline;       /* the true limit */
   volatile u32 interrupt;
-  u32 mode;       /* 16, 32 or 64 */
   const Rec *cur; /* record of the last instruction begun that may fault */
   Memory *mem;
   Cache *cache;
   void *escape; /* jmp_buf of run(); faults leave through it */
-  u64 fs_base, gs_base;
-  u16 seg[6];
-  u16 pad;
-  u32 mxcsr; /* the guest's; in the host's register while running */
+  union {       /* the bases of ES, CS, SS and DS count outside of 64-bit mode only */
+    u64 seg_base[6];
+    struct {
+      u64 low_bases[4], fs_base, gs_base;
+    };
+  };
+  u32 seg_limit[6];  /* the last offset; expand-down: the one before the first */
+  u16 seg_rights[6]; /* bits 40 to 55 of the descriptor; without P the segment is unusable */
+  u16 seg[6];        /* selectors */
+  SystemTable gdt, idt, ldt, tr;
+  u64 cr0, cr2, cr3, cr4, cr8, efer;
+  u64 dr[8];
+  u8 cpl;
+  bool user;      /* a process under Linux: its descriptors, no privileged state */
+  u32 mode;       /* 16, 32 or 64; this and what follows derives from the above */
+  u32 code_limit; /* seg_limit[CS] */
+  u64 stack_mask; /* of RSP, the bits that address the stack: 16, 32 or 64 */
+  u64 rip_mask;   /* of RIP, 32 or 64 */
+  u64 code_key;   /* RIP | code_key tells code segments apart: see cpu_mode_changed() */
+  u32 mxcsr;      /* the guest's; in the host's register while running */
   u64 xcr0;
   u64 entropy; /* 0: RDRAND asks the host; else the state of a sequence (entropy.c) */
   X87 x87;
@@ -191,7 +222,9 @@ struct Cpu {
   u32 breakpoint_count;
   u64 resume_at;              /* do not stop at this breakpoint again when continuing from it */
   JumpEntry jumps[JUMP_SIZE]; /* targets of indirect branches, direct-mapped */
-  Jit *jit;                   /* the translator, or NULL */
+  CodeContext contexts[CONTEXTS];
+  u32 context_count;
+  Jit *jit; /* the translator, or NULL */
   JitState js;
   bool checked; /* linear memory, too, is interpreted by the handlers of paged memory: watch.c */
   Watch *watches;

@@ -4,6 +4,7 @@
 #include "forms.h"
 #include "memory.h"
 #include "run.h"
+#include "segment.h"
 
 static bool canonical(u64 addr) { return (u64)((s64)(addr << 16) >> 16) == addr; }
 
@@ -25,7 +26,7 @@ static bool is_stack_fault(const Cpu *c, const Insn *in, const FormDef *f) {
 
 static const FormDef *form_at(Cpu *c, u64 rip, Insn *in) {
   u8 bytes[DECODE_MAX];
-  u32 got = memory_fetch(c->mem, rip, bytes, sizeof bytes);
+  u32 got = memory_fetch(c->mem, code_address(c, rip), bytes, sizeof bytes);
   return decode(in, bytes, got, c->mode) == DECODE_OK ? form_find(in, c->model) : NULL;
 }
 

@@ -28,7 +28,9 @@ enum {
   FORM_STORE = 1 << 17,    /* may write memory besides its ModRM operand */
   FORM_VECTOR = 1 << 18,   /* VEX on vector registers: needs XCR0's SSE and AVX bits */
   FORM_X87 = 1 << 19,      /* imm tells the x87 which instruction this is: x87_mark() */
-  FORM_VOLATILE = 1 << 20  /* another result each time */
+  FORM_VOLATILE = 1 << 20, /* another result each time */
+  FORM_WAIT = 1 << 21,     /* x87_wait() before anything else */
+  FORM_CPL0 = 1 << 22      /* #GP(0) elsewhere, before anything else */
 };
 
 typedef struct {
@@ -38,6 +40,7 @@ typedef struct {
   u8 feature;    /* index into cpu_features */
   u16 undefined; /* status flags that it leaves undefined */
   u32 flags;
+  u16 access[3];   /* bytes of the memory operand by operand size, 0 for what the body accesses */
   u16 plain[3][2]; /* by operand size 16, 32, 64 and register or memory */
   u16 locked[3];
   u16 load; /* handler that loads the memory operand into VEC_OPERAND first; 0: none */
@@ -57,8 +60,8 @@ enum { FORM_ANY = 255 };
 
 extern const FormDef form_table[];
 extern const u16 form_candidates[];
-extern const FormRange form_index[3][8][256];
-extern const u16 fuse_row[]; /* by handler: its row in `fused`, or 0 */
+extern const FormRange form_index[2][3][8][256]; /* 64-bit mode, others; by enc, map, opcode */
+extern const u16 fuse_row[];                     /* by handler: its row in `fused`, or 0 */
 extern const u16 fused[][16];
 /* `tail` is a fused pair; the handler that does `lead` before it as well, or 0. */
 u16 led_handler(u32 lead, u32 tail);

@@ -88,7 +88,7 @@ static inline u64 segment_offset(const Cpu *c, const Rec *r) {
     u64 to_ = (target);                                               \
     c->icount += (r)->n;                                              \
     const JumpEntry *e_ = &c->jumps[jump_index(to_)];                 \
-    if (likely(e_->rip == to_ && c->icount <= c->limit)) GO(e_->rec); \
+    if (likely(e_->key == to_ && c->icount <= c->limit)) GO(e_->rec); \
     GO(resolve(c, to_));                                              \
   } while (0)
 
@@ -98,6 +98,7 @@ static ALWAYS_INLINE void STORE256(Cpu *c, u64 addr, V128 low, V128 high) {
   STORE128(c, addr, low);
   STORE128(c, addr + 16, high);
 }
+#define FAR(r) GO(far_resume(c, r))
 
 #define STOP(c, r, reason, vector) return leave_stop(c, r, reason, vector)
 #define FAULT(c, vector, error) fault_here(c, vector, error)

@@ -14,6 +14,7 @@
 #include "jit.h"
 #include "memory.h"
 #include "run.h"
+#include "segment.h"
 #include "watch.h"
 #include "xsave.h"
 
@@ -41,7 +42,9 @@ static const Register registers[] = {
     FIELD("gs_base", gs_base), FIELD("mxcsr", mxcsr),     FIELD("es", seg[0]),
     FIELD("cs", seg[1]),       FIELD("ss", seg[2]),       FIELD("ds", seg[3]),
     FIELD("fs", seg[4]),       FIELD("gs", seg[5]),       FIELD("xcr0", xcr0),
-    FIELD("fcw", x87.cw),      FIELD("entropy", entropy),
+    FIELD("fcw", x87.cw),      FIELD("entropy", entropy), FIELD("cr0", cr0),
+    FIELD("cr2", cr2),         FIELD("cr3", cr3),         FIELD("cr4", cr4),
+    FIELD("cr8", cr8),         FIELD("efer", efer),       FIELD("cpl", cpl),
 };
 
 static const Register *find_register(const char *name) {
@@ -49,8 +52,6 @@ static const Register *find_register(const char *name) {
     if (!strcmp(registers[i].name, name)) return &registers[i];
   return NULL;
 }
-
-static u32 flags_word(const Cpu *c) { return (c->eflags & ~(u32)FLAGS_STATUS) | flags_status(c); }
 
 static void set_flags_word(Cpu *c, u32 value) {
   c->eflags = value | FLAG_ONE;
@@ -123,6 +124,59 @@ static PyObject *cpu_set(PyObject *self, PyObject *args) {
   const Register *r = find_register(name);
   if (!r) return unknown_register(name);
   memcpy((char *)c + r->offset, &word, r->size);
+  if (r->offset >= offsetof(Cpu, seg_limit)) cpu_mode_changed(c);
+  Py_RETURN_NONE;
+}
+
+static PyObject *cpu_set_mode(PyObject *self, PyObject *arg) {
+  long mode = PyLong_AsLong(arg);
+  if (PyErr_Occurred()) return NULL;
+  if (mode != 16 && mode != 32 && mode != 64) {
+    PyErr_SetString(PyExc_ValueError, "mode must be 16, 32 or 64");
+    return NULL;
+  }
+  segments_reset(((CpuObject *)self)->cpu, (u32)mode);
+  Py_RETURN_NONE;
+}
+
+/* A segment register's number, or 6 to 9: GDTR, IDTR, LDTR, TR. */
+static int segment_number(const char *name) {
+  static const char *const names[] = {"es", "cs",  "ss",  "ds",  "fs",
+                                      "gs", "gdt", "idt", "ldt", "tr"};
+  for (int i = 0; i < 10; i++)
+    if (!strcmp(names[i], name)) return i;
+  return -1;
+}
+
+static SystemTable *system_table(Cpu *c, int n) {
+  SystemTable *const tables[] = {&c->gdt, &c->idt, &c->ldt, &c->tr};
+  return tables[n - 6];
+}
+
+static PyObject *cpu_segment(PyObject *self, PyObject *arg) {
+  Cpu *c = ((CpuObject *)self)->cpu;
+  const char *name = PyUnicode_AsUTF8AndSize(arg, NULL);
+  if (!name) return NULL;
+  int n = segment_number(name);
+  if (n < 0) return unknown_register(name);
+  if (n < 6)
+    return Py_BuildValue("HKIH", c->seg[n], c->seg_base[n], c->seg_limit[n], c->seg_rights[n]);
+  const SystemTable *t = system_table(c, n);
+  return Py_BuildValue("HKIH", t->selector, t->base, t->limit, t->rights);
+}
+
+static PyObject *cpu_set_segment(PyObject *self, PyObject *args) {
+  Cpu *c = ((CpuObject *)self)->cpu;
+  const char *name;
+  unsigned long long base;
+  unsigned limit;
+  unsigned short selector, rights;
+  if (!PyArg_ParseTuple(args, "sHKIH:set_segment", &name, &selector, &base, &limit, &rights))
+    return NULL;
+  int n = segment_number(name);
+  if (n < 0) return unknown_register(name);
+  if (n < 6) segment_set(c, (u32)n, selector, &(Descriptor){base, 0, limit, rights});
+  else *system_table(c, n) = (SystemTable){base, limit, selector, rights};
   Py_RETURN_NONE;
 }
 
@@ -153,19 +207,19 @@ static PyObject *cpu_state(PyObject *self, PyObject *unused) {
   Cpu *c = ((CpuObject *)self)->cpu;
   set_flags_word(c, flags_word(c));
   size_t head = offsetof(Cpu, limit);
-  size_t tail = offsetof(Cpu, tlb) - offsetof(Cpu, fs_base);
+  size_t tail = offsetof(Cpu, tlb) - offsetof(Cpu, seg_base);
   PyObject *out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(head + tail));
   if (!out) return NULL;
   char *data = PyBytes_AsString(out);
   memcpy(data, c, head);
-  memcpy(data + head, (char *)c + offsetof(Cpu, fs_base), tail);
+  memcpy(data + head, (char *)c + offsetof(Cpu, seg_base), tail);
   return out;
 }
 
 static PyObject *cpu_load(PyObject *self, PyObject *arg) {
   Cpu *c = ((CpuObject *)self)->cpu;
   size_t head = offsetof(Cpu, limit);
-  size_t tail = offsetof(Cpu, tlb) - offsetof(Cpu, fs_base);
+  size_t tail = offsetof(Cpu, tlb) - offsetof(Cpu, seg_base);
   char *data;
   Py_ssize_t size;
   if (PyBytes_AsStringAndSize(arg, &data, &size)) return NULL;
@@ -174,7 +228,8 @@ static PyObject *cpu_load(PyObject *self, PyObject *arg) {
     return NULL;
   }
   memcpy(c, data, head);
-  memcpy((char *)c + offsetof(Cpu, fs_base), data + head, tail);
+  memcpy((char *)c + offsetof(Cpu, seg_base), data + head, tail);
+  cpu_mode_changed(c);
   Py_RETURN_NONE;
 }
 
@@ -461,6 +516,7 @@ static PyGetSetDef getset[] = {
     {"counting", get_counting, set_counting,
      "translated code counts instructions, too: icount is exact, budgets run translated", NULL},
     {"rip", get_plain, set_plain, "address of the next instruction", PLAIN(rip)},
+    {"mode", get_plain, NULL, "16, 32 or 64", PLAIN(mode)},
     {"native", get_plain, set_plain, "the engine may run passthrough system calls", PLAIN(native)},
     {"model", get_model, NULL, "the name of the CPU model", NULL},
     {"stop_vector", get_plain, NULL, "exception or interrupt vector", PLAIN(stop_vector)},
@@ -473,6 +529,13 @@ static PyGetSetDef getset[] = {
 };
 
 static PyMethodDef methods[] = {
+    {"set_mode", cpu_set_mode, METH_O,
+     "set_mode(bits): segments of a Linux process (64, 32), or real mode after a reset (16)."},
+    {"segment", cpu_segment, METH_O,
+     "segment(name) -> (selector, base, limit, rights) of es, cs, ss, ds, fs, gs, gdt, idt, ldt or"
+     " tr; rights are bits 40 to 55 of the descriptor."},
+    {"set_segment", cpu_set_segment, METH_VARARGS,
+     "set_segment(name, selector, base, limit, rights); cs and ss may change the mode."},
     {"run", (PyCFunction)(void (*)(void))cpu_run_method, METH_FASTCALL,
      "run(budget=None) -> STOP_* reason; at most `budget` instructions, exactly."},
     {"get", cpu_get, METH_O, "get(name) -> int: a register by its lower-case name."},

@@ -17,6 +17,7 @@
 #include "interp.h"
 #include "jit.h"
 #include "memory.h"
+#include "segment.h"
 #include "syscall_native.h"
 #include "x87.h"
 
@@ -67,19 +68,16 @@ void cpu_count(Cpu *c, bool on) {
 void cpu_reset(Cpu *c) {
   memset(c->gpr, 0, sizeof c->gpr);
   memset(c->vec, 0, sizeof c->vec);
-  memset(c->seg, 0, sizeof c->seg);
-  c->rip = c->fs_base = c->gs_base = 0;
+  c->rip = 0;
   c->cc_op = CC_FLAGS;
   c->cc_a = c->cc_b = 0;
   c->eflags = FLAG_ONE | FLAG_IF;
-  c->mode = 64;
-  c->seg[CS] = 0x33;
-  c->seg[SS] = 0x2b;
   c->mxcsr = MXCSR_INIT;
   c->xcr0 = c->model->xcr0;
   c->resume_at = ~(u64)0;
   x87_fninit(c);
   cache_flush(c);
+  segments_reset(c, 64);
 }
 
 /* --- records --- */
@@ -97,6 +95,7 @@ u32 rec_ordinal(const Rec *r) {
 }
 
 const Rec *leave_at(Cpu *c, const Rec *to) {
+  if (to->fn == limit_handler) return limit_handler(c, to);
   c->rip = to->fn == stub_handler ? to->imm : to[-1].imm;
   return NULL;
 }
@@ -109,12 +108,17 @@ const Rec *leave_stop(Cpu *c, const Rec *r, Stop reason, u64 vector) {
   return NULL;
 }
 
-const Rec *resolve(Cpu *c, u64 rip) {
-  c->rip = rip;
+const Rec *resolve(Cpu *c, u64 key) {
+  c->rip = key & c->rip_mask;
   if (c->icount > c->limit) return &exit_record;
-  const Rec *to = cache_block(c, rip);
-  if (cache_keeps(c, to)) c->jumps[jump_index(rip)] = (JumpEntry){rip, to};
+  const Rec *to = cache_block(c, c->rip);
+  if (cache_keeps(c, to)) c->jumps[jump_index(key)] = (JumpEntry){key, to};
   return to;
+}
+
+const Rec *far_resume(Cpu *c, const Rec *r) {
+  c->icount += r->n;
+  return c->stop ? &exit_record : resolve(c, c->rip | c->code_key);
 }
 
 const Rec *header_handler(Cpu *c, const Rec *r) {
@@ -147,6 +151,28 @@ const Rec *ea_handler(Cpu *c, const Rec *r) {
   NEXT(r);
 }
 
+/* The operand of 16 or 32-bit code: a is its segment, imm what is accessed; b: an offset alone; n: pending
+ * x87 exceptions come first. */
+const Rec *segment_ea_handler(Cpu *c, const Rec *r) {
+  u64 ea = EA(r);
+  u32 offset = r->v == 2 ? (u16)ea : (u32)ea;
+  c->cur = r;
+  if (r->n) x87_wait(c);
+  c->gpr[GPR_EA] = r->b ? offset : segment_address(c, r->a, offset, (u32)r->imm);
+  NEXT(r);
+}
+
+/* A branch, at imm, whose target is beyond CS's limit; `a` bytes of LOOP's counter to put back. */
+const Rec *limit_handler(Cpu *c, const Rec *r) {
+  u16 low = (u16)(c->gpr[RCX] + 1);
+  if (r->a == 4) c->gpr[RCX] = (u32)(c->gpr[RCX] + 1);
+  if (r->a == 2) memcpy(&c->gpr[RCX], &low, sizeof low);
+  c->cur = NULL;
+  c->rip = r->imm;
+  c->icount--; /* the branch did not retire */
+  fault_here(c, EXC_GP, 0);
+}
+
 const Rec *breakpoint_handler(Cpu *c, const Rec *r) {
   if (c->resume_at == r->imm) {
     c->resume_at = ~(u64)0;
@@ -158,7 +184,8 @@ const Rec *breakpoint_handler(Cpu *c, const Rec *r) {
   return NULL;
 }
 
-/* r->a: 0 an invalid encoding, 1 one that no definition covers, 2 longer than 15 bytes. */
+/* r->a: 0 an invalid encoding, 1 one that no definition covers, 2 longer than 15 bytes or beyond the
+ * limit of CS. */
 const Rec *undefined_handler(Cpu *c, const Rec *r) {
   c->cur = r;
   if (r->a != 1) fault_here(c, r->a ? EXC_GP : EXC_UD, 0);
@@ -196,6 +223,17 @@ void cpu_leave(Cpu *c, Stop why) {
 }
 
 void fault_here(Cpu *c, u32 vector, u64 error) { cpu_fault(c, vector, error, 0); }
+
+void cpu_leave_before(Cpu *c, Stop reason) {
+  c->mxcsr = mxcsr_read();
+  c->stop = reason;
+  c->stop_vector = 0;
+  escape(c, ESCAPE_FAULT);
+}
+
+void cpu_unimplemented(Cpu *c) { cpu_leave_before(c, STOP_UNIMPLEMENTED); }
+
+u32 flags_word(const Cpu *c) { return (c->eflags & ~(u32)FLAGS_STATUS) | flags_status(c); }
 
 void cpu_code_written(Cpu *c) {
   c->mxcsr = mxcsr_read();
@@ -267,7 +305,8 @@ void cpu_enter(Cpu *c, const Rec *r) {
 static bool translates(const Cpu *c) {
   bool far =
       c->deadline == ~(u64)0 || (c->counting && c->deadline - c->icount > JIT_MARGIN + BLOCK_INSNS);
-  return c->jit && far && !c->watch_count && !(c->eflags & (FLAG_AC | FLAG_TF));
+  return c->jit && c->mode == 64 && far && !c->watch_count &&
+         !(c->eflags & (FLAG_AC | FLAG_TF));
 }
 
 /* Sets the limit, then looks at what others may have raised meanwhile: in this order none is lost. */

@@ -28,15 +28,24 @@ void cpu_enter(Cpu *c, const Rec *r);
 /* Leave run() with an exception.  cpu_fault is for memory: `addr` is the guest address. */
 NORETURN void cpu_fault(Cpu *c, u32 vector, u64 error, u64 addr);
 NORETURN void fault_here(Cpu *c, u32 vector, u64 error);
+/* Leave run() with STOP_UNIMPLEMENTED, at the instruction. */
+NORETURN void cpu_unimplemented(Cpu *c);
+/* Leave run() with `reason`, at the instruction, for the caller to do what it asks for. */
+NORETURN void cpu_leave_before(Cpu *c, Stop reason);
+
+/* All of EFLAGS. */
+u32 flags_word(const Cpu *c);
 
 /* Handlers' slow exits; each returns the record to continue with, or NULL for leaving run(). */
 const Rec *leave_at(Cpu *c, const Rec *to);
 const Rec *leave_stop(Cpu *c, const Rec *r, Stop reason, u64 vector);
-const Rec *resolve(Cpu *c, u64 rip);
+const Rec *resolve(Cpu *c, u64 key);
+/* An instruction has set c->rip, and perhaps the mode or c->stop. */
+const Rec *far_resume(Cpu *c, const Rec *r);
 
 /* Handlers of records that are not instructions. */
 Handler header_handler, exit_handler, stub_handler, jump_handler, ea_handler, breakpoint_handler;
-Handler undefined_handler;
+Handler undefined_handler, segment_ea_handler, limit_handler;
 extern const Rec exit_record;
 
 /* A store met a page that code was decoded from; that code is already forgotten.  Leaves the handler:

@@ -1,4 +1,4 @@
-/* Time stamps, segment registers, MXCSR. */
+/* Time stamps, MXCSR. */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <time.h>
@@ -29,17 +29,6 @@ u32 read_tsc_aux(Cpu *c) {
 void memory_fence(Cpu *c) {
   (void)c;
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-/* User mode in a flat model: the selectors that Linux gives a process, and the null selectors. */
-void load_segment(Cpu *c, u16 selector) {
-  u32 which = c->cur->a;
-  bool null = selector < 4, user = selector == 0x2b || (selector == 0x33 && which != SS);
-  if (which == CS || which > GS) fault_here(c, EXC_UD, 0);
-  if (!user && !(null && which != SS)) fault_here(c, EXC_GP, selector & 0xfffc);
-  c->seg[which] = selector;
-  if (which == FS) c->fs_base = 0;
-  if (which == GS) c->gs_base = 0;
 }
 
 void mxcsr_load(Cpu *c, u32 value) {

@@ -156,6 +156,11 @@ static void store_register(Cpu *c, u32 i, u32 pops) {
 void x87_fst_sti(Cpu *c, u32 i) { store_register(c, i, 0); }
 void x87_fstp_sti(Cpu *c, u32 i) { store_register(c, i, 1); }
 
+void x87_fstpnce_sti(Cpu *c, u32 i) {
+  if (empty(c, 0)) x87_fincstp(c);
+  else store_register(c, i, 1);
+}
+
 /* --- Arithmetic --- */
 
 /* ST(dest) = ST(a) OP ST(b), then pop. */

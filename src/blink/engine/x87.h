@@ -138,6 +138,7 @@ u64 x87_fbstp(Cpu *c);
 u16 x87_fbstp_hi(Cpu *c);
 void x87_fst_sti(Cpu *c, u32 i);
 void x87_fstp_sti(Cpu *c, u32 i);
+void x87_fstpnce_sti(Cpu *c, u32 i); /* in no manual of today: an empty ST0 is no error */
 
 /* --- Arithmetic, for each op of add mul sub subr div divr ---
  * fOP_st0_sti   ST(0) = ST(0) OP ST(i)    D8

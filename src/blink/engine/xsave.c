@@ -14,7 +14,8 @@
 
 #define COMPACTED (1ull << 63)
 
-static u32 vector_count(const Cpu *c) { return c->mode == 64 ? 16 : 8; }
+/* All of them outside of run(), whatever the mode. */
+static u32 vector_count(const Cpu *c) { return c->mode == 64 || !c->escape ? 16 : 8; }
 
 /* --- which components are in use --- */
 

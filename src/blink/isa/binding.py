@@ -36,6 +36,10 @@ class Operands(State):
         """ENTER's nesting level, 8 bits."""
         raise NotImplementedError
 
+    def selector(self) -> Bits:
+        """The selector of a far pointer in the instruction."""
+        raise NotImplementedError
+
     def target(self) -> Bits:
         """Where a relative branch goes."""
         raise NotImplementedError
@@ -83,7 +87,7 @@ class Binder:
             return self._memory(operand, w)
         if k.where == "fixed":
             return self.s.read_fixed(k.fixed, w)
-        if k.where in ("one", "imm", "imm2", "rel", "st"):
+        if k.where in ("one", "imm", "imm2", "sel", "rel", "st"):
             return self._constant(k, w)
         if not operand.reads:
             return Bits.const(0, w)
@@ -92,7 +96,7 @@ class Binder:
     def _memory(self, operand: Operand, w: int) -> Bits:
         s = self.s
         self.address = s.effective_address()
-        if operand.kind.name in ("mem", "vsib"):
+        if operand.kind.address:
             return self.address
         if operand.kind.aligned:
             s.fault_if((self.address & (w // 8 - 1)) != 0, GP)
@@ -107,6 +111,8 @@ class Binder:
             return self.s.stack_index()
         if k.where == "imm2":
             return self.s.second_immediate()
+        if k.where == "sel":
+            return self.s.selector()
         return self.s.target() if k.where == "rel" else self.s.immediate(w)
 
     def write(self, operand: Operand, value: Bits) -> None:
@@ -142,7 +148,7 @@ def execute(s: Operands, form: Form, variant: Variant) -> None:
     values = [binder.read(o) for o in form.operands]
     result = form.insn.body(s, *values)
     s.check_complete()
-    written = [o for o in form.operands if o.writes]
+    written = [o for o in form.operands if o.writes and not o.kind.address]
     results = result if isinstance(result, tuple) else () if result is None else (result,)
     if len(results) != len(written):
         name = f"{form.insn.name} {form.encoding}"

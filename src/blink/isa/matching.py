@@ -88,4 +88,5 @@ def operand_size(form: Form, osz: int, mode: int = 64) -> int:
     """The operand size in bits that the form has at the decoder's size `osz` (in bits)."""
     if form.d64 and osz == 32 and mode == 64:
         osz = 64
-    return osz if osz in form.sizes else form.sizes[0]
+    sizes = form.sizes_in(mode)
+    return osz if osz in sizes else sizes[0]

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 class Kind:
     """A kind of operand.
 
-    `where` is the field that names it: reg, rm, vvvv, is4 (the immediate's upper half),
-    opcode, imm, rel, fixed or st.  `bank` is the register file: gpr, xmm, ymm, mm, seg, cr,
-    dr or "" (none).  `width` is in bits, or "v" (16, 32 or 64 by operand size) or "y" (32 or 64).
-    `mem` and `reg` say which of the two a ModRM.rm may be.
+    `where` is the field that names it: reg, rm, vvvv, is4 (the immediate's upper half), opcode,
+    imm, rel, fixed or st.  `bank` is the register file: gpr, xmm, ymm, mm, seg, no or number (the
+    number itself) or "" (none).  `width` is in bits, or "v" (16, 32 or 64 by operand size), "y" (32
+    or 64), "p" (a far pointer: 16 bits more than the operand size), "d" (twice the operand size),
+    "env" or "save" (x87 images).  `mem` and `reg` say which of the two a ModRM.rm may be;
+    `address`: the body gets the operand's address, and reads and writes by itself.
     """
 
     name: str
@@ -23,6 +25,10 @@ class Kind:
     reg: bool = False
     aligned: bool = False
     fixed: int = 0
+    address: bool = False
+
+
+SIZED = ("v", "p", "d", "env", "save")
 
 
 def _kinds() -> dict[str, Kind]:
@@ -44,8 +50,14 @@ def _kinds() -> dict[str, Kind]:
     table.append(Kind("r32m16", "rm", "gpr", 16, mem=True, reg=True))
     table.append(Kind("m128a", "rm", "", 128, mem=True, aligned=True))
     table.append(Kind("m256a", "rm", "", 256, mem=True, aligned=True))
-    table.append(Kind("mem", "rm", "", 64, mem=True))  # the body gets the address
-    table.append(Kind("vsib", "rm", "", 64, mem=True))  # ... without the vector of indices
+    table.append(Kind("mem", "rm", "", 64, mem=True, address=True))  # of any width
+    table.append(Kind("vsib", "rm", "", 64, mem=True, address=True))  # no vector of indices yet
+    table += [Kind(f"m{w}", "rm", "", w, mem=True, address=True) for w in ("p", "d", "env", "save")]
+    table += [  # a32: the address of 32 bits
+        Kind(f"a{w}", "rm", "", w, mem=True, address=True) for w in (16, 32, 64, 80, 4096)
+    ]
+    table.append(Kind("bits", "rm", "", 64, mem=True, address=True))  # a bit string at an offset
+    table.append(Kind("m48", "rm", "", 48, mem=True, address=True))  # the image of a table register
     for w in ("8", "16", "32", "64", "128"):
         aligned = w == "128"
         table.append(Kind(f"xm{w}", "rm", "xmm", int(w), mem=True, reg=True, aligned=aligned))
@@ -69,6 +81,8 @@ def _kinds() -> dict[str, Kind]:
         Kind("N", "rm", "mm", 64, reg=True),
         Kind("sti", "st", "", 8),  # the body gets the register number 0..7
         Kind("sreg", "reg", "seg", 16),
+        Kind("sno", "reg", "no", 8),
+        Kind("number", "reg", "number", 8),
         Kind("al", "fixed", "gpr", 8),
         Kind("ax", "fixed", "gpr", 16),
         Kind("av", "fixed", "gpr", "v"),
@@ -77,6 +91,7 @@ def _kinds() -> dict[str, Kind]:
         Kind("imm8", "imm", "", 8),
         Kind("imm16", "imm", "", 16),
         Kind("level", "imm2", "", 8),  # the second immediate of ENTER
+        Kind("sel", "sel", "", 16),  # the selector of a far pointer
         Kind("immz", "imm", "", "v"),  # at most 32 bits encoded, sign-extended to the operand size
         Kind("simm8", "imm", "", "v"),  # one byte, sign-extended to the operand size
         Kind("immv", "imm", "", "v"),  # as wide as the operand size
@@ -114,6 +129,14 @@ class Operand:
             return size
         if w == "y":
             return max(size, 32)
+        if w == "p":
+            return size + 16
+        if w == "d":
+            return 2 * size
+        if w == "env":
+            return 112 if size == 16 else 224
+        if w == "save":
+            return 752 if size == 16 else 864
         assert isinstance(w, int)
         return w
 

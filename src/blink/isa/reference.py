@@ -10,29 +10,16 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Protocol
 
-from blink.isa import families, matching
+from blink.isa import families, matching, segments
 from blink.isa.binding import Operands, Variant, execute
 from blink.isa.bits import Bits, fp
 from blink.isa.flags import STATUS_MASK, Explicit, FlagState
+from blink.isa.segments import GuestFault, Segments, Unimplemented
 from blink.isa.softfloat import Env
 from blink.isa.spec import REGISTRY, Form
-from blink.isa.state import CS, FS, GS, RSP, UD, XM
+from blink.isa.state import CS, DS, FS, GS, RBP, RSP, SS, UD, XM
 
 MASK64 = (1 << 64) - 1
-
-
-class GuestFault(Exception):
-    """An exception of the guest: vector, error code, and the address for #PF."""
-
-    def __init__(self, vector: int, error: int = 0, address: int = 0) -> None:
-        super().__init__(f"vector {vector}, error {error:#x}, address {address:#x}")
-        self.vector = vector
-        self.error = error
-        self.address = address
-
-
-class Unimplemented(Exception):
-    """No definition covers these bytes."""
 
 
 class GuestMemory(Protocol):
@@ -47,7 +34,7 @@ class GuestMemory(Protocol):
         ...
 
 
-class CpuState:
+class CpuState(Segments):
     """The architectural state: plain numbers."""
 
     def __init__(self) -> None:
@@ -59,16 +46,14 @@ class CpuState:
         self.xmm = [0] * 16
         self.ymmh = [0] * 16  # upper halves of the YMM registers
         self.mxcsr = 0x1F80
-        self.fs_base = 0
-        self.gs_base = 0
-        self.seg = [0] * 6
         self.xcr0 = 7
         self.entropy = 0  # 0: RDRAND asks the host; else the state of a sequence
+        Segments.__init__(self)
         self.x87 = X87State()
         self.stop = ""
 
 
-Decode = Callable[[bytes], dict[str, int]]
+Decode = Callable[[bytes, int], dict[str, int]]
 _INDEX: dict[matching.Key, list[Form]] = {}
 
 
@@ -101,17 +86,29 @@ class Reference(Operands):
         self.memory = memory
         self.insn = insn
         self.form = form
-        self.mode = insn["mode"]
         self.size = matching.operand_size(form, insn["osz"] * 8, self.mode)
         self.cc = form.insn.cond or 0
         self.env = Env.from_mxcsr(cpu.mxcsr)
         self._writes: dict[tuple[str, int], int] = {}
         self._special: dict[str, int] = {}
-        self._next = (cpu.rip + insn["len"]) & MASK64
+        self._next = (cpu.rip + insn["len"]) & cpu.rip_mask
         self._update_at = 0
         self._half: int | None = None
         self._raised: tuple[list[int], list[int]] = ([], [])
         super().__init__()
+
+    @property
+    def mode(self) -> int:
+        return self.insn["mode"]
+
+    @property
+    def next_rip(self) -> int:
+        """Where execution continues."""
+        return self._next
+
+    @next_rip.setter
+    def next_rip(self, value: int) -> None:
+        self._next = value
 
     def initial_flags(self) -> FlagState:
         return Explicit(Bits.const(self.cpu.eflags & STATUS_MASK, 32))
@@ -123,6 +120,8 @@ class Reference(Operands):
             return self._writes[bank, n]
         if bank == "mm":
             return self.cpu.x87.significand(n)
+        if bank in ("no", "number"):
+            return n
         return self._bank(bank)[n]
 
     def _bank(self, bank: str) -> list[int]:
@@ -172,7 +171,10 @@ class Reference(Operands):
         if bank == "ymm":
             value = self._register("xmm", n) | self._register("ymmh", n) << 128
             return Bits.const(value, w)
-        return Bits.const(self._register(bank, n & 7 if bank in ("mm", "seg") else n), w)
+        return Bits.const(self._register(bank, n & 7 if bank in ("mm", "seg", "no") else n), w)
+
+    def segment(self, n: int) -> Bits:
+        return Bits.const(self.cpu.seg[n], 16)
 
     def write_register(self, bank: str, where: str, w: int, value: Bits) -> None:
         n = self._number(where)
@@ -188,16 +190,39 @@ class Reference(Operands):
         return {1 + FS: self.cpu.fs_base, 1 + GS: self.cpu.gs_base}.get(self.insn["seg"], 0)
 
     def effective_address(self) -> Bits:
-        i = self.insn
+        i, rm = self.insn, self.form.rm
         value = i["disp"] + (self._next if i["rip_relative"] else 0)
         value += self.cpu.gpr[i["base"]] if i["base"] >= 0 else 0
         value += self.cpu.gpr[i["index"]] << i["scale"] if i["index"] >= 0 and not i["vsib"] else 0
-        value &= (1 << i["addr_size"] * 8) - 1
         if self.form.insn.name == "POP" and i["base"] == RSP:
             value += self.size // 8  # the address is computed after RSP has moved
-        no_base = self.form.insn.name == "LEA" or i["vsib"]  # those add it last
-        base = 0 if no_base else self._segment_base()
-        return Bits.const(value + base, 64)
+        value &= (1 << i["addr_size"] * 8) - 1
+        whole = self.mode != 64 and rm is not None and rm.kind.name == "bits"
+        if self.form.insn.name == "LEA" or whole or (self.mode == 64 and i["vsib"]):
+            return Bits.const(value, 64)  # VSIB adds the segment's base last
+        if self.mode != 64:
+            return Bits.const(
+                segments.address(self.cpu, self._segment(), value, *self._access()), 64
+            )
+        return Bits.const(value + self._segment_base(), 64)
+
+    def operand_address(self, offset: int, access: int) -> int:
+        """The linear address of an offset in the memory operand's segment."""
+        offset &= (1 << self.insn["addr_size"] * 8) - 1
+        return segments.segment_address(self, self._segment(), offset, access)
+
+    def _segment(self) -> int:
+        """The segment of the memory operand: the override, else SS for addresses on SP or BP."""
+        if self.insn["seg"]:
+            return self.insn["seg"] - 1
+        return SS if self.insn["base"] in (RSP, RBP) else DS
+
+    def _access(self) -> tuple[int, bool]:
+        """Bytes of the memory operand, 0 if only the body knows; whether it is written."""
+        rm = self.form.rm
+        if rm is None or rm.kind.name in ("mem", "vsib"):
+            return 0, False
+        return rm.width(self.size) // 8, rm.writes
 
     def load(self, address: Bits, w: int) -> Bits:
         if self._guard is not None and not self._guard:
@@ -223,8 +248,14 @@ class Reference(Operands):
     def second_immediate(self) -> Bits:
         return Bits.const(self.insn["imm2"], 8)
 
+    def selector(self) -> Bits:
+        return Bits.const(self.insn["imm2"], 16)
+
     def target(self) -> Bits:
-        return Bits.const(self._next + self.insn["imm"], 64)
+        target = self._next + self.insn["imm"]
+        if self.mode != 64:
+            target &= 0xFFFF if self.insn["osz"] == 2 else 0xFFFFFFFF
+        return Bits.const(target, 64)
 
     def stack_index(self) -> Bits:
         return Bits.const(self.insn["modrm"] & 7, 8)
@@ -256,6 +287,10 @@ class Reference(Operands):
     @property
     def string_base(self) -> Bits:
         return Bits.const(self._segment_base(), 64)
+
+    @property
+    def string_segment(self) -> Bits:
+        return Bits.const(self._segment(), 8)
 
     def fault_if(self, condition: Bits | bool, vector: int, error: int = 0) -> None:
         if condition:
@@ -293,11 +328,15 @@ class Reference(Operands):
             raise GuestFault(XM)
 
     def jump(self, target: Bits) -> None:
+        self.check_target(target)
         self._next = int(target)
 
     def branch(self, condition: Bits, target: Bits) -> None:
         if condition:
-            self._next = int(target)
+            self.jump(target)
+
+    def far(self) -> None:
+        """The twin of the C body has set next_rip."""
 
     def again(self, condition: Bits) -> None:
         if condition:
@@ -334,7 +373,9 @@ def step(cpu: CpuState, memory: GuestMemory, decode: Decode, code: bytes) -> Non
     GuestFault leaves the state as it was before the instruction (but for sticky MXCSR and x87 flags
     that an unmasked exception sets); Unimplemented when no definition covers it.
     """
-    insn = decode(code)
+    insn = decode(code, cpu.mode)
+    if insn["enc"] and cpu.real:
+        raise GuestFault(UD)
     form = find_form(insn)
     mem = bool(insn["has_mem"])
     unused_vvvv = all(o.kind.where != "vvvv" for o in form.operands)

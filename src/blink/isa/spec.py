@@ -18,12 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from blink.isa.operands import Operand, parse_operands
+from blink.isa.operands import SIZED, Operand, parse_operands
 from blink.isa.rewrite import traceable
 
 F = TypeVar("F", bound=Callable[..., Any])
 PP = {"NP": 0, "66": 1, "F3": 2, "F2": 3}
 ANY = 255
+ADDRESS_MODES = {64: (64,), 32: (16, 32, 64), 16: (16, 32)}  # by address size
 MAPS = {"0F": 1, "0F38": 2, "0F3A": 3}
 
 
@@ -107,8 +108,8 @@ class Form:
     """One encoding with its operands.
 
     `lock`: LOCK is legal when the destination is memory.  `size`: fixed operand size in bits (0: by
-    prefixes); `d64`: 64 bits by default in 64-bit mode (push, near branches).  `modes`: the legal
-    ones.
+    prefixes); `d64`: 64 bits by default in 64-bit mode (push); `f64`: always there (near branches).
+    `modes`: the legal ones.
     """
 
     encoding: str
@@ -120,6 +121,7 @@ class Form:
     always_lock: bool = False  # XCHG: atomic with memory even without the prefix
     no_rex_b: bool = False  # 90 is NOP, 41 90 is XCHG
     asize: int = 0  # 0: any address size, else 16, 32 or 64
+    f64: bool = False
     enc: Encoding = field(init=False)
     operands: tuple[Operand, ...] = field(init=False)
     insn: Insn = field(init=False)
@@ -156,14 +158,29 @@ class Form:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Operand sizes in bits for which a handler exists."""
+        """Operand sizes in bits for which a handler exists, in 64-bit mode."""
+        return self.sizes_in(64)
+
+    def sizes_in(self, mode: int) -> tuple[int, ...]:
+        """Operand sizes in bits for which a handler exists; 16 and 32-bit modes are alike."""
         if self.size:
             return (self.size,)
-        if any(o.kind.width == "v" for o in self.operands) or self.insn.sized:
-            return (16, 64) if self.d64 else (16, 32, 64)
+        if self.insn.sized or any(o.kind.width in SIZED for o in self.operands):
+            if mode != 64:
+                return (16, 32)
+            return (64,) if self.f64 else (16, 64) if self.d64 else (16, 32, 64)
         if any(o.kind.width == "y" for o in self.operands):
-            return (32, 64)
+            return (32, 64) if mode == 64 else (32,)
         return (32,)
+
+    @property
+    def legacy(self) -> bool:
+        """Whether 16 or 32-bit code can have it (gathers there are not implemented)."""
+        e = self.enc
+        if self.rm is not None and self.rm.kind.name == "vsib":
+            return False
+        needs_rex = (e.enc == "legacy" and e.w == 1) or self.asize == 64 or self.size == 64
+        return any(mode != 64 for mode in self.modes) and not needs_rex
 
 
 @dataclass

@@ -16,15 +16,20 @@ R11 = 11
 ES, CS, SS, DS, FS, GS = range(6)
 # Exception vectors (SDM volume 3, table 6-1)
 DE, DB, BP, OF, BR, UD, NM = 0, 1, 3, 4, 5, 6, 7
-SS_FAULT, GP, PF, MF, AC, XM = 12, 13, 14, 16, 17, 19
+ACCESS_WRITE = 1 << 16  # with the number of bytes: segment_address() checks for writing
+NP, SS_FAULT, GP, PF, MF, AC, XM = 11, 12, 13, 14, 16, 17, 19
 
 
 class State:
     """Abstract machine.  `size`: operand size; `mode`: 16, 32, 64; `cc`: condition of *cc forms."""
 
     size = 32
-    mode = 64
     cc = 0
+
+    @property
+    def mode(self) -> int:
+        """64, or something else: 16 and 32-bit code run the same handlers."""
+        raise NotImplementedError
 
     def __init__(self) -> None:
         self._guard: Bits | None = None
@@ -62,6 +67,10 @@ class State:
         raise NotImplementedError
 
     def _write_special(self, name: str, value: Bits) -> None:
+        raise NotImplementedError
+
+    def segment(self, n: int) -> Bits:
+        """The selector in segment register `n`."""
         raise NotImplementedError
 
     def fault_if(self, condition: Bits | bool, vector: int, error: int = 0) -> None:
@@ -105,6 +114,10 @@ class State:
         """Retire this instruction and return `reason` (SYSCALL, HALT, INT:n) from run()."""
         raise NotImplementedError
 
+    def far(self) -> None:
+        """Continue where a C body has set RIP, or leave run() if it says so."""
+        raise NotImplementedError
+
     def again(self, condition: Bits) -> None:
         """Execute this instruction once more if the condition holds: a REP string not yet done."""
         raise NotImplementedError
@@ -134,7 +147,12 @@ class State:
 
     @property
     def string_base(self) -> Bits:
-        """Segment base of a string instruction's source."""
+        """Segment base of a string instruction's source, in 64-bit mode."""
+        raise NotImplementedError
+
+    @property
+    def string_segment(self) -> Bits:
+        """Number of a string instruction's source segment, in other modes."""
         raise NotImplementedError
 
     # -- conditions --
@@ -186,15 +204,67 @@ class State:
         """Write memory; may leave by a page fault.  Comes before all register writes."""
         self._store(address, value)
 
+    def segment_address(self, n: Bits | int, offset: Bits, size: int, write: bool) -> Bits:
+        """The linear address of `size` bytes in segment `n`, outside of 64-bit mode.
+
+        #GP or #SS if they are not in it.
+        """
+        segment = Bits.const(n, 8) if isinstance(n, int) else n
+        access = size | ACCESS_WRITE * write
+        return self.call("segment_address", segment, offset.zext(32), access, w=64)
+
+    def string_source(self, offset: Bits, size: int, write: bool = False) -> Bits:
+        """The address of a string instruction's source, XLAT's, or MASKMOV's destination."""
+        if self.mode == 64:
+            return self.string_base + offset.zext(64)
+        return self.segment_address(self.string_segment, offset, size, write)
+
+    def string_target(self, offset: Bits, size: int, write: bool) -> Bits:
+        """The address of a string instruction's destination, which is in ES."""
+        if self.mode == 64:
+            return offset.zext(64)
+        return self.segment_address(ES, offset, size, write)
+
+    def element(self, address: Bits, offset: Bits, size: int, write: bool) -> Bits:
+        """The linear address of `size` bytes `offset` bytes from an operand of the kind `bits`."""
+        if self.mode == 64:
+            return address + offset
+        access = size | ACCESS_WRITE * write
+        return self.call("operand_address", (address + offset).zext(32), access, w=64)
+
+    def beside(self, address: Bits, n: int) -> Bits:
+        """`n` bytes behind a linear address."""
+        return address + n if self.mode == 64 else (address + n) & 0xFFFFFFFF
+
+    def stack(self, sp: Bits, size: int, write: bool = False) -> Bits:
+        """The linear address of `size` bytes at the stack pointer `sp`."""
+        if self.mode == 64:
+            return sp
+        return self.segment_address(SS, sp & self.special("stack_mask", 64), size, write)
+
+    def check_target(self, target: Bits) -> None:
+        """#GP when a jump to `target` would leave the code segment: before anything is pushed."""
+        relative = target.op == "in" and target.aux == "TARGET"  # checked when it is decoded
+        if self.mode != 64 and not relative:
+            self.fault_if(self.special("code_limit", 32).ult(target.zext(32)), GP)
+
+    def set_sp(self, sp: Bits) -> None:
+        """Write RSP, ESP or SP."""
+        if self.mode != 64:
+            mask = self.special("stack_mask", 64)
+            sp = (self.gpr(RSP) & ~mask) | (sp & mask)
+        self.set_gpr(RSP, sp)
+
     def push(self, value: Bits) -> None:
-        rsp = self.gpr(RSP) - value.w // 8
-        self.store(rsp, value)
-        self.set_gpr(RSP, rsp)
+        size = value.w // 8
+        sp = self.gpr(RSP) - size
+        self.store(self.stack(sp, size, True), value)
+        self.set_sp(sp)
 
     def pop(self, w: int) -> Bits:
-        rsp = self.gpr(RSP)
-        value = self.load(rsp, w)
-        self.set_gpr(RSP, rsp + w // 8)
+        sp = self.gpr(RSP)
+        value = self.load(self.stack(sp, w // 8), w)
+        self.set_sp(sp + w // 8)
         return value
 
     def fault(self, vector: int, error: int = 0) -> None:

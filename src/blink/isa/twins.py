@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import time
 
-from blink.isa import cpuid, sse42_twins
+from blink.isa import cpuid, far_twins, segments, sse42_twins
 from blink.isa.bits import Bits
 from blink.isa.galois import INVERSES
-from blink.isa.state import FS, GS, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP, SS
+from blink.isa.state import RAX, RBP, RBX, RCX, RDI, RDX, RSI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,17 +86,6 @@ def memory_fence(s: Reference) -> None:
     """One CPU sees its own memory in order."""
 
 
-def load_segment(s: Reference, selector: int) -> None:
-    """A flat user-mode machine: #GP for all selectors but null and Linux' user ones."""
-    which = s.insn["reg"] & 7
-    null, user = selector < 4, selector == 0x2B or (selector == 0x33 and which != SS)
-    s.fault_if(which == 1 or which > GS, 6)
-    s.fault_if(not user and not (null and which != SS), 13, selector & 0xFFFC)
-    s.cpu.seg[which] = selector
-    if which in (FS, GS):
-        setattr(s.cpu, "fs_base" if which == FS else "gs_base", 0)
-
-
 def mxcsr_load(s: Reference, value: int) -> None:
     """LDMXCSR; reserved bits were refused before."""
     s.cpu.mxcsr = value
@@ -119,19 +108,20 @@ def _bit_string(w: int) -> Twin:
 
 def enter_frame(s: Reference, size: int, level: int, count: int) -> None:
     """ENTER with operands of `count` bytes."""
-    outer, w = int(s.gpr(RBP)), count * 8
-    frame = rsp = int(s.gpr(RSP)) - count
-    s.store(Bits.const(rsp, 64), Bits.const(outer, w))
+    outer, w, stack = int(s.gpr(RBP)), count * 8, far_twins.Stack(s)
+    stack.push(outer, count)
+    frame = stack.sp
     for _ in range(1, level & 31):
-        outer, rsp = outer - count, rsp - count
-        s.store(Bits.const(rsp, 64), s.load(Bits.const(outer, 64), w))
+        outer -= count
+        above = far_twins.Stack(s)
+        above.sp = outer
+        stack.push(above.pop(count), count)
     if level & 31:
-        rsp -= count
-        s.store(Bits.const(rsp, 64), Bits.const(frame, w))
-    rsp = (rsp - size) & MASK64
-    s.memory.check_write(rsp, 1)
+        stack.push(frame, count)
+    stack.sp -= size
+    stack.touch()
     s.set_gpr(RBP, Bits.const(frame, w))
-    s.set_gpr(RSP, Bits.const(rsp, 64))
+    stack.commit(stack.sp)
 
 
 def deposit_bits(s: Reference, source: int, mask: int) -> int:
@@ -270,7 +260,7 @@ def _strings() -> dict[str, Twin]:
 
 PLAIN: tuple[Twin, ...] = (
     udiv128, urem128, idiv128_overflows, idiv128, irem128, cpuid_body, read_tsc, read_tsc_aux,
-    memory_fence, load_segment, mxcsr_load, mxcsr_store, check_store, enter_frame, store80,
+    memory_fence, mxcsr_load, mxcsr_store, check_store, enter_frame, store80,
     deposit_bits, extract_bits, carryless_product, invert_bytes, random_bits, pause_until, give_way,
 )  # fmt: skip
 TWINS: dict[str, Twin] = {
@@ -279,6 +269,8 @@ TWINS: dict[str, Twin] = {
     **{f"gather{w}": _gather(w) for w in (32, 64)},
     **_strings(),
     **sse42_twins.TWINS,
+    **segments.TWINS,
+    **far_twins.TWINS,
 }
 
 

@@ -157,6 +157,14 @@ def fstp_sti(x: X87State, i: int) -> None:
     _store_register(x, i, 1)
 
 
+def fstpnce_sti(x: X87State, i: int) -> None:
+    """In no manual of today: FSTP, to which an empty ST0 is no error."""
+    if x.empty(0):
+        FUNCTIONS["x87_fincstp"](x)
+    else:
+        _store_register(x, i, 1)
+
+
 # --- Arithmetic --------------------------------------------------------------------------------
 
 
@@ -201,7 +209,7 @@ _OPERATIONS = {
 
 def _functions() -> dict[str, Function]:
     table = {**_loads(), **_stores(), **_x87_more.functions()}
-    for function in (fld_sti, fst_m80_hi, fbstp_hi, fst_sti, fstp_sti, ok, pop):
+    for function in (fld_sti, fst_m80_hi, fbstp_hi, fst_sti, fstp_sti, fstpnce_sti, ok, pop):
         table[function.__name__] = function
     for width in (16, 32, 64):
         table[f"fild_m{width}"] = _load_integer(width)

@@ -51,7 +51,11 @@ def _fnsave_image(s: Reference, address: int, bits: int) -> None:
 
 def _fxsave_body(s: Reference, address: int, wide: int) -> None:
     s.memory.check_write(address, 512)
-    _store(s, address, images.fxsave(s.cpu.x87, s.cpu.mxcsr, s.cpu.xmm, wide))
+    _store(
+        s,
+        address,
+        images.fxsave(s.cpu.x87, s.cpu.mxcsr, s.cpu.xmm[: 16 if s.mode == 64 else 8], wide),
+    )
 
 
 def _fxrstor_body(s: Reference, address: int, wide: int) -> None:
@@ -59,7 +63,8 @@ def _fxrstor_body(s: Reference, address: int, wide: int) -> None:
     s.fault_if(loaded is None, GP)
     if loaded is not None:
         s.cpu.mxcsr, registers = loaded
-        s.cpu.xmm[:] = registers
+        n = 16 if s.mode == 64 else 8
+        s.cpu.xmm[:n] = registers[:n]
 
 
 def _xgetbv(s: Reference, index: int) -> int | None:

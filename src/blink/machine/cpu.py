@@ -66,6 +66,26 @@ class Cpu:
             yield name, self.raw.get(name)
 
     @property
+    def mode(self) -> int:
+        """16, 32 or 64, as the segment in CS says."""
+        return self.raw.mode
+
+    def set_mode(self, bits: int) -> None:
+        """Segments of a 64 or 32-bit Linux process, or real mode as after a reset (16)."""
+        self.raw.set_mode(bits)
+
+    def segment(self, name: str) -> tuple[int, int, int, int]:
+        """(selector, base, limit, rights) of a segment register, or of gdt, idt, ldt or tr.
+
+        `rights` are bits 40 to 55 of the descriptor.  KeyError for other names.
+        """
+        return self.raw.segment(name)
+
+    def set_segment(self, name: str, selector: int, base: int, limit: int, rights: int) -> None:
+        """Load a register with its hidden part, unchecked; CS and SS may change the mode."""
+        self.raw.set_segment(name, selector, base, limit, rights)
+
+    @property
     def instructions(self) -> int:
         """Instructions retired since the Cpu was made, exactly."""
         return self.raw.icount

@@ -158,7 +158,8 @@ def derive(
                 text, body = widened(text), in_halves(body, step)
                 if moved and name in SHIFTS_BY_COUNT:
                     text = text.replace("ym256u", "xm128u")
-            vex = Form(encoding(form, length, w_of(form, w)), text)
+            text_of = encoding(form, length, w_of(form, w))
+            vex = Form(text_of, text, asize=form.asize, modes=form.modes)
             add(Insn(f"V{name}", (vex,), body, i.undefined, feature, i.sized, family=family))
 
 

@@ -32,10 +32,11 @@ def _bit_test(
         offset = index.sext(64).sar({16: 4, 32: 5, 64: 6}[w]) * (w // 8)
         n = index.zext(8) & (w - 1)
         if change is None:
-            s.set_flag("CF", s.load(address + offset, w).bit(n))
+            s.set_flag("CF", s.load(s.element(address, offset, w // 8, False), w).bit(n))
         else:
             operation = {"BTS": 0, "BTR": 1, "BTC": 2}[name]
-            old = s.call(f"bit_string{w}", address + offset, Bits.const(1, w) << n, operation, w=8)
+            element = s.element(address, offset, w // 8, True)
+            old = s.call(f"bit_string{w}", element, Bits.const(1, w) << n, operation, w=8)
             s.set_flag("CF", old.zext(1))
 
     forms = [
@@ -43,7 +44,7 @@ def _bit_test(
         Form(f"0F {opcode:02X} /r", f"Rv:{access} rv"),
     ]
     insn(name, *forms, undefined=UNDEFINED)(body)
-    insn(name, Form(f"0F {opcode:02X} /r", "mem rv", lock), undefined=UNDEFINED)(string)
+    insn(name, Form(f"0F {opcode:02X} /r", "bits rv", lock), undefined=UNDEFINED)(string)
 
 
 _bit_test("BT", 0xA3, 4, None)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from blink.isa.bits import Bits
 from blink.isa.flags import STATUS_MASK
-from blink.isa.spec import Form, insn
+from blink.isa.spec import ADDRESS_MODES, Form, insn
 from blink.isa.state import RAX, RBX, State
 
-# What POPF may change at CPL 3: the status flags, TF, DF, NT, AC, ID.
-WRITABLE = STATUS_MASK | 1 << 8 | 1 << 10 | 1 << 14 | 1 << 18 | 1 << 21
 LAHF_MASK = 0xD5
 
 
@@ -20,15 +18,19 @@ def eflags(s: State) -> Bits:
 @insn("PUSHF", Form("9C", d64=True), sized=True)
 def pushf(s: State) -> None:
     """RF and VM are pushed as 0."""
+    if s.mode != 64:
+        s.call("require_vm_io")
     s.push((eflags(s) & 0xFCFFFF).zext(s.size))
 
 
 @insn("POPF", Form("9D", d64=True), sized=True)
 def popf(s: State) -> None:
+    """What it may change depends on the privilege."""
+    if s.mode != 64:
+        s.call("require_vm_io")
     value = s.pop(s.size).zext(32)
-    mask = WRITABLE & (0xFFFF if s.size == 16 else 0xFFFFFFFF)
-    old = s.special("eflags", 32)
-    s.set_special("eflags", (old & ~mask & 0xFFFFFFFF) | (value & mask))
+    mask = s.call("flags_writable", w=32) & (0xFFFF if s.size == 16 else 0xFFFFFFFF)
+    s.set_special("eflags", (s.special("eflags", 32) & ~mask) | (value & mask))
     s.set_status(value, STATUS_MASK)
 
 
@@ -68,18 +70,15 @@ def std(s: State) -> None:
     s.set_flag("DF", 1)
 
 
-def _xlat(s: State, w: int) -> None:
-    address = (s.gpr(RBX, w) + s.gpr(RAX, 8).zext(w)).zext(64)
-    s.set_gpr(RAX, s.load(s.string_base + address, 8))
+def _xlat(a: int) -> None:
+    """Define XLAT with addresses of `a` bits."""
+
+    def body(s: State) -> None:
+        address = s.gpr(RBX, a) + s.gpr(RAX, 8).zext(a)
+        s.set_gpr(RAX, s.load(s.string_source(address, 1), 8))
+
+    insn("XLAT", Form("D7", asize=a, modes=ADDRESS_MODES[a]))(body)
 
 
-@insn("XLAT", Form("D7", asize=64))
-def xlat(s: State) -> None:
-    """The segment base comes as for string instructions."""
-    _xlat(s, 64)
-
-
-@insn("XLAT", Form("D7", asize=32))
-def xlat32(s: State) -> None:
-    """With a 32-bit address."""
-    _xlat(s, 32)
+for size in ADDRESS_MODES:
+    _xlat(size)

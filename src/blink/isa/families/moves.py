@@ -68,11 +68,28 @@ def pop(s: State, dst: Bits) -> Bits:
     return s.pop(dst.w)
 
 
+@insn("PUSHA", Form("60", modes=(16, 32)), sized=True)
+def pusha(s: State) -> None:
+    """Also PUSHAD.  SP is pushed as it was before."""
+    values = [s.gpr(n, s.size) for n in range(8)]
+    for value in values:
+        s.push(value)
+
+
+@insn("POPA", Form("61", modes=(16, 32)), sized=True)
+def popa(s: State) -> None:
+    """Also POPAD.  The image of SP is left out."""
+    for n in (7, 6, 5, 4, 3, 2, 1, 0):
+        value = s.pop(s.size)
+        if n != RSP:
+            s.set_gpr(n, value)
+
+
 @insn("LEAVE", Form("C9", d64=True), sized=True)
 def leave(s: State) -> None:
-    frame = s.gpr(RBP)
-    value = s.load(frame, s.size)
-    s.set_gpr(RSP, frame + s.size // 8)
+    frame, n = s.gpr(RBP), s.size // 8
+    value = s.load(s.stack(frame, n), s.size)
+    s.set_sp(frame + n)
     s.set_gpr(RBP, value)
 
 

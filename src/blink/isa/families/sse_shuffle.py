@@ -5,7 +5,7 @@ from __future__ import annotations
 from blink.isa.bits import Bits, from_lanes, ite
 from blink.isa.families._simd import WAIT, enter_mmx, mmx_form, packed
 from blink.isa.families.sse_int import clamp_signed, clamp_unsigned
-from blink.isa.spec import Form, insn
+from blink.isa.spec import ADDRESS_MODES, Form, insn
 from blink.isa.state import RDI, State
 
 
@@ -168,23 +168,33 @@ def movmskpd(s: State, dst: Bits, src: Bits) -> Bits:
     return signs(src, 64)
 
 
-def _masked_store(s: State, src: Bits, mask: Bits) -> None:
+def _masked_store(s: State, src: Bits, mask: Bits, a: int) -> None:
     """Bytes whose mask bit is set go to DS:RDI; the others are neither written nor checked."""
-    address = s.string_base + s.gpr(RDI)
+    address = s.string_source(s.gpr(RDI, a), src.w // 8, write=True)
     for i, (value, m) in enumerate(zip(src.lanes(8), mask.lanes(8), strict=True)):
         for _ in s.when(m.sign):
-            s.store(address + i, value)
+            s.store(s.beside(address, i), value)
 
 
-@insn("MASKMOVDQU", Form("66 0F F7 /r", "xmm X"), feature="SSE2")
-def maskmovdqu(s: State, src: Bits, mask: Bits) -> None:
-    _masked_store(s, src, mask)
+def _masked_moves(a: int) -> None:
+    """Define MASKMOVDQU and MASKMOVQ with addresses of `a` bits."""
+
+    def vector(s: State, src: Bits, mask: Bits) -> None:
+        _masked_store(s, src, mask, a)
+
+    def mmx(s: State, src: Bits, mask: Bits) -> None:
+        enter_mmx(s)
+        _masked_store(s, src, mask, a)
+
+    modes = ADDRESS_MODES[a]
+    wide = Form("66 0F F7 /r", "xmm X", asize=a, modes=modes)
+    narrow = Form("NP 0F F7 /r", "mm N", asize=a, modes=modes)
+    insn("MASKMOVDQU", wide, feature="SSE2")(vector)
+    insn("MASKMOVQ", narrow, feature="SSE", before=WAIT)(mmx)
 
 
-@insn("MASKMOVQ", Form("NP 0F F7 /r", "mm N"), feature="SSE", before=WAIT)
-def maskmovq(s: State, src: Bits, mask: Bits) -> None:
-    enter_mmx(s)
-    _masked_store(s, src, mask)
+for size in ADDRESS_MODES:
+    _masked_moves(size)
 
 
 @insn("EMMS", Form("NP 0F 77"), feature="MMX", before=WAIT)

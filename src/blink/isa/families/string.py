@@ -8,7 +8,7 @@ elements remain; the instruction then runs again, so that signals and budgets co
 from __future__ import annotations
 
 from blink.isa.bits import Bits, ite
-from blink.isa.spec import Form, insn
+from blink.isa.spec import ADDRESS_MODES, Form, insn
 from blink.isa.state import RAX, RCX, RDI, RSI, State
 
 TYPE_CHECKING = False
@@ -29,45 +29,45 @@ def _advance(s: State, w: int, a: int, *registers: int) -> None:
         s.set_gpr(n, s.gpr(n, a) + _step(s, w, a))
 
 
-def _source(s: State, a: int) -> Bits:
-    return s.string_base + s.gpr(RSI, a).zext(64)
+def _source(s: State, w: int, a: int) -> Bits:
+    return s.string_source(s.gpr(RSI, a), w // 8)
 
 
-def _target(s: State, a: int) -> Bits:
-    return s.gpr(RDI, a).zext(64)
+def _target(s: State, w: int, a: int, write: bool = False) -> Bits:
+    return s.string_target(s.gpr(RDI, a), w // 8, write)
 
 
 # One element of `w` bits with addresses of `a` bits.  Comparisons tell whether they found equality.
 
 
 def _movs(s: State, w: int, a: int) -> Bits | None:
-    s.store(_target(s, a), s.load(_source(s, a), w))
+    s.store(_target(s, w, a, True), s.load(_source(s, w, a), w))
     _advance(s, w, a, RSI, RDI)
     return None
 
 
 def _stos(s: State, w: int, a: int) -> Bits | None:
-    s.store(_target(s, a), s.gpr(RAX, w))
+    s.store(_target(s, w, a, True), s.gpr(RAX, w))
     _advance(s, w, a, RDI)
     return None
 
 
 def _lods(s: State, w: int, a: int) -> Bits | None:
-    s.set_gpr(RAX, s.load(_source(s, a), w))
+    s.set_gpr(RAX, s.load(_source(s, w, a), w))
     _advance(s, w, a, RSI)
     return None
 
 
 def _scas(s: State, w: int, a: int) -> Bits | None:
-    first, second = s.gpr(RAX, w), s.load(_target(s, a), w)
+    first, second = s.gpr(RAX, w), s.load(_target(s, w, a), w)
     s.flags_sub(first, second)
     _advance(s, w, a, RDI)
     return first == second
 
 
 def _cmps(s: State, w: int, a: int) -> Bits | None:
-    first = s.load(_source(s, a), w)
-    second = s.load(_target(s, a), w)
+    second = s.load(_target(s, w, a), w)  # first, as Zen 4 does: it shows when both fault
+    first = s.load(_source(s, w, a), w)
     s.flags_sub(first, second)
     _advance(s, w, a, RSI, RDI)
     return first == second
@@ -84,8 +84,9 @@ def _define(
     def body_sized(s: State) -> None:
         body(s, s.size)
 
-    insn(f"{name}B", Form(f"{prefix}{encoding:02X}", asize=a))(body8)
-    insn(name, Form(f"{prefix}{encoding + 1:02X}", asize=a), sized=True)(body_sized)
+    modes = ADDRESS_MODES[a]
+    insn(f"{name}B", Form(f"{prefix}{encoding:02X}", asize=a, modes=modes))(body8)
+    insn(name, Form(f"{prefix}{encoding + 1:02X}", asize=a, modes=modes), sized=True)(body_sized)
 
 
 def _bulk(kind: str, name: str) -> Callable[[State, int], None]:
@@ -98,14 +99,14 @@ def _bulk(kind: str, name: str) -> Callable[[State, int], None]:
     return body
 
 
-def _repeated32(kind: str, element: Element) -> Callable[[State, int], None]:
-    """REP with 32-bit addresses (rare): one element at a time."""
+def _repeated(kind: str, element: Element, a: int) -> Callable[[State, int], None]:
+    """REP with addresses of 16 or 32 bits (rare): one element at a time."""
 
     def body(s: State, w: int) -> None:
-        count = s.gpr(RCX, 32)
+        count = s.gpr(RCX, a)
         more = count.ugt(1)
         for _ in s.when(count != 0):
-            equal = element(s, w, 32)
+            equal = element(s, w, a)
             s.set_gpr(RCX, count - 1)
             if equal is not None:
                 more = more & (equal if kind == "repe" else ~equal)
@@ -124,13 +125,14 @@ def _once(element: Element, a: int) -> Callable[[State, int], None]:
 def _family(name: str, opcode: int, element: Element) -> None:
     """Define plain and REP forms.  Where nothing is compared, F2 repeats like F3."""
     compares = name in ("SCAS", "CMPS")
-    for a in (64, 32):
+    for a in ADDRESS_MODES:
         _define(name, opcode, "", a, _once(element, a))
     for prefix, kind in (("F3", "repe"), ("F2", "repne")):
         kind = kind if compares else "rep"
         title = f"{kind.upper()} {name}"
         _define(title, opcode, f"{prefix} ", 64, _bulk(kind, name.lower()))
-        _define(title, opcode, f"{prefix} ", 32, _repeated32(kind, element))
+        for a in (32, 16):
+            _define(title, opcode, f"{prefix} ", a, _repeated(kind, element, a))
 
 
 _family("MOVS", 0xA4, _movs)

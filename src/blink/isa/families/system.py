@@ -1,4 +1,4 @@
-"""System instructions that user programs run: CPUID, time stamps, fences, segment registers."""
+"""System instructions that user programs run: CPUID, time stamps, fences."""
 
 from __future__ import annotations
 
@@ -42,19 +42,7 @@ def fence(s: State) -> None:
     s.call("memory_fence")
 
 
-@insn("MOV", Form("8C /r", "m16:w sreg"), Form("8C /r", "Rv:w sreg"))
-def mov_from_sreg(s: State, dst: Bits, selector: Bits) -> Bits:
-    """Memory gets 16 bits whatever the operand size; a register is zero-extended."""
-    return selector.zext(dst.w)
-
-
-@insn("MOV", Form("8E /r", "sreg rm16"))
-def mov_to_sreg(s: State, old: Bits, selector: Bits) -> None:
-    """A flat user-mode machine: loading a selector changes its value; FS and GS bases become 0."""
-    s.call("load_segment", selector)
-
-
-@insn("FXSAVE", Form("W0 NP 0F AE /0", "mem"), feature="FXSR")
+@insn("FXSAVE", Form("W0 NP 0F AE /0", "a4096:w"), feature="FXSR")
 def fxsave(s: State, address: Bits) -> None:
     s.fault_if((address & 15) != 0, 13)
     s.call("fxsave_body", address, 0)
@@ -66,7 +54,7 @@ def fxsave64(s: State, address: Bits) -> None:
     s.call("fxsave_body", address, 1)
 
 
-@insn("FXRSTOR", Form("W0 NP 0F AE /1", "mem"), feature="FXSR")
+@insn("FXRSTOR", Form("W0 NP 0F AE /1", "a4096"), feature="FXSR")
 def fxrstor(s: State, address: Bits) -> None:
     s.fault_if((address & 15) != 0, 13)
     s.call("fxrstor_body", address, 0)

@@ -46,11 +46,10 @@ def load80(name: str, encoding: str, function: str) -> None:
     """Define a load of 10 bytes: the low 64 bits and the high 16."""
 
     def body(s: State, address: Bits) -> None:
-        s.call("x87_wait")
-        s.call(function, s.load(address, 64), s.load(address + 8, 16))
+        s.call(function, s.load(address, 64), s.load(s.beside(address, 8), 16))
         s.note_x87(memory=True)
 
-    insn(name, Form(encoding, "mem"), feature="FPU")(body)
+    insn(name, Form(encoding, "a80"), feature="FPU", before="x87_wait")(body)
 
 
 load80("FLD", "DB /5", "x87_fld_m80")
@@ -67,7 +66,6 @@ def store(name: str, encoding: str, w: int, function: str, pop: bool, feature: s
     """
 
     def body(s: State, address: Bits) -> None:
-        s.call("x87_wait")
         s.call("check_store", address, w // 8)
         value = s.call(function, w=w)
         if s.call("x87_ok", w=8) != 0:
@@ -76,7 +74,7 @@ def store(name: str, encoding: str, w: int, function: str, pop: bool, feature: s
                 s.call("x87_pop")
         s.note_x87(memory=True)
 
-    insn(name, Form(encoding, "mem"), feature=feature)(body)
+    insn(name, Form(encoding, f"a{w}:w"), feature=feature, before="x87_wait")(body)
 
 
 for name, encoding, w, function, pops in (
@@ -100,7 +98,6 @@ def store80(name: str, encoding: str, function: str) -> None:
     """Define a store of 10 bytes."""
 
     def body(s: State, address: Bits) -> None:
-        s.call("x87_wait")
         s.call("check_store", address, 10)
         low = s.call(function, w=64)
         high = s.call(f"{function}_hi", w=16)
@@ -109,13 +106,15 @@ def store80(name: str, encoding: str, function: str) -> None:
             s.call("x87_pop")
         s.note_x87(memory=True)
 
-    insn(name, Form(encoding, "mem"), feature="FPU")(body)
+    insn(name, Form(encoding, "a80:w"), feature="FPU", before="x87_wait")(body)
 
 
 store80("FSTP", "DB /7", "x87_fst_m80")
 store80("FBSTP", "DF /6", "x87_fbstp")
 define("FST", "DD D0+i", "sti", "fst_sti")
-define("FSTP", "DD D8+i", "sti", "fstp_sti")
+for encoding in ("DD D8+i", "DF D0+i", "DF D8+i"):
+    define("FSTP", encoding, "sti", "fstp_sti")
+define("FSTPNCE", "D9 D8+i", "sti", "fstpnce_sti")
 
 # -- arithmetic --
 
@@ -156,12 +155,17 @@ for name, encoding, operand, function in (
     ("FICOM", "DA /2", "m32", "ficom_m32"),
     ("FICOMP", "DA /3", "m32", "ficomp_m32"),
     ("FCOM", "D8 D0+i", "sti", "fcom_sti"),
+    ("FCOM", "DC D0+i", "sti", "fcom_sti"),
     ("FCOMP", "D8 D8+i", "sti", "fcomp_sti"),
+    ("FCOMP", "DC D8+i", "sti", "fcomp_sti"),
+    ("FCOMP", "DE D0+i", "sti", "fcomp_sti"),
     ("FUCOM", "DD E0+i", "sti", "fucom_sti"),
     ("FUCOMP", "DD E8+i", "sti", "fucomp_sti"),
     ("FCOMPP", "DE D9", "", "fcompp"),
     ("FUCOMPP", "DA E9", "", "fucompp"),
     ("FXCH", "D9 C8+i", "sti", "fxch"),
+    ("FXCH", "DD C8+i", "sti", "fxch"),
+    ("FXCH", "DF C8+i", "sti", "fxch"),
     ("FFREE", "DD C0+i", "sti", "ffree"),
     ("FFREEP", "DF C0+i", "sti", "ffreep"),
 ):
@@ -206,6 +210,11 @@ define("FNINIT", "DB E3")
 define("FWAIT", "9B", "", "wait")
 
 
+@insn("FNENI", Form("DB E0"), Form("DB E1"), Form("DB E4"), feature="FPU")
+def ignored(s: State) -> None:
+    """FNENI and FNDISI of the 8087, FNSETPM of the 80287: nothing since."""
+
+
 @insn("FNSTCW", Form("D9 /7", "m16:w"), feature="FPU")
 def fnstcw(s: State, dst: Bits) -> Bits:
     return s.call("x87_fnstcw", w=16)
@@ -216,16 +225,17 @@ def fnstsw(s: State, dst: Bits) -> Bits:
     return s.call("x87_fnstsw", w=16)
 
 
-def image(name: str, encoding: str) -> None:
+def image(name: str, encoding: str, operand: str) -> None:
     """Define an instruction on a memory image, whose layout depends on the operand size."""
 
     def body(s: State, address: Bits) -> None:
         s.call(f"{name.lower()}_image", address, 16 if s.size == 16 else 32)
 
-    insn(name, Form(encoding, "mem"), feature="FPU", sized=True)(body)
+    before = "" if name.startswith("FN") else "x87_wait"
+    insn(name, Form(encoding, operand), feature="FPU", sized=True, before=before)(body)
 
 
-image("FLDENV", "D9 /4")
-image("FNSTENV", "D9 /6")
-image("FRSTOR", "DD /4")
-image("FNSAVE", "DD /6")
+image("FLDENV", "D9 /4", "menv")
+image("FNSTENV", "D9 /6", "menv:w")
+image("FRSTOR", "DD /4", "msave")
+image("FNSAVE", "DD /6", "msave:w")
