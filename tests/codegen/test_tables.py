@@ -31,7 +31,12 @@ def body(text: str) -> str:
 
 
 def built(*registry: Insn) -> tuple[Handlers, list[FormHandlers]]:
-    return emit_handlers.build(list(registry))
+    """Handlers, and the forms of 64-bit mode."""
+    handlers, forms = emit_handlers.build(list(registry))
+    return handlers, [f for f in forms if f.mode == 64]
+
+
+PUSH = Form("50+r", "ov", d64=True)
 
 
 def add_insn(name: str = "TOY") -> Insn:
@@ -70,8 +75,18 @@ def test_xchg_locks_without_a_prefix() -> None:
 
 
 def test_forms_of_other_modes_have_none() -> None:
-    handlers, forms = built(toy(lambda s: None, Form("06", modes=(16, 32))))
+    handlers, forms = built(toy(lambda s: None, Form("REX.W 06", modes=(16, 32))))
     assert not forms and handlers.names == ["undefined"]
+
+
+def test_most_handlers_serve_all_modes() -> None:
+    """Only what asks for the mode has handlers of its own: here the stack."""
+    handlers, forms = emit_handlers.build([add_insn(), toy(lambda s, a: s.push(a), PUSH)])
+    wide, stack, narrow, narrow_stack = forms
+    assert [f.mode for f in forms] == [64, 64, 32, 32]
+    assert narrow.plain[:2] == wide.plain[:2]
+    assert not {r for r, _ in narrow_stack.plain[:2]} & {r for r, _ in stack.plain}
+    assert "segment_address(c, " in handlers.bodies[narrow_stack.plain[0][0]]
 
 
 def test_a_first_call_comes_before_the_operands() -> None:
@@ -182,7 +197,7 @@ def test_triples_need_both_parts() -> None:
 
 
 def rows(*registry: Insn) -> list[str]:
-    """The rows of form_table."""
+    """The rows of form_table, of 64-bit mode."""
     text = emit_forms.source(*built(*registry))
     table = text[text.index("form_table[] = {\n") :]
     return table[table.index("\n") + 1 : table.index("};\n")].splitlines()
@@ -197,8 +212,9 @@ def test_flags_share_no_bit() -> None:
 
 def test_a_row() -> None:
     assert rows(toy(lambda s, a, b: b, Form("66 0F 6F /r", "xmm:w xm128")))[0] == (
-        "  {1, 255, 255, 0, 0, MOD_ANY, 7, 0, FIELD_INDEX, FIELD_INDEX, FIELD_NONE, 255,"
-        " 0, 0, FORM_COPY, {{1, 2}, {1, 2}, {1, 2}}, {0, 0, 0}, 0}, /* TOY: 66 0F 6F /r */"
+        "  {1, 255, 255, 0, 0, MOD_ANY, 4, 0, FIELD_INDEX, FIELD_INDEX, FIELD_NONE, 255,"
+        " 0, 0, FORM_COPY, {16, 16, 16}, {{1, 2}, {1, 2}, {1, 2}}, {0, 0, 0}, 0},"
+        " /* TOY: 66 0F 6F /r */"
     )
 
 
@@ -224,7 +240,7 @@ def test_masks_modes_and_address_sizes() -> None:
     (row,) = rows(toy(lambda s: None, Form("D9 E1", modes=(64,))))
     assert row.startswith("  {255, 255, 255, 255, 225, MOD_REG, 4, 0, ")
     (row,) = rows(toy(lambda s, t: s.jump(t), Form("E3", "rel8", asize=32)))
-    assert row.startswith("  {255, 255, 255, 0, 0, MOD_ANY, 7, 4, ")
+    assert row.startswith("  {255, 255, 255, 0, 0, MOD_ANY, 4, 4, ")
 
 
 def flags_of(insn: Insn) -> set[str]:
@@ -263,7 +279,7 @@ def test_candidates_are_found_by_opcode() -> None:
         )
     )
     assert "const u16 form_candidates[] = {1, 0, 2};" in text  # with 66 first
-    cells = re.findall(r"{(\d+), (\d+)}", text[text.index("form_index[3][8][256]") :])
+    cells = re.findall(r"{(\d+), (\d+)}", text[text.index("form_index[2][3][8][256]") :])
     assert len(cells) >= 3 * 8 * 256
     found = {n: cell for n, cell in enumerate(cells[: 3 * 8 * 256]) if cell[1] != "0"}
     assert found == {256 + 0x18: ("0", "2"), 256 + 0x05: ("2", "1")}  # map 1 of legacy encodings

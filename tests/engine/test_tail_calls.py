@@ -25,13 +25,15 @@ pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="reads x8
 
 # They may also return NULL to run(), which ends it
 HAND_WRITTEN = {"stub_handler", "jump_handler", "ea_handler", "breakpoint_handler"}
-NO_RETURN = {"fault_here", "cpu_fault", "abort"}
+HAND_WRITTEN |= {"segment_ea_handler", "limit_handler"}
+NO_RETURN = {"fault_here", "cpu_fault", "cpu_unimplemented", "abort"}
 # Out of line by intent: faults, TLB misses, flags that are no comparison, libgcc's POPCNT
 SUPPORT = {"fault_here", "mem_slow", "flags_cond", "flags_status", "__popcountdi2", "resolve"}
 # VCMP's predicates above 7, made of others; and what the host may lack, in integers
 SUPPORT |= {"fp_cmp_any32", "fp_cmp_any64"}
 SUPPORT |= {f"soft_{kind}_fma" for kind in ("f32", "f64", "v_f32", "v_f64", "y_f32", "y_f64")}
 SUPPORT |= {f"soft_{kind}_{cvt}" for kind in "vy" for cvt in ("cvt_f16_f32", "cvt_f32_f16")}
+SUPPORT |= {"far_resume", "segment_address"}
 BLOCK_ENTRIES = {"cache_block", "cache_link"}  # a stub's first execution
 DEEPEST = 512  # bytes of stack that one handler may use, and gives back
 
@@ -188,17 +190,19 @@ class Handler:
             self._go(i.next, depth)
 
 
-def variants(form: Form) -> list[Variant]:
+def variants(form: Form, mode: int) -> list[Variant]:
     rm = form.rm
     kinds = ((False, rm is None or rm.kind.reg), (True, rm is not None and rm.kind.mem))
-    return [Variant(size, mem) for size in form.sizes for mem, there in kinds if there]
+    return [Variant(size, mem) for size in form.sizes_in(mode) for mem, there in kinds if there]
 
 
 def bodies() -> set[str]:
     """Names of the C functions that instructions call."""
     families.load()
-    forms = [form for insn in REGISTRY for form in insn.forms if 64 in form.modes]
-    traces = [trace(form, v) for form in forms for v in variants(form)]
+    forms = [form for insn in REGISTRY for form in insn.forms]
+    traces = [trace(form, v) for form in forms if 64 in form.modes for v in variants(form, 64)]
+    legacy = [form for form in forms if form.legacy]
+    traces += [trace(form, v, 32) for form in legacy for v in variants(form, 32)]
     names = {e.args[0] for t in traces for e in t.effects if e.op == "call"}
     return {name + mode for name in names for mode in ("", "_linear", "_paged")}
 

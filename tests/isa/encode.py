@@ -111,6 +111,8 @@ def _choose_modrm(d: _Draft) -> None:
     modrm = ((low & 7 | (reg & 7) << 3) & ~e.mask) | e.value
     if any(o.kind.where == "reg" and o.kind.bank in ("seg", "no") for o in form.operands):
         modrm, d.r = modrm & 7 | d.rng.choice((0, 2, 3, 4, 5)) << 3, 0
+    if any(o.kind.bank == "number" for o in form.operands):  # CR0, CR2 to CR4; DR0, DR2 to DR4
+        modrm, d.r = modrm & 7 | d.rng.choice((0, 2, 3, 4)) << 3, 0
     rm = form.rm
     if e.mask & 0xC0 == 0:
         memory = rm is None or rm.kind.mem

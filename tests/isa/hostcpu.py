@@ -110,11 +110,8 @@ def unpack_outcomes(data: memoryview, count: int) -> list[Outcome]:
             _OUTPUT.unpack_from(data, at)
         )
         dirty = bytes(data[at + _OUTPUT.size : at + _OUTPUT.size + length]) if length else b""
-        outcomes.append(
-            Outcome(
-                vector, error, addr, gpr, rip, flags, fs, gs, fx, ymmh, off, dirty, tuple(seg)
-            )  # fmt: skip
-        )
+        rest = (fs, gs, fx, ymmh, off, dirty, tuple(seg))
+        outcomes.append(Outcome(vector, error, addr, gpr, rip, flags, *rest))
         at += size
     return outcomes
 

@@ -380,9 +380,9 @@ def _picky(plan: Plan) -> bool:
 
 
 OWN = {
-    "stack": _stack, "inner_stack": _inner_stack, "frame": _frame, "popf": _popf, "indirect": _indirect, "far": _far,
-    "selector": _selector, "string": _string, "xlat": _xlat, "count": _count,
-    "bit_offset": _bit_offset, "rdi": _rdi, "bound": _bound,
+    "stack": _stack, "inner_stack": _inner_stack, "frame": _frame, "popf": _popf,
+    "indirect": _indirect, "far": _far, "selector": _selector, "string": _string, "xlat": _xlat,
+    "count": _count, "bit_offset": _bit_offset, "rdi": _rdi, "bound": _bound,
 }  # fmt: skip
 
 
@@ -410,7 +410,7 @@ class Legacy:
     def cases(self, plan: Plan, n: int, mode: int) -> list[Case]:
         """`n` cases of the plan's form, a few of each encoding."""
         cases: list[Case] = []
-        sizes = [s for s in plan.form.sizes_in(mode)]
+        sizes = plan.form.sizes_in(mode)
         while len(cases) < n:
             offset = 0x100 + self.rng.randrange(0xF000)
             rip = offset + (CODE_LOW if mode == 32 else 0)

@@ -11,6 +11,7 @@ from random import Random
 from blink import _engine
 from blink.abi.layout import GUEST_TOP
 from blink.isa.reference import GuestFault, Unimplemented, find_form
+from blink.isa.spec import Form
 
 from .cpustate import CODE_BASE
 from .encode import Address, Code
@@ -87,6 +88,17 @@ def _ignores_w(insn: dict[str, int]) -> bool:
     return True
 
 
+# What Linux emulates where the CPU has UMIP, with a decoder of its own for odd prefixes
+_EMULATED = {"SLDT", "STR", "SMSW", "SGDT", "SIDT"}
+
+
+def _of_the_host(form: Form, insn: dict[str, int]) -> bool:
+    """What belongs to the host's kernel or vendor: AMD ignores REX.W before far pointers."""
+    rm = form.rm
+    far = rm is not None and rm.kind.name == "mp"
+    return form.insn.name in _EMULATED or (far and bool(insn["w"]))
+
+
 def _elsewhere(fixed: int) -> bool:
     """In the code area, or above the guest: there, CPUs under test have contents of their own."""
     return fixed >> 16 == CODE_BASE >> 16 or GUEST_TOP <= fixed < 1 << 63
@@ -108,7 +120,9 @@ def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
     except (_engine.DecodeError, Unimplemented):
         return None
     plan = plan_of(form)
-    if plan.skip or _vendor_specific(insn) or not host_has(form.insn.feature):
+    if plan.skip or _vendor_specific(insn) or _of_the_host(form, insn):
+        return None
+    if not host_has(form.insn.feature):
         return None
     data = (data + bytes(_MAX))[: insn["len"]]
     size = form.size or insn["osz"] * 8

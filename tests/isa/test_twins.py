@@ -19,18 +19,20 @@ from .refcpu import decode
 HALF = 1 << 63
 
 
-def variants(form: Form) -> Iterator[Variant]:
+def variants(form: Form, mode: int) -> Iterator[Variant]:
     rm = form.rm
     kinds = ((False, rm is None or rm.kind.reg), (True, rm is not None and rm.kind.mem))
-    for size in form.sizes:
+    for size in form.sizes_in(mode):
         yield from (Variant(size, mem) for mem, there in kinds if there)
 
 
 def called() -> set[str]:
     """The names that instructions give to s.call()."""
     families.load()
-    forms = [form for insn in REGISTRY for form in insn.forms if 64 in form.modes]
-    traces = [trace(form, v) for form in forms for v in variants(form)]
+    forms = [form for insn in REGISTRY for form in insn.forms]
+    traces = [trace(form, v) for form in forms if 64 in form.modes for v in variants(form, 64)]
+    legacy = [form for form in forms if form.legacy]
+    traces += [trace(form, v, 32) for form in legacy for v in variants(form, 32)]
     return {e.args[0] for t in traces for e in t.effects if e.op == "call"}
 
 

@@ -114,7 +114,8 @@ void enter_frame(Cpu *c, u16 size, u8 level, u32 bytes) {
   rsp -= size;
   touch(mem_wr(c, stack_at(c, rsp, 1 | ACCESS_WRITE), 1), true); /* the new top must be writable */
   memcpy(&c->gpr[RBP], &frame, bytes);
-  c->gpr[RSP] = (c->gpr[RSP] & ~c->stack_mask) | (rsp & c->stack_mask);
+  u64 keep = c->mode == 64 ? 0 : (u32)~c->stack_mask;
+  c->gpr[RSP] = (c->gpr[RSP] & keep) | (rsp & c->stack_mask);
 }
 
 #define BIT_STRING(w)                                                                    \

@@ -67,22 +67,33 @@ static void enter_code(Cpu *c, const Code *to, u64 offset) {
 
 /* --- the stack --- */
 
-static u64 stack_address(Cpu *c, u64 sp, u32 access) {
-  return c->mode == 64 ? sp : segment_address(c, SS, (u32)(sp & c->stack_mask), access);
+typedef struct {
+  bool wide; /* flat, in 64-bit mode; else in SS */
+  u64 mask;
+} Stack;
+
+static Stack stack_of(const Cpu *c, bool wide) {
+  u64 narrow = c->seg_rights[SS] & SEG_BIG ? 0xffffffff : 0xffff;
+  return (Stack){wide, wide ? ~(u64)0 : narrow};
 }
 
-static u64 push(Cpu *c, u64 sp, u64 value, u32 bytes) {
+static Stack stack_now(const Cpu *c) { return stack_of(c, c->mode == 64); }
+
+static u64 stack_address(Cpu *c, Stack stack, u64 sp, u32 access) {
+  return stack.wide ? sp : segment_address(c, SS, (u32)(sp & stack.mask), access);
+}
+
+static u64 push(Cpu *c, Stack stack, u64 sp, u64 value, u32 bytes) {
   sp -= bytes;
-  u64 at = stack_address(c, sp, bytes | ACCESS_WRITE);
+  u64 at = stack_address(c, stack, sp, bytes | ACCESS_WRITE);
   if (bytes == 2) STORE16(c, at, (u16)value);
   else if (bytes == 4) STORE32(c, at, (u32)value);
   else STORE64(c, at, value);
   return sp;
 }
 
-static u64 pop(Cpu *c, u64 *sp, u32 bytes) {
-  u64 at = stack_address(c, *sp, bytes);
-  *sp += bytes;
+static u64 word_at(Cpu *c, u64 sp, u32 bytes) {
+  u64 at = stack_address(c, stack_now(c), sp, bytes);
   if (bytes == 2) return LOAD16(c, at);
   return bytes == 4 ? LOAD32(c, at) : LOAD64(c, at);
 }
@@ -94,8 +105,6 @@ typedef struct {
   u16 selector, outer_ss;
   bool outward; /* the last two were there, too */
 } Frame;
-
-static u64 word_at(Cpu *c, u64 sp, u32 bytes) { return pop(c, &sp, bytes); }
 
 /* `extra` bytes lie between CS and the outer stack pointer. */
 static Frame pop_frame(Cpu *c, u32 bytes, bool interrupt, u32 extra) {
@@ -113,7 +122,8 @@ static Frame pop_frame(Cpu *c, u32 bytes, bool interrupt, u32 extra) {
 }
 
 static void set_stack_pointer(Cpu *c, u64 sp) {
-  c->gpr[RSP] = (c->gpr[RSP] & ~c->stack_mask) | (sp & c->stack_mask);
+  u64 keep = c->mode == 64 ? 0 : (u32)~c->stack_mask;
+  c->gpr[RSP] = (c->gpr[RSP] & keep) | (sp & c->stack_mask);
 }
 
 /* --- the instructions --- */
@@ -130,11 +140,12 @@ void go_on(Cpu *c) { c->rip = next_rip(c); }
 
 void far_call(Cpu *c, u16 selector, u64 offset, u32 bytes) {
   Code to = code_segment(c, selector, GO_TO);
-  u64 sp = push(c, c->gpr[RSP], c->seg[CS], bytes);
-  sp = push(c, sp, next_rip(c), bytes);
+  Stack stack = stack_of(c, wide(c, &to)); /* that of the new mode, as on AMD */
+  u64 sp = push(c, stack, c->gpr[RSP], c->seg[CS], bytes);
+  sp = push(c, stack, sp, next_rip(c), bytes);
   check_target(c, &to, offset);
-  set_stack_pointer(c, sp);
   enter_code(c, &to, offset);
+  set_stack_pointer(c, sp);
 }
 
 /* Data segments that the outer level may not use become null. */
@@ -199,9 +210,10 @@ static void interrupt_real(Cpu *c, u8 vector) {
   if (vector * 4u + 3 > c->idt.limit) fault_here(c, EXC_GP, vector * 8u + 2);
   u32 entry = LOAD32(c, c->idt.base + vector * 4u);
   Code to = code_segment(c, (u16)(entry >> 16), GO_TO);
-  u64 sp = push(c, c->gpr[RSP], flags_word(c), 2);
-  sp = push(c, sp, c->seg[CS], 2);
-  sp = push(c, sp, next_rip(c), 2);
+  Stack stack = stack_now(c);
+  u64 sp = push(c, stack, c->gpr[RSP], flags_word(c), 2);
+  sp = push(c, stack, sp, c->seg[CS], 2);
+  sp = push(c, stack, sp, next_rip(c), 2);
   set_stack_pointer(c, sp);
   c->eflags &= ~(u32)(FLAG_IF | FLAG_TF | FLAG_AC);
   enter_code(c, &to, entry & 0xffff);

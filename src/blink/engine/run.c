@@ -94,7 +94,7 @@ u32 rec_ordinal(const Rec *r) {
   return n;
 }
 
-const Rec *leave_at(Cpu *c, const Rec *to) {
+NOINLINE const Rec *leave_at(Cpu *c, const Rec *to) {
   if (to->fn == limit_handler) return limit_handler(c, to);
   c->rip = to->fn == stub_handler ? to->imm : to[-1].imm;
   return NULL;

@@ -25,6 +25,7 @@ from blink.isa.segments import (
     find,
     flags_writable,
     require_vm_io,
+    set_segment,
     stack_segment,
 )  # fmt: skip
 from blink.isa.state import CS, GP, NP, RSP, SS
@@ -89,21 +90,23 @@ class Code:
     def enter(self, offset: int) -> None:
         """Load CS and RIP."""
         self.s.cpu.cpl = self.cpl
-        self.s.cpu.set_segment(CS, self.selector, self.d)
+        set_segment(self.s, CS, self.selector, self.d)
         self.s.next_rip = offset
 
 
 class Stack:
     """The stack while it is popped or pushed: nothing changes before commit()."""
 
-    def __init__(self, s: Reference) -> None:
+    def __init__(self, s: Reference, wide: bool | None = None) -> None:
         self.s, self.sp = s, s.cpu.gpr[RSP]
+        self.wide = s.cpu.mode == 64 if wide is None else wide
 
     def _address(self, size: int, write: bool) -> int:
         cpu = self.s.cpu
-        if cpu.mode == 64:
+        if self.wide:
             return self.sp & NONE
-        return address(cpu, SS, self.sp & cpu.stack_mask, size, write)
+        mask = 0xFFFFFFFF if cpu.seg_rights[SS] & BIG else 0xFFFF
+        return address(cpu, SS, self.sp & mask, size, write)
 
     def push(self, value: int, size: int) -> None:
         self.sp -= size
@@ -125,7 +128,8 @@ class Stack:
 
     def commit(self, sp: int) -> None:
         mask = self.s.cpu.stack_mask
-        self.s.set_gpr(RSP, Bits.const(self.s.cpu.gpr[RSP] & ~mask | sp & mask, 64))
+        kept = self.s.cpu.gpr[RSP] & ~mask & 0xFFFFFFFF
+        self.s.set_gpr(RSP, Bits.const(kept | sp & mask, 64))
 
 
 def far_jump(s: Reference, selector: int, offset: int) -> None:
@@ -138,12 +142,12 @@ def far_jump(s: Reference, selector: int, offset: int) -> None:
 def far_call(s: Reference, selector: int, offset: int, size: int) -> None:
     """CALL to a far pointer, with operands of `size` bytes."""
     to = Code(s, selector, back=False)
-    stack = Stack(s)
+    stack = Stack(s, to.wide)  # that of the new mode, as on AMD
     stack.push(s.cpu.seg[CS], size)
     stack.push(s.next_rip, size)
     to.check(offset)
-    stack.commit(stack.sp)
     to.enter(offset)
+    stack.commit(stack.sp)
 
 
 class Frame:
@@ -182,7 +186,7 @@ class Frame:
         d = stack_segment(s, self.outer_ss, to.cpl, to.wide)
         to.check(self.offset)
         to.enter(self.offset)
-        s.cpu.set_segment(SS, self.outer_ss, d)
+        set_segment(s, SS, self.outer_ss, d)
         self.stack.commit(self.outer_sp)
         if outer:
             _drop_inner_segments(s, to.cpl)
@@ -245,10 +249,7 @@ def go_on(s: Reference) -> None:
     """At the next instruction."""
 
 
-TWINS = {
-    f.__name__: f
-    for f in (
-        far_jump, far_call, far_return, interrupt_return, software_interrupt, overflow_interrupt,
-        go_on,
-    )
-}  # fmt: skip
+_BODIES = (
+    far_jump, far_call, far_return, interrupt_return, software_interrupt, overflow_interrupt, go_on,
+)  # fmt: skip
+TWINS = {f.__name__: f for f in _BODIES}

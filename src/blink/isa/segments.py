@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Bits 40 to 55 of a descriptor
 ACCESSED, RW, DOWN, CODE, MEMORY, PRESENT = 1, 2, 4, 8, 16, 0x80
+BUSY = 2  # of a TSS
 LONG, BIG, PAGES = 0x2000, 0x4000, 0x8000
 PE, ET, TS = 1, 16, 8
 LMA = 1 << 10
@@ -151,6 +152,13 @@ class Segments:
         self.seg_rights[n] = d.rights | (ACCESSED if d.rights & PRESENT else 0)
 
 
+def set_segment(s: Reference, n: int, selector: int, d: Descriptor) -> None:
+    """Load a segment register, and mark its descriptor as accessed; no checks."""
+    if d.at and not d.rights & ACCESSED:
+        s.memory.store(d.at + 5, bytes([d.rights & 0xFF | ACCESSED]))
+    s.cpu.set_segment(n, selector, d)
+
+
 def address(cpu: Segments, n: int, offset: int, size: int, write: bool) -> int:
     """The linear address of `size` bytes in segment `n`; #GP or #SS.  No check for 0 bytes."""
     rights, kind = cpu.seg_rights[n], cpu.seg_rights[n] & (CODE | RW)
@@ -228,7 +236,7 @@ def load_segment(s: Reference, n: int, selector: int) -> None:
         d = stack_segment(s, selector, cpu.cpl, cpu.mode == 64)
     else:
         d = _data_segment(s, selector)
-    cpu.set_segment(n, selector, d)
+    set_segment(s, n, selector, d)
 
 
 def segment_address(s: Reference, n: int, offset: int, access: int) -> int:
@@ -280,26 +288,31 @@ def verify_segment(s: Reference, selector: int, write: int) -> int:
 
 
 def require_protected(s: Reference) -> None:
+    """#UD in real and virtual 8086 mode."""
     if s.cpu.real:
         raise GuestFault(UD)
 
 
 def require_cpl0(s: Reference) -> None:
+    """#GP(0) at another privilege."""
     if s.cpu.cpl:
         raise GuestFault(GP)
 
 
 def require_io(s: Reference) -> None:
+    """#GP(0) unless CPL is at most IOPL."""
     if s.cpu.cpl > s.cpu.iopl:
         raise GuestFault(GP)
 
 
 def require_table(s: Reference) -> None:
+    """LLDT and LTR."""
     require_protected(s)
     require_cpl0(s)
 
 
 def require_vm_io(s: Reference) -> None:
+    """#GP(0) in virtual 8086 mode without IOPL 3."""
     if s.cpu.eflags & VM and s.cpu.iopl < 3:
         raise GuestFault(GP)
 
@@ -319,10 +332,12 @@ def port_access(s: Reference) -> None:
 
 
 def cpu_unimplemented(s: Reference) -> None:
+    """What run() reports as not implemented."""
     raise Unimplemented("needs privilege")
 
 
 def interrupt_flag(s: Reference, on: int) -> None:
+    """CLI and STI."""
     require_io(s)
     s.cpu.eflags = s.cpu.eflags & ~0x200 | on << 9
 
@@ -331,6 +346,7 @@ def interrupt_flag(s: Reference, on: int) -> None:
 
 
 def control_read(s: Reference, n: int) -> int:
+    """MOV from a control register."""
     _control_exists(s, n)
     return s.cpu.cr0 if n == 0 else s.cpu.control[n]
 
@@ -342,6 +358,7 @@ def _control_exists(s: Reference, n: int) -> None:
 
 
 def control_write(s: Reference, n: int, value: int) -> None:
+    """MOV to a control register."""
     _control_exists(s, n)
     if n:
         s.cpu.control[n] = value
@@ -352,6 +369,7 @@ def control_write(s: Reference, n: int, value: int) -> None:
 
 
 def debug_read(s: Reference, n: int) -> int:
+    """MOV from a debug register."""
     _debug_exists(s, n)
     return s.cpu.dr[n]
 
@@ -363,6 +381,7 @@ def _debug_exists(s: Reference, n: int) -> None:
 
 
 def debug_write(s: Reference, n: int, value: int) -> None:
+    """MOV to a debug register."""
     _debug_exists(s, n)
     s.cpu.dr[n] = value
 
@@ -373,10 +392,12 @@ def machine_status_load(s: Reference, value: int) -> None:
 
 
 def task_switched_clear(s: Reference) -> None:
+    """CLTS."""
     s.cpu.cr0 &= ~TS
 
 
 def table_load(s: Reference, interrupts: int, limit: int, base: int) -> None:
+    """LGDT and LIDT."""
     table = Table(base, limit)
     if interrupts:
         s.cpu.idt = table
@@ -397,18 +418,17 @@ def system_segment_load(s: Reference, task: int, selector: int) -> None:
     assert d is not None
     table = Table(d.base, d.limit, selector, d.rights)
     if task:
+        s.memory.store(d.at + 5, bytes([d.rights & 0xFF | BUSY]))
         s.cpu.tr = table
     else:
         s.cpu.ldt = table
 
 
-TWINS = {
-    f.__name__: f
-    for f in (
-        load_segment, segment_address, operand_address, access_rights, segment_limit, verify_segment,
-        require_protected, require_cpl0, require_io, require_table, require_vm_io, flags_writable,
-        port_access, cpu_unimplemented, interrupt_flag, control_read, control_write, debug_read,
-        debug_write, machine_status_load, task_switched_clear, table_load, system_segment_load,
-    )
-}  # fmt: skip
+_BODIES = (
+    load_segment, segment_address, operand_address, access_rights, segment_limit, verify_segment,
+    require_protected, require_cpl0, require_io, require_table, require_vm_io, flags_writable,
+    port_access, cpu_unimplemented, interrupt_flag, control_read, control_write, debug_read,
+    debug_write, machine_status_load, task_switched_clear, table_load, system_segment_load,
+)  # fmt: skip
+TWINS = {f.__name__: f for f in _BODIES}
 DATA_SEGMENTS = (ES, DS, FS, GS)

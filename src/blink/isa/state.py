@@ -252,7 +252,7 @@ class State:
         """Write RSP, ESP or SP."""
         if self.mode != 64:
             mask = self.special("stack_mask", 64)
-            sp = (self.gpr(RSP) & ~mask) | (sp & mask)
+            sp = (self.gpr(RSP) & ~mask & 0xFFFFFFFF) | (sp & mask)  # a 32-bit write, or 16 bits
         self.set_gpr(RSP, sp)
 
     def push(self, value: Bits) -> None:
