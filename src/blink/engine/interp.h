@@ -59,6 +59,7 @@
 static inline u64 segment_offset(const Cpu *c, const Rec *r) {
   u64 ea = EA(r);
   if (likely(r->base != GPR_EA * 8)) return ea;
+  if (c->mode != 64) return (u32)(ea - c->seg_base[r[-1].a]);
   return ea - (r[-1].a == 1 + FS ? c->fs_base : r[-1].a == 1 + GS ? c->gs_base : 0);
 }
 #define OFFSET(r) segment_offset(c, r)

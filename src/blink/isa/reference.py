@@ -277,8 +277,14 @@ class Reference(Operands):
         self._write_special("x87.fop", Bits.const(opcode & 0x7FF, 16))
         self._write_special("x87.fcs", Bits.const(self.cpu.seg[CS], 16))
         if memory:
-            self._write_special("x87.fdp", self.effective_address() - self._segment_base())
+            self._write_special("x87.fdp", self._offset())
             self._write_special("x87.fds", Bits.const(0, 16))
+
+    def _offset(self) -> Bits:
+        """The memory operand's offset in its segment."""
+        if self.mode == 64:
+            return self.effective_address() - self._segment_base()
+        return (self.effective_address() - self.cpu.seg_base[self._segment()]) & 0xFFFFFFFF
 
     @property
     def next_ip(self) -> Bits:

@@ -12,7 +12,7 @@ import time
 from blink.isa import cpuid, far_twins, segments, sse42_twins
 from blink.isa.bits import Bits
 from blink.isa.galois import INVERSES
-from blink.isa.state import RAX, RBP, RBX, RCX, RDI, RDX, RSI
+from blink.isa.state import FS, GS, RAX, RBP, RBX, RCX, RDI, RDX, RSI
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
