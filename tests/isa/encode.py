@@ -265,7 +265,7 @@ def _legacy_head(d: _Draft, opcode: int) -> bytes:
     return head + escape + bytes([opcode])
 
 
-def _vex_head(d: _Draft, opcode: int) -> bytes:
+def vex_head(d: _Draft, opcode: int) -> bytes:
     e = d.form.enc
     has_v = any(o.kind.where == "vvvv" for o in d.form.operands)
     vvvv = d.bits(4) if has_v else 0
@@ -297,7 +297,7 @@ def encode(form: Form, size: int, rng: Random, rip: int, only: Registers | None 
     _choose_immediates(d)
     if d.address is not None and form.lock and d.chance(3):
         d.prefixes.append(0xF0)
-    head = _legacy_head(d, opcode) if e.enc == "legacy" else _vex_head(d, opcode)
+    head = _legacy_head(d, opcode) if e.enc == "legacy" else vex_head(d, opcode)
     if d.rip_relative:
         length = len(head) + 5 + len(d.imm)
         target = HIGH_BASE + 0x400 + d.bits(11) & (-1 if d.chance(16) else -16)

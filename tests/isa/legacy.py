@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from random import Random
 
+from blink.isa.spec import ANY
+
 from .cpustate import GPR_STRUCT, LOW_BASE, LOW_SIZE, Case
-from .encode import PP_BYTES, Address, Code, signed, solve
+from .encode import PP_BYTES, Address, Code, signed, solve, vex_head
 from .forms import Plan
 from .generate import FIXUPS, Draft, Generator, defined, q
 from .ldt import (
@@ -51,6 +53,8 @@ class Encoder:
         self.imm = b""
         self.address: Address | None = None
         self.segment = -1
+        self.r = self.x = self.b = 0  # there are eight registers
+        self.w = 0 if self.form.enc.w == ANY else self.form.enc.w
 
     def encode(self, rip: int) -> Code:
         form, e, rng = self.form, self.form.enc, self.rng
@@ -65,12 +69,20 @@ class Encoder:
         if self.address is not None and form.lock and rng.randrange(3) == 0:
             self.prefixes.append(0xF0)
         rng.shuffle(self.prefixes)
-        escape = {0: b"", 1: b"\x0f", 2: b"\x0f\x38", 3: b"\x0f\x3a"}[e.map]
         modrm = b"" if self.modrm is None else bytes([self.modrm])
-        data = bytes(self.prefixes) + escape + bytes([opcode]) + modrm + self.tail + self.imm
+        head = vex_head(self, opcode) if e.enc == "vex" else self._legacy_head(opcode)
+        data = head + modrm + self.tail + self.imm
         return Code(
             form, self.size, data, rip, self.address, int.from_bytes(self.imm[:1], "little")
         )
+
+    def bits(self, n: int) -> int:
+        """Random bits; VEX.vvvv has three."""
+        return self.rng.getrandbits(min(n, 3))
+
+    def _legacy_head(self, opcode: int) -> bytes:
+        escape = {0: b"", 1: b"\x0f", 2: b"\x0f\x38", 3: b"\x0f\x3a"}[self.form.enc.map]
+        return bytes(self.prefixes) + escape + bytes([opcode])
 
     def _choose_prefixes(self) -> None:
         form, e = self.form, self.form.enc
@@ -177,9 +189,13 @@ class Encoder:
             self.imm += self._fixed(width // 8, width)
         if where == "sel":
             self.imm += rng.choice(_SELECTORS).to_bytes(2, "little")
+        if where == "is4":
+            self.imm = bytes([rng.getrandbits(3) << 4])
         if where not in ("imm", "rel"):
             return
-        n = {"imm8": 1, "simm8": 1, "rel8": 1, "imm16": 2}.get(name, self.size // 8)
+        n = {"imm8": 1, "simm8": 1, "rel8": 1, "ix": 1, "iy": 1, "imm16": 2}.get(
+            name, self.size // 8
+        )
         small = signed(rng.getrandbits(4), 4).to_bytes(n, "little", signed=True)
         self.imm += rng.randbytes(n) if rng.getrandbits(1) else small
         e = self.form.enc
@@ -292,7 +308,7 @@ def _far(d: LegacyDraft) -> None:
     """A far pointer in memory, or on the stack, with flags behind it for IRET."""
     rng = d.rng
     selector = rng.choice((CODE16, USER32, USER64, 0x2F, d.seg[CS], *_SELECTORS))
-    if selector == USER64 and d.seg[SS] != USER_DATA:
+    if selector == USER64 and (d.seg[SS] != USER_DATA or d.plan.form.insn.name == "CALL"):
         selector = d.seg[CS]  # calls into 64-bit mode push there, wherever that is
     offset = rng.getrandbits(16) if rng.randrange(4) else CODE_LOW + rng.getrandbits(14)
     if d.code.data[-1] == 0xCF:  # its target must be where INT3 is

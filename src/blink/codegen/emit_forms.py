@@ -9,6 +9,7 @@ from blink.isa import matching
 from blink.isa.cpuid import BITS
 from blink.isa.flags import POSITION
 from blink.isa.operands import Operand
+from blink.isa.spec import ANY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def row(f: FormHandlers) -> str:
     modes = sum(MODE_BIT[m] for m in form.modes if (m == 64) == (f.mode == 64))
     fields = [
         e.pp,
-        e.w,
+        ANY if f.mode != 64 and form.on_general_registers else e.w,
         e.l,
         e.mask,
         e.value,

@@ -305,8 +305,7 @@ void cpu_enter(Cpu *c, const Rec *r) {
 static bool translates(const Cpu *c) {
   bool far =
       c->deadline == ~(u64)0 || (c->counting && c->deadline - c->icount > JIT_MARGIN + BLOCK_INSNS);
-  return c->jit && c->mode == 64 && far && !c->watch_count &&
-         !(c->eflags & (FLAG_AC | FLAG_TF));
+  return c->jit && c->mode == 64 && far && !c->watch_count && !(c->eflags & (FLAG_AC | FLAG_TF));
 }
 
 /* Sets the limit, then looks at what others may have raised meanwhile: in this order none is lost. */

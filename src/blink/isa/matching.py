@@ -68,7 +68,8 @@ def index(forms: Iterable[Form]) -> dict[Key, list[Form]]:
 def matches(form: Form, insn: dict[str, int]) -> bool:
     """`insn` holds the decoder's fields (engine/decode.h)."""
     e = form.enc
-    for want, field in ((e.pp, "pp"), (e.w, "w"), (e.l, "l")):
+    any_w = insn["mode"] != 64 and form.on_general_registers
+    for want, field in ((e.pp, "pp"), (ANY if any_w else e.w, "w"), (e.l, "l")):
         if want not in (ANY, insn[field]):
             return False
     wanted = {"any": insn["mod"], "mem": min(insn["mod"], 2), "reg": 3}[mod(form)]

@@ -179,8 +179,14 @@ class Form:
         e = self.enc
         if self.rm is not None and self.rm.kind.name == "vsib":
             return False
-        needs_rex = (e.enc == "legacy" and e.w == 1) or self.asize == 64 or self.size == 64
+        wide = e.w == 1 and (e.enc == "legacy" or self.on_general_registers)
+        needs_rex = wide or self.asize == 64 or self.size == 64
         return any(mode != 64 for mode in self.modes) and not needs_rex
+
+    @property
+    def on_general_registers(self) -> bool:
+        """A VEX form with a general register: outside of 64-bit mode W counts for nothing."""
+        return self.enc.enc == "vex" and any(o.kind.bank == "gpr" for o in self.operands)
 
 
 @dataclass

@@ -141,11 +141,11 @@ test_signs("VTESTPD", 0x0F, 64)
 @insn("VZEROUPPER", Form("VEX.128.0F.WIG 77"), feature=FEATURE)
 def vzeroupper(s: State) -> None:
     """Writing the lower half clears the upper one."""
-    for n in range(16):
+    for n in range(16 if s.mode == 64 else 8):
         s.set_xmm(n, s.xmm(n))
 
 
 @insn("VZEROALL", Form("VEX.256.0F.WIG 77"), feature=FEATURE)
 def vzeroall(s: State) -> None:
-    for n in range(16):
+    for n in range(16 if s.mode == 64 else 8):
         s.set_xmm(n, Bits.const(0, 128))
