@@ -35,8 +35,8 @@ def vcvtps2ph(s: State, dst: Bits, src: Bits, control: Bits) -> Bits:
     return to_half(s, src, control).zext(128)
 
 
-@insn("VCVTPS2PH", Form("VEX.128.66.0F3A.W0 1D /r ib", "mem xmm imm8"), feature=FEATURE)
-@insn("VCVTPS2PH", Form("VEX.256.66.0F3A.W0 1D /r ib", "mem ymm imm8"), feature=FEATURE)
+@insn("VCVTPS2PH", Form("VEX.128.66.0F3A.W0 1D /r ib", "a64:w xmm imm8"), feature=FEATURE)
+@insn("VCVTPS2PH", Form("VEX.256.66.0F3A.W0 1D /r ib", "a128:w ymm imm8"), feature=FEATURE)
 def vcvtps2ph_store(s: State, address: Bits, src: Bits, control: Bits) -> None:
     """A store that faults raises no floating-point exceptions."""
     s.call("check_store", address, src.w // 16)
