@@ -121,6 +121,10 @@ def _cache(sub: int, kind: int, level: int, size: int, ways: int) -> Leaf:
     return Leaf(4, sub, kind | level << 5 | 1 << 8, (ways - 1) << 22 | 63, sets - 1, 0)
 
 
+_L2_SIZE = 1 << 20  # in leaf 4 and, for older programs such as OpenBLAS, in leaf 80000006H
+_WAYS_16 = 8
+
+
 def _brand() -> list[Leaf]:
     words = _text(BRAND.encode().ljust(48, b"\0"))
     return [Leaf(0x8000_0002 + i, ANY, *words[4 * i : 4 * i + 4]) for i in range(3)]
@@ -147,7 +151,7 @@ def leaves(model: str = MAX) -> list[Leaf]:
         Leaf(1, ANY, SIGNATURE, 8 << 8 | 1 << 16),
         _cache(0, 1, 1, 32 << 10, 8),
         _cache(1, 2, 1, 32 << 10, 8),
-        _cache(2, 3, 2, 1 << 20, 16),
+        _cache(2, 3, 2, _L2_SIZE, 16),
         _cache(3, 3, 3, 16 << 20, 16),
         Leaf(7, 0, 1),  # EAX: the last subleaf
         Leaf(7, 1),
@@ -155,6 +159,7 @@ def leaves(model: str = MAX) -> list[Leaf]:
         Leaf(0x8000_0000, ANY, 0x8000_0008),
         Leaf(0x8000_0001),
         *_brand(),
+        Leaf(0x8000_0006, ANY, 0, 0, _L2_SIZE >> 10 << 16 | _WAYS_16 << 12 | 64),
         Leaf(0x8000_0008, ANY, 0x3030),
     ]
     for name in MODELS[model]:
