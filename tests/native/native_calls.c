@@ -25,6 +25,12 @@ void cpu_code_written(Cpu *c)
   abort();
 }
 
+void cpu_observe(Cpu *c, u64 addr, u32 size, u32 access)
+{
+  (void)c, (void)addr, (void)size, (void)access;
+  abort();
+}
+
 API Cpu *test_new(bool paged)
 {
   Cpu *c = aligned_alloc(4096, (sizeof(Cpu) + 4095) & ~(size_t)4095);
