@@ -15,7 +15,7 @@ FAMILIES = (
 )
 MODES = {"linear": [], "checked": ["-m"], "traced": ["-s", "-L", "log"], "rooted": ["-C", "/"]}
 
-# What a root changes: names that end in `..`, and magic links on the way.  What the host cannot see.
+# What a root changes: names that end in `..`, and magic links on the way; what the host cannot see.
 DIFFERENT = {
     ("directories", "rooted"): {'S(rmdir, "d/..") = -1 ENOTEMPTY'},
     ("threads", "checked"): {"killed: 3221225472"},  # set_robust_list says so

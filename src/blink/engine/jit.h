@@ -56,7 +56,9 @@ void jit_interrupt(Cpu *c);
 void jit_resume(Cpu *c);
 /* Whether a store there means that an interrupt waits, or a load that the limit is reached. */
 static inline bool jit_is_poll(const Cpu *c, const void *addr) {
-  return (u64)addr - (u64)&c->poll < sizeof c->poll || (u64)c - (u64)addr <= CPU_GUARD;
+  u64 at = (u64)addr, field = at + LIMIT_SPAN;
+  if (c->counting && (field == (u64)&c->poll.lent || field == (u64)&c->poll.rcx)) return true;
+  return at - (u64)&c->poll < sizeof c->poll;
 }
 
 #endif
