@@ -17,10 +17,12 @@ static u64 effective_address(const Cpu *c, const Insn *in) {
   return in->addr_size == 4 ? (u32)ea : ea;
 }
 
-/* Whether the address that is not canonical is in the stack segment (SDM volume 1, 3.3.7.1). */
+/* Whether the address that is not canonical is in the stack segment (SDM volume 1, 3.3.7.1).  Without
+ * an implied operand it must be the one that ModRM names, also where bit strings and gathers go on. */
 static bool is_stack_fault(const Cpu *c, const Insn *in, const FormDef *f) {
+  bool implied = f->flags & FORM_STACK;
   bool operand = in->has_mem && !(f->flags & FORM_ADDRESS) &&
-                 (in->vsib || !canonical(effective_address(c, in)));
+                 (!implied || !canonical(effective_address(c, in)));
   return operand ? insn_segment(in) == SS : f->flags & FORM_STACK;
 }
 
