@@ -132,6 +132,7 @@ void far_jump(Cpu *c, u16 selector, u64 offset) {
   Code to = code_segment(c, selector, GO_TO);
   check_target(c, &to, offset);
   enter_code(c, &to, offset);
+  set_stack_pointer(c, c->gpr[RSP]); /* 64-bit mode left: no upper half (measured on Zen 5) */
 }
 
 static u64 next_rip(const Cpu *c) { return rec_rip(c->cur) + c->cur->len; }

@@ -137,6 +137,7 @@ def far_jump(s: Reference, selector: int, offset: int) -> None:
     to = Code(s, selector, back=False)
     to.check(offset)
     to.enter(offset)
+    Stack(s).commit(s.cpu.gpr[RSP])  # 64-bit mode left: no upper half
 
 
 def far_call(s: Reference, selector: int, offset: int, size: int) -> None:
