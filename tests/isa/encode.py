@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
+from blink.isa.operands import SIZED
 from blink.isa.spec import ANY, Form
 
 from .cpustate import HIGH_BASE, LOW_BASE
@@ -87,7 +88,7 @@ def signed(value: int, bits: int) -> int:
 def _choose_prefixes(d: _Draft) -> None:
     form, e = d.form, d.form.enc
     words = form.operands_text.split()
-    sized = any(o.kind.width in ("v", "y") for o in form.operands) or form.insn.sized
+    sized = any(o.kind.width in (*SIZED, "y") for o in form.operands) or form.insn.sized
     if e.pp in PP_BYTES and e.enc == "legacy":
         d.prefixes.append(PP_BYTES[e.pp])
     if sized and not form.size:

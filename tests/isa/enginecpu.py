@@ -309,7 +309,9 @@ class TranslatedCpu(EngineCpu):
             if stop == _engine.STOP_INT and cpu.stop_vector == VECTORS["bp"] and cpu.rip != end:
                 cpu.rip -= 1
                 return NO_FAULT, 0, 0
-            if stop == _engine.STOP_FAULT and cpu.stop_error & _FETCH and cpu.rip == cpu.stop_addr:
+            base = 0 if cpu.mode == 64 else cpu.segment("cs")[1]
+            fetch = stop == _engine.STOP_FAULT and cpu.stop_error & _FETCH
+            if fetch and cpu.rip + base == cpu.stop_addr:
                 return NO_FAULT, 0, 0
         return super()._why(case, stop)
 
