@@ -58,12 +58,15 @@ def copyable(f: FormHandlers) -> bool:
     )
 
 
+_ON_STACK = {"enter_frame", "far_call", "far_return", "interrupt_return"}
+
+
 def on_stack(f: FormHandlers) -> bool:
     """Whether an implied operand is in the stack segment: addresses from RSP or RBP themselves."""
     implied = [e.args[0] for e in f.trace.effects if e.op in ("load", "store")]
     names = {node.aux for node in walk(implied)}
     calls = {e.args[0] for e in f.trace.effects if e.op == "call"}
-    return bool(names & {"GPR64(4)", "GPR64(5)"} or "enter_frame" in calls)
+    return bool(names & {"GPR64(4)", "GPR64(5)"} or calls & _ON_STACK)
 
 
 def _flags(f: FormHandlers) -> str:
