@@ -10,49 +10,11 @@
 #if defined(__x86_64__)
 
 #include "cpu_model.h"
-#include "decode.h"
 #include "doctor.h"
 #include "forms.h"
-#include "jit_impl.h"
+#include "jit_maker.h"
 #include "memory.h"
 #include "run.h"
-
-enum { MAX_STUBS = BLOCK_INSNS + 2, WINDOW = 64, NO_REG = 16, COMPARED_INSNS = 16 };
-
-/* What need not be zero at first. */
-typedef struct {
-  u8 source[COMPARED_INSNS * DECODE_MAX]; /* of blocks that compare it */
-  u32 stub[MAX_STUBS];                    /* exits */
-  struct {
-    u8 *site;
-    u64 target;
-    const JitInsn *insn;
-  } pad[BLOCK_INSNS];
-  u8 window[WINDOW + DECODE_MAX];
-} Lists;
-
-typedef struct {
-  Cpu *c;
-  Jit *j;
-  Lists *lists;
-  JitArena *a;
-  Code k;
-  u8 *check, *entry;
-  JitInsn *insn;    /* of the instruction being translated */
-  JitInsn *segment; /* of the first of a run of instructions that are counted together, or NULL */
-  u8 *segment_site;
-  u8 used[NO_REG]; /* by register: 1 + the last instruction that names it */
-  u64 start, rip;
-  u32 count, stubs;
-  bool loose;        /* a page of the window is not protected */
-  bool compares;     /* the block compares its source when it begins */
-  u16 undefined;     /* status flags that some instruction leaves undefined */
-  u8 *constant_site; /* of the return address that the block's call pushes */
-  u64 constant;
-  u32 pads;
-  u64 window_rip;
-  u32 window_len;
-} Maker;
 
 static u32 fetch(Maker *m, const u8 **bytes) {
   u64 offset = m->rip - m->window_rip;
@@ -67,8 +29,6 @@ static u32 fetch(Maker *m, const u8 **bytes) {
   *bytes = m->lists->window + offset;
   return m->window_len - (u32)offset;
 }
-
-static u16 here(const Maker *m) { return (u16)(m->k.at - m->check); }
 
 /* --- counting --- */
 
@@ -114,12 +74,6 @@ static u8 idle_register(const Maker *m) {
 }
 
 /* --- polls --- */
-
-static void lend(Maker *m, u8 reg) {
-  store_gs(&m->k, CPU_FIELD(poll.lent), reg);
-  m->insn->lent = 1 + reg;
-  m->insn->lent_from = here(m);
-}
 
 static void poll(Maker *m) {
   if (m->c->counting) {
@@ -220,114 +174,6 @@ static void write_stubs(Maker *m) {
   }
 }
 
-/* --- memory operands that cannot be copied as they stand --- */
-
-/* A register that the instruction does not use, or NO_REG.  RBP is last: an address on it is in the
- * stack segment, whose faults are other ones.  CMPXCHG16B and the like use RAX to RBX. */
-static u8 scratch(const Maker *m, const Insn *in) {
-  static const u8 candidates[] = {RSI, RDI, RBP};
-  const FormDef *f = form_find(in, m->c->model);
-  int reg = f && f->a == FIELD_INDEX ? -1 : in->reg & 15; /* vector registers are no matter */
-  int vvvv = f && f->v == FIELD_INDEX ? -1 : in->vvvv;
-  int index = in->vsib ? -1 : in->index;
-  for (u32 i = 0; i < sizeof candidates; i++) {
-    int r = candidates[i];
-    if (r != reg && r != vvvv && r != in->base && r != index) return (u8)r;
-  }
-  return NO_REG;
-}
-
-static u32 modrm_at(const Insn *in) {
-  bool sib = in->mod != 3 && (in->modrm & 7) == 4;
-  return in->len - in->imm_size - in->disp_size - sib - 1u;
-}
-
-static bool is_segment(u8 byte) { return byte == 0x64 || byte == 0x65; }
-
-/* A VEX instruction with [borrowed + disp32] as its operand, and its vector index if it has one. */
-static void rebuilt_vex(Code *k, const u8 *bytes, const Insn *in, u8 borrowed, u32 disp) {
-  u32 high = in->vsib && in->index >= 8;
-  put8(k, 0xc4);
-  put8(k, (u8)((in->reg < 8) << 7 | !high << 6 | 1 << 5 | in->map));
-  put8(k, (u8)(in->w << 7 | (~in->vvvv & 15) << 3 | in->l << 2 | in->pp));
-  put8(k, in->opcode);
-  put8(k, modrm(2, in->modrm >> 3, in->vsib ? 4 : borrowed));
-  if (in->vsib) put8(k, (u8)(in->scale << 6 | (in->index & 7) << 3 | borrowed));
-  put32(k, disp);
-  put_bytes(k, bytes + in->len - in->imm_size, in->imm_size);
-}
-
-/* The instruction with [borrowed + disp32] as its operand. */
-static void rebuilt(Code *k, const u8 *bytes, const Insn *in, u8 borrowed, u32 disp) {
-  if (in->enc == ENC_VEX) {
-    rebuilt_vex(k, bytes, in, borrowed, disp);
-    return;
-  }
-  u32 modrm_byte = modrm_at(in), opcode = modrm_byte - (in->map > MAP_0F ? 3 : 1 + in->map);
-  for (u32 i = 0; i < opcode; i++) {
-    bool rex = (bytes[i] & 0xf0) == 0x40; /* one that is not last counts for nothing */
-    if (!rex && !is_segment(bytes[i])) put8(k, bytes[i]);
-  }
-  if (in->rex) put8(k, in->rex & 0xfc);
-  put_bytes(k, bytes + opcode, modrm_byte - opcode);
-  put8(k, modrm(2, in->modrm >> 3, borrowed));
-  put32(k, disp);
-  put_bytes(k, bytes + in->len - in->imm_size, in->imm_size);
-}
-
-/* lea borrowed, [borrowed + reg << scale] */
-static void add_register(Code *k, u8 borrowed, u8 reg, u8 scale) {
-  u8 base = borrowed, index = reg;
-  if (reg == RSP) base = RSP, index = borrowed;
-  put8(k, (u8)(0x48 | (index >> 3) << 1 | base >> 3));
-  put8(k, 0x8d);
-  put8(k, modrm(1, borrowed, 4));
-  put8(k, (u8)(scale << 6 | (index & 7) << 3 | (base & 7)));
-  put8(k, 0);
-}
-
-static bool with_segment(Maker *m, const u8 *bytes, const Insn *in) {
-  u8 r = scratch(m, in);
-  if (r == NO_REG) return false;
-  lend(m, r);
-  load_gs(&m->k, r, in->seg == 1 + FS ? CPU_FIELD(fs_base) : CPU_FIELD(gs_base));
-  if (in->base >= 0) add_register(&m->k, r, (u8)in->base, 0);
-  if (in->index >= 0 && !in->vsib) add_register(&m->k, r, (u8)in->index, in->scale);
-  rebuilt(&m->k, bytes, in, r, (u32)in->disp);
-  load_gs(&m->k, r, CPU_FIELD(poll.lent));
-  return true;
-}
-
-static bool with_address(Maker *m, const u8 *bytes, const Insn *in, u64 address) {
-  u8 r = scratch(m, in);
-  if (r == NO_REG) return false;
-  lend(m, r);
-  set_reg(&m->k, r, address);
-  rebuilt(&m->k, bytes, in, r, 0);
-  load_gs(&m->k, r, CPU_FIELD(poll.lent));
-  return true;
-}
-
-/* Copies an instruction, with its memory operand made to mean the same; false if it cannot. */
-static bool copy(Maker *m, const u8 *bytes, const Insn *in) {
-  bool plain = in->enc != ENC_EVEX && in->disp_size != 8 && in->addr_size == 8;
-  if (in->has_mem && in->seg) return plain && !in->rip_relative && with_segment(m, bytes, in);
-  if (in->rip_relative) {
-    u64 address = m->rip + in->len + (u64)in->disp;
-    s64 disp = (s64)(address - ((u64)m->k.at + in->len));
-    if (in->addr_size != 8) return false;
-    if (disp == (s32)disp) {
-      put_bytes(&m->k, bytes, in->len);
-      u32 value = (u32)disp;
-      memcpy(m->k.at - in->imm_size - 4, &value, 4);
-      return true;
-    }
-    return plain && with_address(m, bytes, in, address);
-  }
-  put_bytes(&m->k, bytes, in->len);
-  return true;
-}
-
 /* --- calls, returns, indirect branches --- */
 
 /* One 8-byte store, which the return's load can forward from; two halves cost fib a factor of 10.
@@ -373,7 +219,7 @@ static void translate_return(Maker *m, const Insn *in) {
 /* mov rcx, operand: the instruction's own ModRM operand with another opcode. */
 static bool load_target(Maker *m, const u8 *bytes, const Insn *in) {
   u8 text[DECODE_MAX + 2];
-  u32 n = 0, from = modrm_at(in);
+  u32 n = 0, from = jit_modrm_at(in);
   if (in->seg) text[n++] = in->seg == 1 + FS ? 0x64 : 0x65;
   text[n++] = (u8)(0x48 | (in->rex & 3));
   text[n++] = 0x8b;
@@ -383,7 +229,7 @@ static bool load_target(Maker *m, const u8 *bytes, const Insn *in) {
   Insn load;
   if (decode(&load, text, n, 64) != DECODE_OK) return false;
   load.disp += load.rip_relative ? (s64)in->len - load.len : 0; /* from the same next address */
-  return copy(m, text, &load);
+  return jit_copy(m, text, &load);
 }
 
 /* JMP and CALL through a register or memory. */
@@ -465,7 +311,7 @@ static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
   }
   if (!(f->flags & FORM_COPY) || segment_elsewhere(in, f)) return REFUSED;
   if (m->c->doctor && f->flags & FORM_VOLATILE) return REFUSED;
-  if (!copy(m, bytes, in)) return REFUSED;
+  if (!jit_copy(m, bytes, in)) return REFUSED;
   if (f->flags & FORM_VECTOR) m->c->js.wide = 1;
   if (m->j->broken[0] && !strcmp(form_names[f - form_table], m->j->broken)) break_copy(&m->k);
   return GO_ON;

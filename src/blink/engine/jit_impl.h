@@ -1,5 +1,5 @@
 /* Shared by the translator's files: jit.c (life, entry, faults), jit_table.c (blocks by address, and
- * what leads to them), jit_block.c (translation), jit_compare.c. */
+ * what leads to them), jit_block.c and jit_operand.c (translation), jit_compare.c. */
 #ifndef BLINK_JIT_IMPL_H
 #define BLINK_JIT_IMPL_H
 #include "jit.h"
