@@ -46,7 +46,8 @@ NOT_CANONICAL = -3  # the reference's #GP or #SS: its flat memory knows no segme
 # Case.slack: by how many bytes the address of a page fault may differ; it may be a read or a write,
 # too.  A read-modify-write operand may fault by its read or, as on the host, by its write at once;
 # an image of many words may be touched in any order.
-RMW, IMAGE = 16, 832
+# CMPS may look at either operand first: on the host that differs by its size and by REP.
+RMW, IMAGE, EITHER = 16, 832, 1 << 64
 TOO_LONG = -2  # the host gave up: an endless loop
 
 GPR_STRUCT = Struct("<16Q")

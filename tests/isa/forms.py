@@ -7,7 +7,7 @@ from typing import NamedTuple
 from blink.isa import families
 from blink.isa.spec import REGISTRY, Form
 
-from .cpustate import FLAG_BITS, IMAGE, RMW
+from .cpustate import EITHER, FLAG_BITS, IMAGE, RMW
 from .features import host_has, is_amd
 
 # (map, opcode) -> fix-ups (names of generate.FIXUPS)
@@ -75,6 +75,7 @@ _SKIPPED_NAMES = {
     "RDSEED": "random",
     "RDPID": "describes the machine",
     "TPAUSE": "depends on the time",
+    "UMONITOR": "reads where a register points, which may be memory of the emulator's",
 }
 _SKIPPED_EXACT = {
     (1, 0x01, 0xF9): "RDTSCP is the time",
@@ -167,6 +168,8 @@ def _slack(form: Form) -> int:
     e, rm = form.enc, form.rm
     if rm is not None and rm.kind.address and rm.kind.name not in ("mp", "md", "a80"):
         return IMAGE
+    if form.insn.family == "string" and "CMPS" in form.insn.name:
+        return EITHER
     bit_string = (e.map, e.opcode) in ((1, 0xAB), (1, 0xB3), (1, 0xBB))
     return RMW if bit_string or (rm is not None and rm.access == "rw") else 0
 
