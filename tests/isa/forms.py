@@ -58,8 +58,8 @@ _BY_GROUP: dict[tuple[int, int, int], str] = {
     (0, 0xD9, 5): "x87_control_word",
     (0, 0xDD, 4): "x87_environment",
 }
-# What Linux emulates where the CPU has UMIP, and we everywhere
-_EMULATED = {"SLDT", "STR", "SMSW", "SGDT", "SIDT"}
+# What Linux emulates where the CPU has UMIP, and we everywhere; its decoder has its own view of odd prefixes
+EMULATED = {"SLDT", "STR", "SMSW", "SGDT", "SIDT"}
 # Forms that cannot be compared: their result belongs to the machine or to the system.
 _SKIPPED_OPCODES = {
     (0, 0xCD): "INT n is a system matter",
@@ -181,7 +181,7 @@ def _skip(form: Form) -> str:
 def unfit(form: Form) -> str:
     """Why the form cannot be compared in any mode."""
     e = form.enc
-    if form.insn.name in _EMULATED and not host_has("UMIP"):
+    if form.insn.name in EMULATED and not host_has("UMIP"):
         return "the host shows its own tables"
     if e.enc != "legacy":
         return ""
@@ -257,5 +257,5 @@ def legacy_plans() -> list[Plan]:
 
 
 def _inexact(form: Form) -> bool:
-    emulated = form.insn.name in _EMULATED and form.rm is not None and form.rm.kind.mem
+    emulated = form.insn.name in EMULATED and form.rm is not None and form.rm.kind.mem
     return emulated or form.insn.name.startswith(_INEXACT)

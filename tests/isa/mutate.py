@@ -16,7 +16,7 @@ from blink.isa.spec import Form
 from .cpustate import CODE_BASE
 from .encode import Address, Code
 from .features import host_has
-from .forms import Plan, plan_of
+from .forms import EMULATED, Plan, plan_of
 from .generate import addresses_by_mask
 
 PREFIXES = (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x40, 0x48, 0x4F)
@@ -88,15 +88,11 @@ def _ignores_w(insn: dict[str, int]) -> bool:
     return True
 
 
-# What Linux emulates where the CPU has UMIP, with a decoder of its own for odd prefixes
-_EMULATED = {"SLDT", "STR", "SMSW", "SGDT", "SIDT"}
-
-
 def _of_the_host(form: Form, insn: dict[str, int]) -> bool:
     """What belongs to the host's kernel or vendor: AMD ignores REX.W before far pointers."""
     rm = form.rm
     far = rm is not None and rm.kind.name == "mp"
-    return form.insn.name in _EMULATED or (far and bool(insn["w"]))
+    return form.insn.name in EMULATED or (far and bool(insn["w"]))
 
 
 def _elsewhere(fixed: int) -> bool:
