@@ -58,7 +58,7 @@ _BY_GROUP: dict[tuple[int, int, int], str] = {
     (0, 0xD9, 5): "x87_control_word",
     (0, 0xDD, 4): "x87_environment",
 }
-# What Linux emulates where the CPU has UMIP, and we everywhere; its decoder has its own view of odd prefixes
+# What Linux emulates where the CPU has UMIP, with a decoder of its own, and we everywhere.
 EMULATED = {"SLDT", "STR", "SMSW", "SGDT", "SIDT"}
 # Forms that cannot be compared: their result belongs to the machine or to the system.
 _SKIPPED_OPCODES = {
