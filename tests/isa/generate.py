@@ -67,6 +67,14 @@ class Draft:
             area_end = HIGH_SIZE if off < HIGH_SIZE else HIGH_SIZE + LOW_SIZE
             self.memory.append((address, data[: area_end - off]))
 
+    def repeat(self, address: int, element: bytes) -> None:
+        """Equal elements before and behind `address`; behind it sometimes another one between."""
+        data = element * 9
+        if self.rng.getrandbits(1):
+            data = data[: self.rng.randrange(72)] + element[::-1] + data
+        self.patch(address, data[:96])
+        self.patch(address - 64, data[:64])
+
     def reg(self, n: int) -> int:
         return int.from_bytes(self.gpr[n], "little")
 
@@ -199,12 +207,7 @@ def _string(d: Draft) -> None:
     for n in (RSI, RDI):
         target = target_address(rng, not narrow, 1)
         d.gpr[n] = q(target | (rng.getrandbits(32) << 32 if narrow else 0))
-        element = rng.choice(distinct)
-        data = element * 9
-        if rng.getrandbits(1):
-            data = data[: rng.randrange(72)] + element[::-1] + data
-        d.patch(target, data[:96])
-        d.patch(target - 64, data[:64])
+        d.repeat(target, rng.choice(distinct))
     d.gpr[RAX] = distinct[0] if rng.randrange(4) else d.gpr[RAX]
     garbage = rng.getrandbits(32) << 32 if narrow else 0
     d.gpr[RCX] = q(rng.choice((0, 1, 2, 3, rng.randrange(20))) | garbage)

@@ -346,12 +346,7 @@ def _string(d: LegacyDraft) -> None:
     for register, n in ((RSI, source), (RDI, ES)):
         target = _target(d) if n != ES or "CMPS" not in d.plan.label else LOW_BASE + 0x600
         d.gpr[register] = q((target - d.base(n)) & mask | d.reg(register) & 0xFFFFFFFF & ~mask)
-        element = rng.choice(distinct)
-        data = element * 9
-        if rng.getrandbits(1):
-            data = data[: rng.randrange(72)] + element[::-1] + data
-        d.patch(target, data[:96])
-        d.patch(target - 64, data[:64])
+        d.repeat(target, rng.choice(distinct))
     d.gpr[RAX] = distinct[0] if rng.randrange(4) else d.gpr[RAX]
     d.gpr[RAX] = q(d.reg(RAX) & 0xFFFFFFFF)
     count = rng.choice((0, 1, 2, 3, rng.randrange(20)))

@@ -93,10 +93,9 @@ static u32 fetch(Builder *b, const u8 **bytes) {
 
 static NORETURN void fetch_fault(Cpu *c, u64 rip, u32 got) {
   u64 addr = code_address(c, rip + got);
-  bool canonical = (s64)(addr << 16) >> 16 == (s64)addr;
   c->cur = NULL;
   c->rip = rip;
-  if (!canonical) cpu_fault(c, EXC_GP, 0, 0);
+  if (!is_canonical(addr)) cpu_fault(c, EXC_GP, 0, 0);
   u32 present = memory_flags(c->mem, addr) & PAGE_PROT ? PF_PRESENT : 0;
   cpu_fault(c, EXC_PF, PF_FETCH | PF_USER | present, addr);
 }

@@ -55,7 +55,7 @@ static Code code_segment(Cpu *c, u16 selector, Way way) {
 }
 
 static void check_target(Cpu *c, const Code *to, u64 offset) {
-  bool good = wide(c, to) ? (s64)(offset << 16) >> 16 == (s64)offset : offset <= to->d.limit;
+  bool good = wide(c, to) ? is_canonical(offset) : offset <= to->d.limit;
   if (!good) fault_here(c, EXC_GP, 0);
 }
 

@@ -6,8 +6,6 @@
 #include "run.h"
 #include "segment.h"
 
-static bool canonical(u64 addr) { return (u64)((s64)(addr << 16) >> 16) == addr; }
-
 static u64 register_value(const Cpu *c, s8 number) { return number < 0 ? 0 : c->gpr[number]; }
 
 /* Without the base of FS and GS, whose faults are #GP in any case. */
@@ -22,7 +20,7 @@ static u64 effective_address(const Cpu *c, const Insn *in) {
 static bool is_stack_fault(const Cpu *c, const Insn *in, const FormDef *f) {
   bool implied = f->flags & FORM_STACK;
   bool operand = in->has_mem && !(f->flags & FORM_ADDRESS) &&
-                 (!implied || !canonical(effective_address(c, in)));
+                 (!implied || !is_canonical(effective_address(c, in)));
   return operand ? insn_segment(in) == SS : f->flags & FORM_STACK;
 }
 

@@ -148,11 +148,9 @@ static void check_page(Cpu *c, u64 page, u64 addr, u32 access) {
   if (!c->checked) fill_tlb(c, page, flags);
 }
 
-static bool canonical(u64 addr) { return (u64)((s64)(addr << 16) >> 16) == addr; }
-
 void *mem_slow(Cpu *c, u64 addr, u32 size, u32 access) {
   u64 end = addr + size - 1;
-  if (!canonical(addr) || !canonical(end)) cpu_fault(c, EXC_ADDRESS, 0, 0);
+  if (!is_canonical(addr) || !is_canonical(end)) cpu_fault(c, EXC_ADDRESS, 0, 0);
   memory_sync(c);
   check_page(c, addr & GUEST_PAGE_MASK, addr, access);
   for (u64 page = addr & GUEST_PAGE_MASK; page != (end & GUEST_PAGE_MASK);) {

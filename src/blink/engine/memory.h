@@ -180,6 +180,9 @@ static inline void memory_sync(Cpu *c) {
   if (unlikely(c->tlb_epoch != c->mem->tlb_epoch)) memory_flush_tlb(c);
 }
 
+/* Whether bits 48 to 63 are copies of bit 47 (SDM volume 1, 3.3.7.1). */
+static inline bool is_canonical(u64 addr) { return (u64)((s64)(addr << 16) >> 16) == addr; }
+
 /* TLB miss, page crossing, or a fault.  `access` is one of PAGE_R, PAGE_W, PAGE_X.  The host
  * address; leaves by cpu_fault: EXC_ADDRESS when not canonical, else #PF with the first bad address; leaves
  * by cpu_code_written when a store meets decoded code. */
