@@ -139,6 +139,8 @@ def _fixups(form: Form) -> tuple[str, ...]:
         names.append("gather")
     if e.enc == "vex" and (e.map, e.opcode) in ((1, 0xF7), (3, 0x60), (3, 0x61)):
         names.append(_BY_OPCODE[e.map, e.opcode])
+    if e.enc == "vex" and (e.map, e.opcode, _group(form)) == (1, 0xAE, 2):
+        names.append(_BY_GROUP[1, 0xAE, 2])
     if e.enc == "legacy":
         if (e.map, e.opcode) in _BY_OPCODE and not (e.opcode == 0xF7 and e.pp == 0xFF):
             names.append(_BY_OPCODE[e.map, e.opcode])
