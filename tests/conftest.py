@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -25,8 +26,17 @@ def current_tier() -> str:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "ci: runs from the ci tier on")
     config.addinivalue_line("markers", "long: runs in the all tier only")
+    _heed_signals()
     # xdist workers inherit the environment, so all share the seed that the header shows.
     os.environ.setdefault("BLINK_SEED", str(random.SystemRandom().randrange(1 << 32)))
+
+
+def _heed_signals() -> None:
+    """As from a terminal: `nohup ./dev test &` ignores these, and so would all that tests start."""
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, default)
 
 
 def pytest_report_header() -> str:

@@ -23,7 +23,7 @@ from blink.debugger.coverage import (
     level_of,
     survey_file,
 )
-from blink.isa.reference import Unimplemented, find_form
+from blink.isa.reference import GuestFault, Unimplemented, find_form
 
 # The instruction that stands for what is not implemented: FMA4 has been abandoned by its inventor.
 FMA4 = ".byte 0xc4, 0xe3, 0xf9, 0x69, 0xd1, 0x30"  # vfmaddpd xmm2, xmm0, xmm1, xmm3
@@ -158,8 +158,9 @@ def slow_sweep(code: bytes) -> tuple[Counter[str], list[int], list[int]]:
             else:
                 invalid.append(at)
                 length = 1
-        except _engine.DecodeError:
+        except (_engine.DecodeError, GuestFault):
             invalid.append(at)
+            length = 1
         except Unimplemented:
             missing.append(at)
         at += length

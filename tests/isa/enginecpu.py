@@ -6,6 +6,7 @@ import ctypes
 import mmap
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -295,12 +296,13 @@ class TranslatedCpu(EngineCpu):
         return stop
 
     def _watch(self) -> None:
-        """Ends cases that run for seconds: programs that a shrinker made endless."""
-        wait, turn = threading.Event(), -1
+        """Ends cases that run for seconds of CPU time: programs that a shrinker made endless."""
+        wait, turn, since = threading.Event(), -1, 0.0
         while not wait.wait(1.0):
-            if turn == self._turn and turn % 2:
+            if turn != self._turn or turn % 2 == 0:
+                turn, since = self._turn, time.process_time()
+            elif time.process_time() - since > 1.0:
                 self.cpu.interrupt()
-            turn = self._turn
 
     def _why(self, case: Case, stop: int) -> tuple[int, int, int]:
         cpu = self.cpu

@@ -16,6 +16,7 @@ _LINUX = {
     "SHA": "sha_ni",
     "RDTSCP": "rdtscp",
     "OSXSAVE": "xsave",
+    "AVX-VNNI": "avx_vnni",
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from isa.features import host_has
+from isa.features import host_has, is_amd
 
 HERE = Path(__file__).parent / "guests"
 SOURCE = Path(__file__).parents[2] / "src"
@@ -80,7 +80,8 @@ def test_unmasked_floating_point(
     options: tuple[str, ...], compiled: Compile, tmp_path: Path
 ) -> None:
     with_avx = ["avx"] if host_has("AVX2") and host_has("FMA") else []
-    compare([str(compiled("floats")), *with_avx], tmp_path, *options)
+    pointers = ["pointers"] if is_amd() else []
+    compare([str(compiled("floats")), *with_avx, *pointers], tmp_path, *options)
 
 
 DEATHS = """

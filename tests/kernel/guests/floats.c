@@ -12,6 +12,7 @@
 enum { IE = 1, DE = 2, ZE = 4, OE = 8, UE = 16, PE = 32, ALL = 63 };
 
 static sigjmp_buf out;
+static int all_pointers; /* FOP and FDP are what AMD's processors store */
 static int repair;  /* the handler goes on behind the instruction, or clears the x87's flags */
 
 static void on_fpe(int signo, siginfo_t *info, void *context) {
@@ -21,7 +22,8 @@ static void on_fpe(int signo, siginfo_t *info, void *context) {
   printf("signal %d code %d, addr %s, rip %llx, trap %lld error %lld, mxcsr %x, sw %x, cw %x", signo,
          info->si_code, info->si_addr == (void *)g[REG_RIP] ? "rip" : "other", g[REG_RIP],
          g[REG_TRAPNO], g[REG_ERR], f->mxcsr, f->swd, f->cwd);
-  if (g[REG_TRAPNO] == 16) printf(", by %lx, opcode %x, operand %lx", f->rip, f->fop, f->rdp);
+  if (g[REG_TRAPNO] == 16) printf(", by %lx", f->rip);
+  if (g[REG_TRAPNO] == 16 && all_pointers) printf(", opcode %x, operand %lx", f->fop, f->rdp);
   if (repair) {
     f->mxcsr |= 0x1f80;
     f->swd &= ~0x80ff;
@@ -199,12 +201,17 @@ static void x87(void) {
 /* With an argument: AVX and FMA as well. */
 int main(int argc, char **argv) {
   start();
+  int has_avx = 0;
+  for (int i = 1; i < argc; i++) {
+    has_avx |= !strcmp(argv[i], "avx");
+    all_pointers |= !strcmp(argv[i], "pointers");
+  }
   struct sigaction sa = {.sa_sigaction = on_fpe, .sa_flags = SA_SIGINFO};
   sigaction(SIGFPE, &sa, NULL);
   sigaction(SIGSEGV, &sa, NULL);
   sse();
   repaired();
   x87();
-  if (argc > 1) avx();
+  if (has_avx) avx();
   return 0;
 }

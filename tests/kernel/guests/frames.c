@@ -16,7 +16,8 @@ enum { FX = 512, SW = 464, MAGIC1 = 0x46505853, MAGIC2 = 0x46505845 };
 enum { MXCSR = 24, XMM0 = 160, XSTATE_BV = 512, XCOMP_BV = 520, RESERVED = 536, YMMH = 576 };
 enum { FRAME = 440 };
 
-static unsigned area; /* bytes of XSAVE state */
+static unsigned area; /* bytes of XSAVE state in a frame */
+static unsigned whole; /* with what a program must ask for first: AMX tiles */
 static int has_avx;
 static int step;
 static unsigned char *fpu;
@@ -32,9 +33,16 @@ static uint32_t get32(const void *p) { return *(const uint32_t *)p; }
 static uint64_t get64(const void *p) { return *(const uint64_t *)p; }
 
 static void find_features(void) {
-  unsigned a, b, c, d;
-  __cpuid_count(0xd, 0, a, b, c, d);
-  area = b;
+  enum { ON_DEMAND = 18 };
+  unsigned a, b, c, d, enabled;
+  __cpuid_count(0xd, 0, enabled, whole, c, d);
+  area = FX + 64;
+  for (int i = 2; i < 32; i++) {
+    if (i == ON_DEMAND || !(enabled >> i & 1)) continue;
+    __cpuid_count(0xd, i, a, b, c, d);
+    if (a + b > area) area = a + b;
+  }
+  if (!(enabled >> ON_DEMAND & 1)) whole = area;
   __cpuid(1, a, b, c, d);
   has_avx = c >> 28 & 1;
 }
@@ -85,7 +93,7 @@ static void layout(void) {
   struct sigaction sa = {.sa_sigaction = on_layout, .sa_flags = SA_SIGINFO};
   sigaction(SIGUSR1, &sa, NULL);
   show_state("after", raise_with_state(SIGUSR1), 5);
-  V(getauxval(AT_MINSIGSTKSZ) == (area + 930 + 15) / 16 * 16);
+  V(getauxval(AT_MINSIGSTKSZ) == (whole + 930 + 15) / 16 * 16);
 }
 
 /* --- what a handler may change --- */

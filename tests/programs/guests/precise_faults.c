@@ -81,7 +81,9 @@ SNIPPET(canonical_stack, "mov $1, %ebp; shl $62, %rbp; mov (%rbp), %ecx")
 SNIPPET(rep_out, "lea -16(%rsi), %rdi; mov area_address(%rip), %rsi; mov $64, %ecx; rep movsb")
 SNIPPET(rep_down, "std; lea 4(%rdi), %rdi; mov area_end(%rip), %rsi; sub $1, %rsi; mov $64, %ecx; "
                   "mov stack_low(%rip), %rdi; add $7, %rdi; rep movsb")
-SNIPPET(rep_compare, "mov %rdi, %rsi; mov area_end(%rip), %rdi; sub $9, %rdi; mov $64, %ecx; repe cmpsb")
+/* Flags at the fault: Intel's of before, AMD's of the last comparison: made the same. */
+SNIPPET(rep_compare, "mov %rdi, %rsi; mov area_end(%rip), %rdi; sub $9, %rdi; mov $64, %ecx; "
+                     "cmp %ecx, %ecx; repe cmpsb")
 SNIPPET(sse_divide, "movl $0x1d80, (%rdi); ldmxcsr (%rdi); xorps %xmm0, %xmm0; mov $3, %eax; "
                     "cvtsi2ss %eax, %xmm1; divss %xmm0, %xmm1")
 SNIPPET(sse_load, "mov $0x1234, %eax; movd %eax, %xmm3; movups -8(%rsi), %xmm3")
