@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from blink import _engine
 from blink.abi.signals import (
+    DEFAULT_IGNORED,
+    DEFAULT_STOPS,
     NSIG,
     SA_HOST,
     SIG_DFL,
@@ -39,12 +41,15 @@ class Actions:
     The host kernel carries out default actions and drops ignored signals by itself; the engine's
     handler catches only what the guest catches.  The host gets the guest's SA_RESTART, SA_NOCLDSTOP
     and SA_NOCLDWAIT, so that it decides about restarts and zombies as it would for the guest.
+
+    `catch_fatal`: signals whose default action ends the process come to us, too (see `tell_again`).
     """
 
-    __slots__ = ("rows",)
+    __slots__ = ("catch_fatal", "rows")
 
     def __init__(self) -> None:
         self.rows: dict[int, Action] = {}
+        self.catch_fatal = False
 
     def __getitem__(self, signo: int) -> Action:
         return self.rows.get(signo, _DEFAULT)
@@ -57,7 +62,22 @@ class Actions:
 
     def set(self, signo: int, action: Action) -> None:
         self.rows[signo] = action
-        _tell_host(signo, action)
+        self.tell_host(signo, action)
+
+    def tell_again(self, catch_fatal: bool) -> None:
+        """Tells the host about all signals anew."""
+        self.catch_fatal = catch_fatal
+        for signo in range(1, NSIG + 1):
+            self.tell_host(signo, self[signo])
+
+    def tell_host(self, signo: int, action: Action) -> None:
+        if signo in (SIGKILL, SIGSTOP):
+            return
+        how = {SIG_DFL: _engine.DEFAULT, SIG_IGN: _engine.IGNORE}.get(action.handler, _engine.CATCH)
+        harmless = signo in DEFAULT_IGNORED or signo in DEFAULT_STOPS
+        if self.catch_fatal and action.handler == SIG_DFL and not harmless:
+            how = _engine.CATCH
+        _engine.sig_set(signo, how, action.flags & SA_HOST)
 
     def after_exec(self) -> None:
         """execve(2): caught signals go to their default, ignored ones stay; flags are forgotten."""
@@ -66,11 +86,4 @@ class Actions:
                 self.rows[signo] = _IGNORE
             else:
                 del self.rows[signo]
-            _tell_host(signo, self[signo])
-
-
-def _tell_host(signo: int, action: Action) -> None:
-    if signo in (SIGKILL, SIGSTOP):
-        return
-    how = {SIG_DFL: _engine.DEFAULT, SIG_IGN: _engine.IGNORE}.get(action.handler, _engine.CATCH)
-    _engine.sig_set(signo, how, action.flags & SA_HOST)
+            self.tell_host(signo, self[signo])

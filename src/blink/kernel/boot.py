@@ -46,16 +46,7 @@ def run_program(
     if at_end is not None:
         process.at_exit.append(lambda: at_end(process))
     try:
-        path = find_program(name, search_path(env), open_file=process.open_executable)
-        with open_program(
-            path,
-            argv,
-            env,
-            open_file=process.open_executable,
-            stack_limit=process.limits.stack(),
-        ) as program:
-            task = start(process, inherited)
-            exec_.enter(task, program)
+        task = load_program(process, name, argv, env, inherited)
     except LoadError as error:
         process.messages.tell(str(error))
         return error.exit_status
@@ -63,6 +54,24 @@ def run_program(
     gc.enable()
     live(task)
     posix._exit(INTERNAL_ERROR)
+
+
+def load_program(
+    process: Process,
+    name: bytes | str,
+    argv: Sequence[bytes | str],
+    env: Sequence[bytes | str],
+    inherited: tuple[int, int] | None,
+) -> Task:
+    """The first task, at the start of its program.  Arguments: see run_program.  Raises LoadError,
+    or OSError."""
+    path = find_program(name, search_path(env), open_file=process.open_executable)
+    with open_program(
+        path, argv, env, open_file=process.open_executable, stack_limit=process.limits.stack()
+    ) as program:
+        task = start(process, inherited)
+        exec_.enter(task, program)
+    return task
 
 
 def search_path(env: Sequence[bytes | str]) -> bytes | None:
@@ -73,10 +82,14 @@ def search_path(env: Sequence[bytes | str]) -> bytes | None:
     return None
 
 
-def new_process(options: Options) -> Process:
+def new_process(
+    options: Options,
+    memory_type: type[_engine.Memory] = _engine.Memory,
+    space_type: type[AddressSpace] = AddressSpace,
+) -> Process:
     """An empty process."""
-    memory = _engine.Memory(options.checked)
-    process = Process(memory, AddressSpace(memory), options)
+    memory = memory_type(options.checked)
+    process = Process(memory, space_type(memory), options)
     process.open_log()
     if options.root is not None:
         process.files.set_root(options.root)

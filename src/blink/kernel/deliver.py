@@ -47,6 +47,8 @@ def force(task: Task, fault: Fault) -> None:
 def _handle(task: Task, signo: int, info: bytes) -> None:
     if task.process.trace:
         _log(task, signo, info)
+    if task.process.director is not None:
+        task.process.director.signal(task, signo, info)
     action = task.process.actions[signo]
     if action.handler == sig.SIG_IGN:
         return  # ignored since it was caught
@@ -123,6 +125,8 @@ def die(task: Task, signo: int, fault: Fault | None) -> NoReturn:
         process.log(f"+++ killed by {sig.name(signo)} +++")
     if fault is not None and process.report is not None:
         process.report(task, fault)
+    if process.director is not None:
+        process.director.ending("killed", signo)
     process.finish()
     try:
         _engine.sig_die(signo)

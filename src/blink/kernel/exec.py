@@ -81,6 +81,8 @@ def _enter_new_image(task: Task, program: Program, comm: bytes | None) -> None:
         except LoadError as error:
             _die(task, error)
     _close_on_exec(task.process)
+    if task.process.director is not None:
+        task.process.director.note(task, "exec")
 
 
 def _die(task: Task, error: LoadError) -> NoReturn:

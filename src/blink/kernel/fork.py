@@ -71,6 +71,8 @@ def fork(task: Task) -> int:
         memory.fork_end()
     if pid == 0:
         _become_child(task)
+    elif task.process.director is not None:
+        task.process.director.note(task, "fork", pid)
     return pid
 
 
@@ -98,6 +100,8 @@ def _become_child(task: Task) -> None:
             other.cpu.retire()
     process.tasks = {task.tid: task}
     process.forget_threads()
+    if process.director is not None:
+        process.director.forked(task)
     process.timers.clear()
     if process.statistics is not None:
         process.statistics.restart()

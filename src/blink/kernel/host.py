@@ -74,12 +74,19 @@ def unlocked(function: Callable[..., T], *args: Argument) -> T:
         lock.acquire()
 
 
+brief: frozenset[int] = frozenset()
+"""Host calls during which the lock is kept, for they never wait; a director's choice."""
+
+
 def raw(number: int, *args: Argument) -> int:
     """The result, or -errno.  Raises Interrupted when a signal came before the call began.
 
     Other threads may change the process's state meanwhile.
     """
-    result: int = unlocked(_engine.host_call, number, *args)
+    if number in brief:
+        result: int = _engine.host_call(number, *args)
+    else:
+        result = unlocked(_engine.host_call, number, *args)
     if result == NEVER_BEGAN:
         raise Interrupted
     return result

@@ -28,6 +28,8 @@ INT1 = b"\xf1"
 
 def run(task: Task) -> NoReturn:
     """Runs the task until its thread ends, by ThreadEnded; or the process ends inside."""
+    if task.process.director is not None:
+        task.process.director.guide(task)
     process, cpu, lock = task.process, task.cpu, host.lock
     while True:
         stop = cpu.run()
@@ -35,6 +37,13 @@ def run(task: Task) -> NoReturn:
             _ACTIONS[stop](task)
             if process.survivor is not None:
                 obey(task)
+
+
+def act(task: Task, stop: int) -> None:
+    """For a director: what follows a stop.  The caller holds the lock."""
+    _ACTIONS[stop](task)
+    if task.process.survivor is not None:
+        obey(task)
 
 
 def _syscall(task: Task) -> None:

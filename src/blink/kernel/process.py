@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from blink.kernel.address_space import AddressSpace
+    from blink.kernel.director import Director
     from blink.kernel.faults import Fault
     from blink.kernel.fork import VforkChild
     from blink.kernel.statistics import Statistics
@@ -80,12 +81,14 @@ class Process:
     at_exit         called with no arguments before the process ends
     report          called with the task and the fault that kills it (crash report), or None
     statistics      what `-Z` will print, or None
+    director        who decides when threads run, or None
     """
 
     __slots__ = (
         "actions",
         "alone",
         "at_exit",
+        "director",
         "files",
         "handover",
         "hidden",
@@ -128,6 +131,7 @@ class Process:
         self.at_exit: list[Callable[[], None]] = []
         self.report: Callable[[Task, Fault], None] | None = None
         self.statistics: Statistics | None = None
+        self.director: Director | None = None
         self.said: set[str] = set()
 
     def forget_threads(self) -> None:
@@ -171,5 +175,7 @@ class Process:
 
     def exit(self, status: int) -> NoReturn:
         """Ends the process with an exit status; never through Python's own exit."""
+        if self.director is not None:
+            self.director.ending("exit", status & 0xFF)
         self.finish()
         posix._exit(status & 0xFF)

@@ -83,6 +83,8 @@ def _start(task: Task, prepare: Callable[[Task], None]) -> Task:
     ready.acquire()  # now it waits for the kernel lock
     task.process.tasks[new.tid] = new
     prepare(new)
+    if task.process.director is not None:
+        task.process.director.note(task, "clone", new.tid)
     return new
 
 

@@ -1,0 +1,177 @@
+"""Running guest code so that it stops exactly: what debuggers, recordings and replays share.
+
+`LiveRunner` (replay.live) runs a program; a `Recorder` (replay.recorder) also notes what replays
+need; a `Replayer` (replay.replayer) runs from what was noted.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from blink import _engine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from blink.kernel.process import Process
+    from blink.kernel.task import Task
+
+REASONS = frozenset(
+    (
+        *("until", "breakpoint", "watchpoint", "interrupt", "syscall", "signal", "exec", "clone"),
+        *("fork", "load", "exit", "killed", "end", "diverged"),
+    )
+)
+CATCHABLE = frozenset(("syscall", "signal", "exec", "clone", "fork", "load"))
+_STATUS_FLAGS = 0x8D5  # undefined after some instructions: the translator's choice is the host's
+
+
+class Halt:
+    """Why run() came back: one of REASONS, the thread that it concerns, and details by name.
+
+    breakpoint  -
+    watchpoint  address, size, write: the access that the instruction at RIP is about to make; or,
+                with call=True, that a system call has made
+    syscall     number, args, result (None when it set the registers itself)
+    signal      number, siginfo; the thread is at the start of its handler, if it has one
+    exec        path
+    clone, fork number: the new thread or process
+    load        path, start, end: a file was mapped to be executed
+    exit        status: the process is about to end; run() once more, and it is gone
+    killed      signo: as exit
+    diverged    text: what the recording says, and what happened
+    """
+
+    __slots__ = ("details", "reason", "tid")
+
+    def __init__(self, reason: str, tid: int, **details: Any) -> None:
+        assert reason in REASONS
+        self.reason = reason
+        self.tid = tid
+        self.details = details
+
+    def __repr__(self) -> str:
+        said = "".join(f", {name}={value!r}" for name, value in self.details.items())
+        return f"Halt({self.reason}, tid={self.tid}{said})"
+
+
+class Runner:
+    """A program that stands still, unless run() is at work.
+
+    process   the guest's process
+    tasks     its threads, by number
+    current   the thread that runs or ran last
+    """
+
+    def __init__(self, process: Process, current: Task) -> None:
+        self.process = process
+        self.current = current
+        self.breakpoints: frozenset[int] = frozenset()
+        self.watchpoints: list[tuple[int, int, int]] = []
+        self.caught: frozenset[str] = frozenset()
+        self._gone = 0  # instructions of threads that have ended
+
+    # --- looking ---
+
+    @property
+    def memory(self) -> _engine.Memory:
+        return self.process.memory
+
+    @property
+    def tasks(self) -> dict[int, Task]:
+        return self.process.tasks
+
+    @property
+    def time(self) -> int:
+        """Instructions that all threads have retired.  Exact while nothing runs."""
+        return self._gone + sum(task.cpu.icount for task in self.tasks.values())
+
+    @property
+    def end(self) -> int:
+        """The last time that is known."""
+        return self.time
+
+    def digest(self) -> bytes:
+        """A hash of all registers and memory.
+
+        The status flags do not count: some instructions leave them undefined.
+        """
+        found = blake2b(digest_size=16)
+        for tid in sorted(self.tasks):
+            cpu = self.tasks[tid].cpu
+            found.update(
+                f"{tid} {cpu.icount} {cpu.rip} {cpu.get('eflags') & ~_STATUS_FLAGS} ".encode()
+            )
+            found.update(_registers(cpu))
+        for start, end, flags in self.memory.runs():
+            found.update(f"{start} {end} {flags} ".encode())
+            for at in range(start, end, _CHUNK):
+                found.update(_bytes(self.memory, at, min(_CHUNK, end - at)))
+        return found.digest()
+
+    # --- asking ---
+
+    def set_breakpoints(self, addresses: Iterable[int]) -> None:
+        """Replaces all.  run() halts before the instruction; not where it started."""
+        self.breakpoints = frozenset(addresses)
+        for task in self.tasks.values():
+            task.cpu.set_breakpoints(sorted(self.breakpoints))
+
+    def set_watchpoints(self, ranges: Iterable[tuple[int, int, int]]) -> None:
+        """Replaces all: (start, length, WATCH_READ | WATCH_WRITE).  run() halts before one."""
+        self.watchpoints = sorted(ranges)
+        for task in self.tasks.values():
+            task.cpu.set_watchpoints(self.watchpoints)
+
+    def catch(self, reasons: Iterable[str]) -> None:
+        """What else run() halts for, of CATCHABLE; replaces all."""
+        self.caught = frozenset(reasons)
+        if self.caught - CATCHABLE:
+            raise ValueError(f"not to be caught: {', '.join(sorted(self.caught - CATCHABLE))}")
+
+    def only(self, tid: int | None) -> None:
+        """Lets no other thread run; None: all may."""
+        raise NotImplementedError
+
+    # --- running ---
+
+    def run(self, until: int | None = None) -> Halt:
+        """Runs until exactly that time, or what halts it first."""
+        raise NotImplementedError
+
+    def interrupt(self) -> None:
+        """Makes run() come back soon; from any host thread.  Before run(): it returns at once."""
+        raise NotImplementedError
+
+    def serve(self, control: Callable[[], None]) -> None:
+        """Calls `control`, which may use run(); the process ends when it returns."""
+        raise NotImplementedError
+
+    def _prepare(self, task: Task) -> None:
+        """A thread that is new: what was asked for holds there, too."""
+        if self.breakpoints:
+            task.cpu.set_breakpoints(sorted(self.breakpoints))
+        if self.watchpoints:
+            task.cpu.set_watchpoints(self.watchpoints)
+
+
+_CHUNK = 1 << 20
+
+
+def _registers(cpu: _engine.Cpu) -> bytes:
+    names = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")
+    more = ("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "fs_base", "gs_base", "mxcsr")
+    words = b"".join(cpu.get(name).to_bytes(8, "little") for name in names + more)
+    return words + cpu.xsave()
+
+
+def _bytes(memory: _engine.Memory, start: int, length: int) -> bytes:
+    """The bytes of mapped pages; those beyond the end of their file are left out."""
+    try:
+        return memory.read(start, length, force=True)
+    except _engine.MemoryFault as fault:
+        behind = (fault.address | 0xFFF) + 1 - start
+        there = memory.read(start, fault.address - start, force=True)
+    return there + (_bytes(memory, start + behind, length - behind) if behind < length else b"")
