@@ -31,6 +31,7 @@ INTERNAL_ERROR = 125
 PF_WRITE = 2
 FOREVER = 1 << 62
 QUANTUM = 1_000_000  # instructions, while other threads wait
+STOP_COST = 10_000  # of these, what a system call takes
 GRACE = 0.05  # seconds that a system call may take at the time that run() was told
 
 
@@ -225,6 +226,7 @@ class LiveRunner(Runner, Director):
             self._handle(task, stop)
 
     def _handle(self, task: Task, stop: int) -> None:
+        self._turn_began -= STOP_COST
         act(task, stop)
 
     # --- what the kernel layer tells ---
