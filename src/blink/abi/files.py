@@ -54,6 +54,16 @@ AT = FlagSet(
         "AT_STATX_DONT_SYNC": 0x4000,
     }
 )
+AT_XATTR = FlagSet({"AT_SYMLINK_NOFOLLOW": AT_SYMLINK_NOFOLLOW, "AT_EMPTY_PATH": AT_EMPTY_PATH})
+AT_HANDLE = FlagSet(
+    {
+        "AT_SYMLINK_FOLLOW": AT_SYMLINK_FOLLOW,
+        "AT_EMPTY_PATH": AT_EMPTY_PATH,
+        "AT_HANDLE_FID": 0x200,
+        "AT_HANDLE_MNT_ID_UNIQUE": 1,
+        "AT_HANDLE_CONNECTABLE": 2,
+    }
+)
 AT_UNLINK = FlagSet({"AT_REMOVEDIR": AT_REMOVEDIR})
 ACCESS = FlagSet({"R_OK": 4, "W_OK": 2, "X_OK": 1}, enum={0: "F_OK"}, mask=7)
 WHENCE = enumeration({"SEEK_SET": 0, "SEEK_CUR": 1, "SEEK_END": 2, "SEEK_DATA": 3, "SEEK_HOLE": 4})

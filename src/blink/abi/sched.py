@@ -46,6 +46,41 @@ CLONE = FlagSet(
     enum={17: "SIGCHLD", 0: "0"},
     mask=CSIGNAL,
 )
+_NAMESPACES = {
+    "CLONE_NEWTIME": 0x80,
+    "CLONE_NEWNS": CLONE_NEWNS,
+    "CLONE_NEWCGROUP": CLONE_NEWCGROUP,
+    "CLONE_NEWUTS": CLONE_NEWUTS,
+    "CLONE_NEWIPC": CLONE_NEWIPC,
+    "CLONE_NEWUSER": CLONE_NEWUSER,
+    "CLONE_NEWPID": CLONE_NEWPID,
+    "CLONE_NEWNET": CLONE_NEWNET,
+}
+NAMESPACE = FlagSet(_NAMESPACES)
+UNSHARE = FlagSet(
+    {
+        **_NAMESPACES,
+        "CLONE_VM": CLONE_VM,
+        "CLONE_FS": CLONE_FS,
+        "CLONE_FILES": CLONE_FILES,
+        "CLONE_SIGHAND": CLONE_SIGHAND,
+        "CLONE_THREAD": CLONE_THREAD,
+        "CLONE_SYSVSEM": CLONE_SYSVSEM,
+    }
+)
+KCMP_FILE, KCMP_EPOLL_TFD = 0, 7
+KCMP = enumeration(
+    {
+        "KCMP_FILE": KCMP_FILE,
+        "KCMP_VM": 1,
+        "KCMP_FILES": 2,
+        "KCMP_FS": 3,
+        "KCMP_SIGHAND": 4,
+        "KCMP_IO": 5,
+        "KCMP_SYSVSEM": 6,
+        "KCMP_EPOLL_TFD": KCMP_EPOLL_TFD,
+    }
+)
 WAIT = FlagSet(
     {
         "WNOHANG": 1,
@@ -81,6 +116,13 @@ FUTEX = FlagSet(
         13: "FUTEX_LOCK_PI2",
     },
     mask=FUTEX_CMD_MASK,
+)
+
+FUTEX_WAITV_MAX = 128
+FUTEX2 = FlagSet(
+    {"FUTEX2_NUMA": 4, "FUTEX2_MPOL": 8, "FUTEX2_PRIVATE": 128},
+    enum={0: "FUTEX2_SIZE_U8", 1: "FUTEX2_SIZE_U16", 2: "FUTEX2_SIZE_U32", 3: "FUTEX2_SIZE_U64"},
+    mask=3,
 )
 
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE = 1, 2, 3, 4

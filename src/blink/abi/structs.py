@@ -78,3 +78,4 @@ CLONE_ARGS = Struct(
 CAP_HEADER = Struct("cap_user_header", "Ii", "version pid")
 CAP_DATA = Struct("cap_user_data", "III", "effective permitted inheritable")
 SCHED_PARAM = Struct("sched_param", "i", "sched_priority")
+FUTEX_WAITV = Struct("futex_waitv", "QQII", "val uaddr flags __reserved")

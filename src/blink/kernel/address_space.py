@@ -43,9 +43,12 @@ class Vma:
     label      b"[heap]", b"[stack]" or empty, for /proc/self/maps
     grows      MAP_GROWSDOWN
     dont_fork  MADV_DONTFORK
+    sealed     mseal(2)
     """
 
-    __slots__ = ("dont_fork", "end", "grows", "label", "origin", "prot", "shared", "start")
+    __slots__ = (
+        *("dont_fork", "end", "grows", "label", "origin", "prot", "sealed", "shared", "start"),
+    )
 
     def __init__(self, start: int, end: int, prot: int, *, origin: int = 0) -> None:
         self.start = start
@@ -56,6 +59,7 @@ class Vma:
         self.label = b""
         self.grows = False
         self.dont_fork = False
+        self.sealed = False
 
     def piece(self, start: int, end: int) -> Vma:
         """A copy of a part of it."""
@@ -64,6 +68,7 @@ class Vma:
         part.label = self.label
         part.grows = self.grows
         part.dont_fork = self.dont_fork
+        part.sealed = self.sealed
         return part
 
     def joins(self, other: Vma) -> bool:
@@ -75,6 +80,7 @@ class Vma:
             and self.shared == other.shared
             and self.grows == other.grows
             and self.dont_fork == other.dont_fork
+            and self.sealed == other.sealed
         )
 
     def __repr__(self) -> str:
@@ -250,6 +256,17 @@ class AddressSpace:
             part.dont_fork = dont_fork
             self.insert(part)
 
+    def seal(self, start: int, end: int) -> None:
+        """mseal(2), for pages that are all mapped."""
+        for vma in self.overlapping(start, end):
+            part = vma.piece(max(vma.start, start), min(vma.end, end))
+            part.sealed = True
+            self.insert(part)
+
+    def has_sealed(self, start: int, end: int) -> bool:
+        """Whether a page of [start, end) is sealed."""
+        return any(vma.sealed for vma in self.overlapping(start, end))
+
     # --- heap and stack ---
 
     def set_heap(self, start: int) -> None:
@@ -262,6 +279,8 @@ class AddressSpace:
             return self.brk
         old, new = page_up(self.brk), page_up(address)
         if new > old and not self._grow_heap(old, new):
+            return self.brk
+        if new < old and self.has_sealed(new, old):
             return self.brk
         if new < old:
             self.unmap(new, old)

@@ -70,9 +70,16 @@ def invoke(task: Task, call: Call, registers: Registers) -> int:
         return -EFAULT
 
 
-def forward(task: Task, call: Call, registers: Registers) -> int:
-    """Makes the host's call in place of the guest's: the result, or -errno."""
+def forward(
+    task: Task, call: Call, registers: Registers, instead: dict[int, bytes] | None = None
+) -> int:
+    """Makes the host's call in place of the guest's: the result, or -errno.
+
+    `instead` holds arguments that the caller has made itself, by their places.
+    """
     arguments = host_arguments(task, call, registers)
+    for index, argument in (instead or {}).items():
+        arguments[index] = argument
     files = task.process.files
     opened: list[int] = []
     try:

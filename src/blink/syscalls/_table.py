@@ -39,6 +39,23 @@ def index() -> Index:
     return _index
 
 
+_OTHERS = (
+    *("blink.syscalls._strace", "blink.vfs._cpuinfo", "blink.vfs._maps", "blink.vfs._self"),
+    *("blink.kernel.statistics", "blink.kernel.shown", "traceback"),
+)
+
+
+def import_all() -> None:
+    """Loads what is otherwise loaded when it is first used.
+
+    For calls after which our files may be out of reach: other users, Landlock, namespaces.
+    """
+    for name in sorted({f"blink.syscalls.{family}" for family, _ in index().values()}):
+        __import__(name)
+    for name in _OTHERS:
+        __import__(name)
+
+
 def families() -> list[str]:
     """The modules of this package that define system calls."""
     import posix

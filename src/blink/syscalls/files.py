@@ -5,6 +5,7 @@ Names and metadata are in `stat` and `directories`.
 
 from blink.abi import files as f
 from blink.abi.structs import S64
+from blink.abi.structs import Struct as Layout
 from blink.syscalls._spec import (
     UNLESS_POLICY,
     Buffer,
@@ -29,6 +30,11 @@ from blink.syscalls._spec import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import Task
+
+CACHESTAT_RANGE = Layout("cachestat_range", "QQ", "off len")
+CACHESTAT = Layout(
+    "cachestat", "QQQQQ", "nr_cache nr_dirty nr_writeback nr_evicted nr_recently_evicted"
+)
 
 # --- opening ---
 
@@ -204,6 +210,13 @@ def fadvise64(fd: Fd, offset: Off, length: Size, advice: Flags[Int, f.FADV]) -> 
 @syscall(187, passthrough=True)
 def readahead(fd: Fd, offset: Off, count: Size) -> None:
     """Implements readahead(2)."""
+
+
+@syscall(451, passthrough=True)
+def cachestat(
+    fd: Fd, range: In[Struct, CACHESTAT_RANGE], stat: Out[Struct, CACHESTAT], flags: UInt
+) -> None:
+    """Implements cachestat(2)."""
 
 
 @syscall(162, passthrough=True)

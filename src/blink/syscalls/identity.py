@@ -1,7 +1,14 @@
 """Who the process is: process, user and group numbers, sessions, capabilities."""
 
 from blink.abi.structs import CAP_DATA, CAP_HEADER, U32
+from blink.syscalls import _table
 from blink.syscalls._spec import Array, In, InOut, Int, Out, Size, Struct, UInt, syscall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.task import Task
+
+NR_SETUID, NR_SETREUID, NR_SETRESUID, NR_SETFSUID, NR_CAPSET = 105, 113, 117, 122, 126
 
 
 @syscall(39, passthrough=True)
@@ -39,9 +46,11 @@ def getegid() -> None:
     """Implements getegid(2)."""
 
 
-@syscall(105, passthrough=True)
-def setuid(uid: UInt) -> None:
+@syscall(105)
+def setuid(task: "Task", uid: UInt) -> int:
     """Implements setuid(2)."""
+    _table.import_all()
+    return task.host(NR_SETUID, uid)
 
 
 @syscall(106, passthrough=True)
@@ -49,9 +58,11 @@ def setgid(gid: UInt) -> None:
     """Implements setgid(2)."""
 
 
-@syscall(113, passthrough=True)
-def setreuid(ruid: UInt, euid: UInt) -> None:
+@syscall(113)
+def setreuid(task: "Task", ruid: UInt, euid: UInt) -> int:
     """Implements setreuid(2)."""
+    _table.import_all()
+    return task.host(NR_SETREUID, ruid, euid)
 
 
 @syscall(114, passthrough=True)
@@ -69,9 +80,11 @@ def setgroups(size: Size, groups: In[Array, U32, "size"]) -> None:
     """Implements setgroups(2)."""
 
 
-@syscall(117, passthrough=True)
-def setresuid(ruid: UInt, euid: UInt, suid: UInt) -> None:
+@syscall(117)
+def setresuid(task: "Task", ruid: UInt, euid: UInt, suid: UInt) -> int:
     """Implements setresuid(2)."""
+    _table.import_all()
+    return task.host(NR_SETRESUID, ruid, euid, suid)
 
 
 @syscall(118, passthrough=True)
@@ -89,9 +102,11 @@ def getresgid(rgid: Out[Struct, U32], egid: Out[Struct, U32], sgid: Out[Struct, 
     """Implements getresgid(2)."""
 
 
-@syscall(122, passthrough=True)
-def setfsuid(uid: UInt) -> None:
+@syscall(122)
+def setfsuid(task: "Task", uid: UInt) -> int:
     """Implements setfsuid(2)."""
+    _table.import_all()
+    return task.host(NR_SETFSUID, uid)
 
 
 @syscall(123, passthrough=True)
@@ -129,9 +144,11 @@ def capget(header: InOut[Struct, CAP_HEADER], data: Out[Array, CAP_DATA, 2]) -> 
     """Implements capget(2)."""
 
 
-@syscall(126, passthrough=True)
-def capset(header: InOut[Struct, CAP_HEADER], data: In[Array, CAP_DATA, 2]) -> None:
+@syscall(126)
+def capset(task: "Task", header: InOut[Struct, CAP_HEADER], data: In[Array, CAP_DATA, 2]) -> int:
     """Implements capset(2)."""
+    _table.import_all()
+    return task.host(NR_CAPSET, task.guest(header, CAP_HEADER.size, True), task.guest(data))
 
 
 @syscall(95, passthrough=True)

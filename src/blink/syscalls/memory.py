@@ -29,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import Task
 
+MASK64 = (1 << 64) - 1
 LOW_2G = (0x4000_0000, 0x8000_0000)  # where MAP_32BIT goes
 
 
@@ -91,6 +92,7 @@ def _choose(task: "Task", addr: int, size: int, flags: int) -> int:
             raise SysError(EPERM)
         if flags & mman.MAP_FIXED_NOREPLACE and not space.is_free(addr, addr + size):
             raise SysError(EEXIST)
+        _refuse_sealed(task, addr, addr + size)
         return addr
     if flags & mman.MAP_32BIT:
         return space.find_gap(size, *LOW_2G)
@@ -103,7 +105,18 @@ def munmap(task: "Task", addr: In[Range, "length"], length: Size) -> None:
     end = check_range(addr, length)
     if length == 0:
         raise SysError(EINVAL)
+    _refuse_sealed(task, addr, end)
     task.process.space.unmap(addr, end)
+
+
+def _is_sealed(task: "Task", start: int, size: int) -> bool:
+    return task.process.space.has_sealed(start, start + size)
+
+
+def _refuse_sealed(task: "Task", start: int, end: int) -> None:
+    """What would change sealed pages gives EPERM, and changes nothing."""
+    if task.process.space.has_sealed(start, end):
+        raise SysError(EPERM)
 
 
 @syscall(10)
@@ -122,6 +135,7 @@ def mprotect(
     if length > GUEST_TOP or addr > GUEST_TOP - page_up(length):
         raise SysError(ENOMEM)
     start = _extended(task, addr, grows)
+    _refuse_sealed(task, start, addr + page_up(length))
     task.process.space.protect(start, addr + page_up(length), prot & mman.PROT_RWX)
 
 
@@ -193,6 +207,8 @@ def mremap(
     vma = task.process.space.find(old)
     if vma is None or (old_size == 0 and not vma.shared):
         raise SysError(EFAULT if vma is None else EINVAL)
+    if vma.sealed or (flags & mman.MREMAP_FIXED and _is_sealed(task, new, new_size)):
+        raise SysError(EPERM)
     if flags & mman.MREMAP_FIXED:
         return _move(task, vma, old, old_size, new, new_size, flags)
     keep = flags & mman.MREMAP_DONTUNMAP
@@ -277,6 +293,16 @@ def _remap(task: "Task", old: int, old_size: int, new: int, new_size: int) -> No
         raise SysError(error.errno or ENOMEM) from None
 
 
+_SEALED_AGAINST = mman.MADV_DISCARDS | {mman.MADV_DONTFORK, mman.MADV_WIPEONFORK}
+
+
+def _refuse_discarding(task: "Task", start: int, end: int) -> None:
+    """Sealed pages that the program cannot write keep their bytes."""
+    for vma in task.process.space.overlapping(start, end):
+        if vma.sealed and not vma.shared and not vma.prot & mman.PROT_WRITE:
+            raise SysError(EPERM)
+
+
 @syscall(28)
 def madvise(
     task: "Task", addr: In[Range, "length"], length: Size, advice: Flags[Int, mman.MADV]
@@ -284,7 +310,9 @@ def madvise(
     """Implements madvise(2)."""
     target = task.pages(addr, length)
     inside = target == addr + task.memory.skew and not addr & PAGE_MASK
-    if inside and advice in (mman.MADV_DONTNEED, mman.MADV_FREE, mman.MADV_REMOVE):
+    if inside and advice in _SEALED_AGAINST:
+        _refuse_discarding(task, addr, addr + page_up(length))
+    if inside and advice in mman.MADV_DISCARDS:
         task.memory.prepare_write(addr, length)  # the bytes change
     task.host(host.NR_MADVISE, target, length, advice)
     if inside and advice in (mman.MADV_DONTFORK, mman.MADV_DOFORK):
@@ -341,6 +369,44 @@ def mlockall(flags: Flags[Int, mman.MCL]) -> None:
 @syscall(152, passthrough=True)
 def munlockall() -> None:
     """Implements munlockall(2)."""
+
+
+@syscall(462)
+def mseal(task: "Task", addr: In[Range, "length"], length: Size, flags: ULong) -> None:
+    """Implements mseal(2)."""
+    task.host(host.NR_MSEAL, 0, 0, 0)  # ENOSYS where uname(2) shows a kernel without it
+    size = page_up(length)
+    if flags or addr & PAGE_MASK or (length and not size & MASK64):
+        raise SysError(EINVAL)
+    if addr + size > MASK64:
+        raise SysError(EINVAL)
+    if size and not task.process.space.covered(addr, addr + size):
+        raise SysError(ENOMEM)
+    task.process.space.seal(addr, addr + size)
+
+
+@syscall(216)
+def remap_file_pages(
+    task: "Task",
+    addr: In[Range, "size"],
+    size: Size,
+    prot: Int,
+    pgoff: ULong,
+    flags: Flags[Int, mman.MAP],
+) -> int:
+    """Implements remap_file_pages(2)."""
+    start = addr & ~PAGE_MASK
+    vma = task.process.space.find(start)
+    if vma is not None and size and vma.sealed:
+        raise SysError(EPERM)
+    if vma is not None:
+        task.guest(start, min(size, vma.end - start), True)  # the bytes change
+    return task.host(host.NR_REMAP_FILE_PAGES, task.pages(start, size), size, prot, pgoff, flags)
+
+
+@syscall(447, passthrough=True)
+def memfd_secret(flags: Flags[UInt, mman.MFD_SECRET]) -> None:
+    """Implements memfd_secret(2)."""
 
 
 @syscall(319, passthrough=True)

@@ -1,8 +1,12 @@
 """Metadata of files: stat, permissions, owners, times, symbolic links, file systems."""
 
+from errno import EPERM
+
 from blink.abi import files as f
+from blink.abi.errors import SysError
 from blink.abi.file_structs import STAT, STATFS, STATX, UTIMBUF
-from blink.abi.structs import S32, TIMESPEC, TIMEVAL
+from blink.abi.structs import TIMESPEC, TIMEVAL
+from blink.abi.structs import Struct as Layout
 from blink.syscalls._spec import (
     UNLESS_POLICY,
     Array,
@@ -18,6 +22,7 @@ from blink.syscalls._spec import (
     OptionalPath,
     Out,
     Path,
+    Size,
     Struct,
     UInt,
     Unless,
@@ -27,6 +32,10 @@ from blink.syscalls._spec import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import Task
+
+NR_OPEN_BY_HANDLE_AT = 304
+HANDLE_MAX = 8 + 128  # a file_handle and MAX_HANDLE_SZ
+USTAT = Layout("ustat", "i4xQ6s6s4x", "f_tfree f_tinode f_fname f_fpack")
 
 # --- stat ---
 
@@ -197,15 +206,52 @@ def fchownat(
     """Implements fchownat(2)."""
 
 
-@syscall(303, passthrough=True, level="partial", note="open_by_handle_at(2) is missing")
+@syscall(303, passthrough=True)
 def name_to_handle_at(
     dirfd: Fd,
     path: If[Path, "flags", f.AT_SYMLINK_FOLLOW],
-    handle: InOut[Buffer, 8 + 128],
-    mount_id: Out[Struct, S32],
-    flags: Flags[Int, f.AT],
+    handle: InOut[Buffer, HANDLE_MAX],
+    mount_id: Out[Buffer, 8],
+    flags: Flags[Int, f.AT_HANDLE],
 ) -> None:
-    """Implements name_to_handle_at(2).
+    """Implements name_to_handle_at(2)."""
 
-    The handles serve for comparison only.
-    """
+
+@syscall(304, native=UNLESS_POLICY, note="EPERM under a root (`-C`)")
+def open_by_handle_at(
+    task: "Task", mount_fd: Fd, handle: In[Buffer, HANDLE_MAX], flags: Flags[Int, f.OPEN]
+) -> int:
+    """Implements open_by_handle_at(2)."""
+    if task.process.files.root is not None:
+        raise SysError(EPERM)  # a handle leads anywhere in a file system
+    return task.host(NR_OPEN_BY_HANDLE_AT, mount_fd, task.guest(handle), flags)
+
+
+# --- attributes of file systems ---
+
+
+@syscall(468, passthrough=True)
+def file_getattr(
+    dirfd: Fd,
+    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    attributes: Out[Buffer, "size"],
+    size: Size,
+    flags: Flags[UInt, f.AT_XATTR],
+) -> None:
+    """Implements file_getattr(2)."""
+
+
+@syscall(469, passthrough=True)
+def file_setattr(
+    dirfd: Fd,
+    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    attributes: In[Buffer, "size"],
+    size: Size,
+    flags: Flags[UInt, f.AT_XATTR],
+) -> None:
+    """Implements file_setattr(2)."""
+
+
+@syscall(136, passthrough=True)
+def ustat(device: UInt, buf: Out[Struct, USTAT]) -> None:
+    """Implements ustat(2)."""

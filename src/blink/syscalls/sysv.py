@@ -1,35 +1,68 @@
 """System V shared memory."""
 
-from errno import EINVAL
+from errno import EINVAL, EPERM
 
-from blink.abi import mman
+from blink.abi import ipc, mman
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_MIN, GUEST_TOP
 from blink.kernel import host
 from blink.kernel.address_space import PAGE_MASK, Vma, page_up
-from blink.syscalls._spec import Buffer, InOut, Int, Ptr, Size, syscall
+from blink.syscalls._dispatch import forward
+from blink.syscalls._spec import (
+    ALWAYS,
+    CALLS,
+    By,
+    Flags,
+    In,
+    Int,
+    Out,
+    Ptr,
+    Size,
+    Struct,
+    ULong,
+    syscall,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 LABEL = b"/SYSV"
-IPC_STAT = 2
-_SHMID_DS_SIZE, _SEGSZ = 112, slice(48, 56)
+SEGSZ = ipc.SHMID_DS.fields.index("shm_segsz")
+
+CONTROLS = {
+    ipc.IPC_RMID: ULong,
+    ipc.IPC_SET: In[Struct, ipc.SHMID_DS],
+    ipc.IPC_STAT: Out[Struct, ipc.SHMID_DS],
+    ipc.IPC_INFO: Out[Struct, ipc.SHMINFO],
+    ipc.SHM_INFO: Out[Struct, ipc.SHM_INFO_STRUCT],
+    ipc.SHM_STAT: Out[Struct, ipc.SHMID_DS],
+    ipc.SHM_STAT_ANY: Out[Struct, ipc.SHMID_DS],
+    ipc.SHM_LOCK: ULong,
+    ipc.SHM_UNLOCK: ULong,
+}
 
 
 @syscall(29, passthrough=True)
-def shmget(key: Int, size: Size, flags: Int) -> None:
+def shmget(key: Int, size: Size, flags: Flags[Int, ipc.SHM_GET]) -> None:
     """Implements shmget(2)."""
 
 
-@syscall(31, passthrough=True)
-def shmctl(shmid: Int, command: Int, buf: InOut[Buffer, _SHMID_DS_SIZE]) -> None:
+@syscall(31, native=ALWAYS)
+def shmctl(
+    task: "Task",
+    shmid: Int,
+    command: Flags[Int, ipc.SHM_CONTROL],
+    arg: By[ULong, "command", CONTROLS],
+) -> int:
     """Implements shmctl(2)."""
+    if command in CONTROLS:
+        return forward(task, CALLS[host.NR_SHMCTL], (shmid, command, arg))
+    return task.host(host.NR_SHMCTL, shmid, command, 0)
 
 
 @syscall(30, result="hex")
-def shmat(task: "Task", shmid: Int, addr: Ptr, flags: Int) -> int:
+def shmat(task: "Task", shmid: Int, addr: Ptr, flags: Flags[Int, ipc.SHM_AT]) -> int:
     """Implements shmat(2)."""
     space = task.process.space
     size = page_up(_segment_size(task, shmid))
@@ -50,9 +83,9 @@ def shmat(task: "Task", shmid: Int, addr: Ptr, flags: Int) -> int:
 
 
 def _segment_size(task: "Task", shmid: int) -> int:
-    data = bytearray(_SHMID_DS_SIZE)
-    task.host(host.NR_SHMCTL, shmid, IPC_STAT, data)
-    return int.from_bytes(data[_SEGSZ], "little")
+    data = bytearray(ipc.SHMID_DS.size)
+    task.host(host.NR_SHMCTL, shmid, ipc.IPC_STAT, data)
+    return ipc.SHMID_DS.unpack(bytes(data))[SEGSZ]
 
 
 def _attach_address(task: "Task", addr: int, size: int, flags: int) -> int:
@@ -65,6 +98,8 @@ def _attach_address(task: "Task", addr: int, size: int, flags: int) -> int:
         addr &= ~PAGE_MASK
     if addr & PAGE_MASK or not GUEST_MIN <= addr <= GUEST_TOP - size:
         raise SysError(EINVAL)
+    if space.has_sealed(addr, addr + size):
+        raise SysError(EPERM)
     if not flags & mman.SHM_REMAP and not space.is_free(addr, addr + size):
         raise SysError(EINVAL)
     return addr

@@ -1,11 +1,13 @@
 """What threads need: futexes, scheduling.  Threads themselves: see `clone`."""
 
 from blink.abi import sched
-from blink.abi.flags import FlagSet, enumeration
-from blink.abi.structs import SCHED_PARAM, TIMESPEC, U32
+from blink.abi.flags import enumeration
+from blink.abi.structs import FUTEX_WAITV, SCHED_PARAM, TIMESPEC, U32
 from blink.kernel import host
+from blink.syscalls._dispatch import BAD_ADDRESS
 from blink.syscalls._spec import (
     ALWAYS,
+    Array,
     Buffer,
     By,
     Flags,
@@ -23,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import Task
 
+NR_FUTEX_WAITV, NR_FUTEX_REQUEUE = 449, 456
 POLICY = enumeration(
     {
         "SCHED_OTHER": 0,
@@ -33,7 +36,21 @@ POLICY = enumeration(
         "SCHED_DEADLINE": 6,
     }
 )
-MEMBARRIER = FlagSet(enum={0: "MEMBARRIER_CMD_QUERY", 1: "MEMBARRIER_CMD_GLOBAL"}, mask=0x1FF)
+MEMBARRIER = enumeration(
+    {
+        "MEMBARRIER_CMD_QUERY": 0,
+        "MEMBARRIER_CMD_GLOBAL": 1,
+        "MEMBARRIER_CMD_GLOBAL_EXPEDITED": 2,
+        "MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED": 4,
+        "MEMBARRIER_CMD_PRIVATE_EXPEDITED": 8,
+        "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED": 16,
+        "MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE": 32,
+        "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE": 64,
+        "MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ": 128,
+        "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ": 256,
+        "MEMBARRIER_CMD_GET_REGISTRATIONS": 512,
+    }
+)
 _TIMES = frozenset(
     (
         sched.FUTEX_WAIT,
@@ -73,6 +90,66 @@ def futex(
         task.guest(word2, 4, True),
         value3,
     )
+
+
+# --- the calls that replace futex(2) one by one ---
+
+
+def _host_waiters(task: "Task", address: int, count: int) -> int | bytes:
+    """An array of futex_waitv with host addresses; the host refuses an absurd one itself."""
+    if not address or not 0 < count <= sched.FUTEX_WAITV_MAX:
+        return task.guest(address)
+    size = FUTEX_WAITV.size
+    try:
+        data = task.memory.read(address, count * size)
+    except task.MemoryFault:
+        return BAD_ADDRESS
+    made = b""
+    for at in range(0, len(data), size):
+        value, word, flags, reserved = FUTEX_WAITV.unpack(data[at : at + size])
+        made += FUTEX_WAITV.pack(value, task.guest(word, 4, True), flags, reserved)
+    return made
+
+
+@syscall(449)
+def futex_waitv(
+    task: "Task",
+    waiters: In[Array, FUTEX_WAITV, "count"],
+    count: UInt,
+    flags: UInt,
+    timeout: In[Struct, TIMESPEC],
+    clock: Int,
+) -> int:
+    """Implements futex_waitv(2)."""
+    made = _host_waiters(task, waiters, count)
+    return task.host(NR_FUTEX_WAITV, made, count, flags, task.guest(timeout), clock)
+
+
+@syscall(454, passthrough=True)
+def futex_wake(
+    word: InOut[Struct, U32], mask: ULong, count: Int, flags: Flags[UInt, sched.FUTEX2]
+) -> None:
+    """Implements futex_wake(2)."""
+
+
+@syscall(455, passthrough=True)
+def futex_wait(
+    word: InOut[Struct, U32],
+    value: ULong,
+    mask: ULong,
+    flags: Flags[UInt, sched.FUTEX2],
+    timeout: In[Struct, TIMESPEC],
+    clock: Int,
+) -> None:
+    """Implements futex_wait(2)."""
+
+
+@syscall(456)
+def futex_requeue(
+    task: "Task", waiters: In[Array, FUTEX_WAITV, 2], flags: UInt, wake: Int, requeue: Int
+) -> int:
+    """Implements futex_requeue(2)."""
+    return task.host(NR_FUTEX_REQUEUE, _host_waiters(task, waiters, 2), flags, wake, requeue)
 
 
 @syscall(324, passthrough=True)

@@ -1,7 +1,14 @@
 """Extended attributes of files."""
 
+from errno import E2BIG, EINVAL
+
 from blink.abi import files as f
+from blink.abi.errors import SysError
+from blink.abi.layout import PAGE
+from blink.abi.structs import Struct as Layout
+from blink.syscalls._dispatch import forward
 from blink.syscalls._spec import (
+    CALLS,
     Buffer,
     Fd,
     Flags,
@@ -10,10 +17,21 @@ from blink.syscalls._spec import (
     LinkPath,
     Out,
     Path,
+    Ptr,
     Size,
     Text,
+    UInt,
+    Unless,
     syscall,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.task import Task
+
+NR_SETXATTRAT, NR_GETXATTRAT = 463, 464
+XATTR_ARGS = Layout("xattr_args", "QII", "value size flags")
+ARGUMENTS_AT = 4
 
 
 @syscall(188, passthrough=True)
@@ -80,3 +98,68 @@ def lremovexattr(path: LinkPath, name: Text) -> None:
 @syscall(199, passthrough=True)
 def fremovexattr(fd: Fd, name: Text) -> None:
     """Implements fremovexattr(2)."""
+
+
+# --- with a directory and flags ---
+
+
+def _with_value(task: "Task", number: int, address: int, size: int, write: bool) -> int:
+    """The call with a host address for the value that the structure points to."""
+    if size > PAGE:
+        raise SysError(E2BIG)
+    if size < XATTR_ARGS.size:
+        raise SysError(EINVAL)
+    data = task.memory.read(address, size)
+    value, length, flags = XATTR_ARGS.unpack(data[: XATTR_ARGS.size])
+    pointer = task.guest(value, length if write else 0, write)
+    made = XATTR_ARGS.pack(pointer, length, flags) + data[XATTR_ARGS.size :]
+    return forward(task, CALLS[number], task.cpu.syscall_args()[1:], {ARGUMENTS_AT: made})
+
+
+@syscall(463)
+def setxattrat(
+    task: "Task",
+    dirfd: Fd,
+    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    flags: Flags[UInt, f.AT_XATTR],
+    name: Text,
+    arguments: Ptr,
+    size: Size,
+) -> int:
+    """Implements setxattrat(2)."""
+    return _with_value(task, NR_SETXATTRAT, arguments, size, False)
+
+
+@syscall(464)
+def getxattrat(
+    task: "Task",
+    dirfd: Fd,
+    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    flags: Flags[UInt, f.AT_XATTR],
+    name: Text,
+    arguments: Ptr,
+    size: Size,
+) -> int:
+    """Implements getxattrat(2)."""
+    return _with_value(task, NR_GETXATTRAT, arguments, size, True)
+
+
+@syscall(465, passthrough=True)
+def listxattrat(
+    dirfd: Fd,
+    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    flags: Flags[UInt, f.AT_XATTR],
+    names: Out[Buffer, "size"],
+    size: Size,
+) -> None:
+    """Implements listxattrat(2)."""
+
+
+@syscall(466, passthrough=True)
+def removexattrat(
+    dirfd: Fd,
+    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    flags: Flags[UInt, f.AT_XATTR],
+    name: Text,
+) -> None:
+    """Implements removexattrat(2)."""

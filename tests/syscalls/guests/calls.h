@@ -37,11 +37,11 @@ static inline int make(const char *name, const char *content) {
 }
 
 /* Runs as nobody when we are root, so that permissions are checked. */
-#define AS_NOBODY(body)                                  \
+#define AS_NOBODY(...)                                   \
   do {                                                   \
     int was_root_ = geteuid() == 0;                      \
     if (was_root_) syscall(SYS_setresuid, -1, 65534, -1); \
-    body;                                                \
+    __VA_ARGS__;                                                \
     if (was_root_) syscall(SYS_setresuid, -1, 0, -1);     \
   } while (0)
 

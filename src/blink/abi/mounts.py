@@ -1,0 +1,99 @@
+"""Constants of mount(2) and of the calls that have split it up."""
+
+from __future__ import annotations
+
+from blink.abi.flags import FlagSet, enumeration
+
+MS = FlagSet(
+    {
+        "MS_RDONLY": 1,
+        "MS_NOSUID": 2,
+        "MS_NODEV": 4,
+        "MS_NOEXEC": 8,
+        "MS_SYNCHRONOUS": 16,
+        "MS_REMOUNT": 32,
+        "MS_MANDLOCK": 64,
+        "MS_DIRSYNC": 128,
+        "MS_NOSYMFOLLOW": 256,
+        "MS_NOATIME": 1024,
+        "MS_NODIRATIME": 2048,
+        "MS_BIND": 4096,
+        "MS_MOVE": 8192,
+        "MS_REC": 16384,
+        "MS_SILENT": 1 << 15,
+        "MS_UNBINDABLE": 1 << 17,
+        "MS_PRIVATE": 1 << 18,
+        "MS_SLAVE": 1 << 19,
+        "MS_SHARED": 1 << 20,
+        "MS_RELATIME": 1 << 21,
+        "MS_STRICTATIME": 1 << 24,
+        "MS_LAZYTIME": 1 << 25,
+    }
+)
+UMOUNT_NOFOLLOW = 8
+UMOUNT = FlagSet(
+    {"MNT_FORCE": 1, "MNT_DETACH": 2, "MNT_EXPIRE": 4, "UMOUNT_NOFOLLOW": UMOUNT_NOFOLLOW}
+)
+OPEN_TREE = FlagSet(
+    {
+        "OPEN_TREE_CLONE": 1,
+        "OPEN_TREE_CLOEXEC": 0o2000000,
+        "AT_RECURSIVE": 0x8000,
+        "AT_SYMLINK_NOFOLLOW": 0x100,
+        "AT_NO_AUTOMOUNT": 0x800,
+        "AT_EMPTY_PATH": 0x1000,
+    }
+)
+MOVE_MOUNT_F_SYMLINKS, MOVE_MOUNT_T_SYMLINKS = 1, 0x10
+MOVE_MOUNT = FlagSet(
+    {
+        "MOVE_MOUNT_F_SYMLINKS": 1,
+        "MOVE_MOUNT_F_AUTOMOUNTS": 2,
+        "MOVE_MOUNT_F_EMPTY_PATH": 4,
+        "MOVE_MOUNT_T_SYMLINKS": 0x10,
+        "MOVE_MOUNT_T_AUTOMOUNTS": 0x20,
+        "MOVE_MOUNT_T_EMPTY_PATH": 0x40,
+        "MOVE_MOUNT_SET_GROUP": 0x100,
+        "MOVE_MOUNT_BENEATH": 0x200,
+    }
+)
+FSOPEN = FlagSet({"FSOPEN_CLOEXEC": 1})
+FSMOUNT = FlagSet({"FSMOUNT_CLOEXEC": 1})
+FSPICK_SYMLINK_NOFOLLOW = 2
+FSPICK = FlagSet(
+    {
+        "FSPICK_CLOEXEC": 1,
+        "FSPICK_SYMLINK_NOFOLLOW": 2,
+        "FSPICK_NO_AUTOMOUNT": 4,
+        "FSPICK_EMPTY_PATH": 8,
+    }
+)
+MOUNT_ATTR = FlagSet(
+    {
+        "MOUNT_ATTR_RDONLY": 1,
+        "MOUNT_ATTR_NOSUID": 2,
+        "MOUNT_ATTR_NODEV": 4,
+        "MOUNT_ATTR_NOEXEC": 8,
+        "MOUNT_ATTR_NODIRATIME": 0x80,
+        "MOUNT_ATTR_NOSYMFOLLOW": 0x200000,
+    },
+    enum={0: "MOUNT_ATTR_RELATIME", 0x10: "MOUNT_ATTR_NOATIME", 0x20: "MOUNT_ATTR_STRICTATIME"},
+    mask=0x70,
+)
+FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_SET_BINARY, FSCONFIG_SET_PATH = 0, 1, 2, 3
+FSCONFIG_SET_PATH_EMPTY, FSCONFIG_SET_FD = 4, 5
+FSCONFIG_CMD_CREATE, FSCONFIG_CMD_RECONFIGURE, FSCONFIG_CMD_CREATE_EXCL = 6, 7, 8
+FSCONFIG = enumeration(
+    {
+        "FSCONFIG_SET_FLAG": FSCONFIG_SET_FLAG,
+        "FSCONFIG_SET_STRING": FSCONFIG_SET_STRING,
+        "FSCONFIG_SET_BINARY": FSCONFIG_SET_BINARY,
+        "FSCONFIG_SET_PATH": FSCONFIG_SET_PATH,
+        "FSCONFIG_SET_PATH_EMPTY": FSCONFIG_SET_PATH_EMPTY,
+        "FSCONFIG_SET_FD": FSCONFIG_SET_FD,
+        "FSCONFIG_CMD_CREATE": FSCONFIG_CMD_CREATE,
+        "FSCONFIG_CMD_RECONFIGURE": FSCONFIG_CMD_RECONFIGURE,
+        "FSCONFIG_CMD_CREATE_EXCL": FSCONFIG_CMD_CREATE_EXCL,
+    }
+)
+LISTMOUNT = FlagSet({"LISTMOUNT_REVERSE": 1})

@@ -1,0 +1,167 @@
+"""Mounts: mount(2), and the calls that do its parts.
+
+Under a root (`-C`) they give EPERM, for a mount could show what lies outside.
+"""
+
+from errno import EPERM
+
+from blink.abi import files as f
+from blink.abi import mounts as m
+from blink.abi.errors import SysError
+from blink.abi.structs import U64
+from blink.abi.structs import Struct as Layout
+from blink.syscalls._dispatch import forward
+from blink.syscalls._spec import (
+    CALLS,
+    UNLESS_POLICY,
+    Array,
+    Buffer,
+    Fd,
+    Flags,
+    If,
+    In,
+    Int,
+    Out,
+    Path,
+    Ptr,
+    Size,
+    Struct,
+    Text,
+    UInt,
+    ULong,
+    Unless,
+    syscall,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.task import Task
+
+NOTE = "EPERM under a root (`-C`)"
+MNT_ID_REQ = Layout("mnt_id_req", "IIQQ", "size spare mnt_id param")
+NR_MOUNT, NR_UMOUNT2, NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSCONFIG = 165, 166, 428, 429, 431
+NR_FSPICK, NR_MOUNT_SETATTR, NR_STATMOUNT, NR_LISTMOUNT = 433, 442, 457, 458
+
+
+def _refuse_under_root(task: "Task") -> None:
+    if task.process.files.root is not None:
+        raise SysError(EPERM)
+
+
+@syscall(165, native=UNLESS_POLICY, note=NOTE)
+def mount(
+    task: "Task", source: Text, target: Path, kind: Text, flags: Flags[ULong, m.MS], data: Text
+) -> int:
+    """Implements mount(2)."""
+    _refuse_under_root(task)
+    source, kind, data = task.guest(source), task.guest(kind), task.guest(data)
+    return task.host(NR_MOUNT, source, target + b"\0", kind, flags, data)
+
+
+@syscall(166, native=UNLESS_POLICY, note=NOTE)
+def umount2(
+    task: "Task", target: Unless[Path, "flags", m.UMOUNT_NOFOLLOW], flags: Flags[Int, m.UMOUNT]
+) -> int:
+    """Implements umount2(2)."""
+    _refuse_under_root(task)
+    return task.host(NR_UMOUNT2, target + b"\0", flags)
+
+
+@syscall(428, native=UNLESS_POLICY, note=NOTE)
+def open_tree(
+    task: "Task",
+    dirfd: Fd,
+    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    flags: Flags[UInt, m.OPEN_TREE],
+) -> int:
+    """Implements open_tree(2)."""
+    _refuse_under_root(task)
+    return task.host(NR_OPEN_TREE, dirfd, path + b"\0", flags)
+
+
+@syscall(429, native=UNLESS_POLICY, note=NOTE)
+def move_mount(
+    task: "Task",
+    from_dirfd: Fd,
+    from_path: If[Path, "flags", m.MOVE_MOUNT_F_SYMLINKS],
+    to_dirfd: Fd,
+    to_path: If[Path, "flags", m.MOVE_MOUNT_T_SYMLINKS],
+    flags: Flags[UInt, m.MOVE_MOUNT],
+) -> int:
+    """Implements move_mount(2)."""
+    _refuse_under_root(task)
+    return task.host(NR_MOVE_MOUNT, from_dirfd, from_path + b"\0", to_dirfd, to_path + b"\0", flags)
+
+
+@syscall(430, passthrough=True)
+def fsopen(kind: Text, flags: Flags[UInt, m.FSOPEN]) -> None:
+    """Implements fsopen(2)."""
+
+
+@syscall(431, note="no FSCONFIG_SET_PATH under a root")
+def fsconfig(
+    task: "Task", fd: Fd, command: Flags[UInt, m.FSCONFIG], key: Text, value: Ptr, extra: Int
+) -> int:
+    """Implements fsconfig(2)."""
+    if command in (m.FSCONFIG_SET_PATH, m.FSCONFIG_SET_PATH_EMPTY):
+        _refuse_under_root(task)
+    pointer = task.guest(value)
+    return task.host(NR_FSCONFIG, fd, command, task.guest(key), pointer, extra)
+
+
+@syscall(432, passthrough=True)
+def fsmount(fd: Fd, flags: Flags[UInt, m.FSMOUNT], attributes: Flags[UInt, m.MOUNT_ATTR]) -> None:
+    """Implements fsmount(2)."""
+
+
+@syscall(433, native=UNLESS_POLICY, note=NOTE)
+def fspick(
+    task: "Task",
+    dirfd: Fd,
+    path: Unless[Path, "flags", m.FSPICK_SYMLINK_NOFOLLOW],
+    flags: Flags[UInt, m.FSPICK],
+) -> int:
+    """Implements fspick(2)."""
+    _refuse_under_root(task)
+    return task.host(NR_FSPICK, dirfd, path + b"\0", flags)
+
+
+@syscall(442, native=UNLESS_POLICY, note=NOTE)
+def mount_setattr(
+    task: "Task",
+    dirfd: Fd,
+    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    flags: Flags[UInt, m.OPEN_TREE],
+    attributes: In[Buffer, "size"],
+    size: Size,
+) -> int:
+    """Implements mount_setattr(2)."""
+    _refuse_under_root(task)
+    pointer = task.guest(attributes)
+    return task.host(NR_MOUNT_SETATTR, dirfd, path + b"\0", flags, pointer, size)
+
+
+@syscall(457, native=UNLESS_POLICY, note=NOTE)
+def statmount(
+    task: "Task",
+    request: In[Struct, MNT_ID_REQ],
+    buf: Out[Buffer, "size"],
+    size: Size,
+    flags: UInt,
+) -> int:
+    """Implements statmount(2)."""
+    _refuse_under_root(task)
+    return forward(task, CALLS[NR_STATMOUNT], (request, buf, size, flags))
+
+
+@syscall(458, native=UNLESS_POLICY, note=NOTE)
+def listmount(
+    task: "Task",
+    request: In[Struct, MNT_ID_REQ],
+    ids: Out[Array, U64, "count"],
+    count: Size,
+    flags: Flags[UInt, m.LISTMOUNT],
+) -> int:
+    """Implements listmount(2)."""
+    _refuse_under_root(task)
+    return forward(task, CALLS[NR_LISTMOUNT], (request, ids, count, flags))

@@ -1,0 +1,99 @@
+"""NUMA memory policies: where pages are to lie."""
+
+from blink.abi import mman
+from blink.abi.structs import S32, U64
+from blink.syscalls._spec import (
+    Array,
+    Bits,
+    Flags,
+    In,
+    Int,
+    Out,
+    Ptr,
+    Range,
+    Size,
+    Struct,
+    UInt,
+    ULong,
+    syscall,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.kernel.task import Task
+
+NR_MBIND, NR_GET_MEMPOLICY, NR_MOVE_PAGES, NR_HOME_NODE = 237, 239, 279, 450
+MAX_NODES = 1 << 15  # the host refuses longer masks: a page of bits
+
+
+def _mask_bytes(bits: int) -> int:
+    return (bits + 63) // 64 * 8 if bits <= MAX_NODES else 0
+
+
+@syscall(237)
+def mbind(
+    task: "Task",
+    addr: In[Range, "length"],
+    length: Size,
+    mode: Flags[ULong, mman.MPOL],
+    nodes: In[Bits, "count"],
+    count: ULong,
+    flags: Flags[UInt, mman.MPOL_MF],
+) -> int:
+    """Implements mbind(2)."""
+    pages = task.pages(addr, length)
+    return task.host(NR_MBIND, pages, length, mode, task.guest(nodes), count, flags)
+
+
+@syscall(238, passthrough=True)
+def set_mempolicy(mode: Flags[Int, mman.MPOL], nodes: In[Bits, "count"], count: ULong) -> None:
+    """Implements set_mempolicy(2)."""
+
+
+@syscall(239)
+def get_mempolicy(
+    task: "Task",
+    mode: Out[Struct, S32],
+    nodes: Out[Bits, "count"],
+    count: ULong,
+    addr: Ptr,
+    flags: Flags[ULong, mman.MPOL_F],
+) -> int:
+    """Implements get_mempolicy(2)."""
+    where = task.guest(mode, S32.size, True)
+    mask = task.guest(nodes, _mask_bytes(count), True)
+    return task.host(NR_GET_MEMPOLICY, where, mask, count, task.guest(addr), flags)
+
+
+@syscall(256, passthrough=True)
+def migrate_pages(pid: Int, count: ULong, old: In[Bits, "count"], new: In[Bits, "count"]) -> None:
+    """Implements migrate_pages(2)."""
+
+
+@syscall(279)
+def move_pages(
+    task: "Task",
+    pid: Int,
+    count: ULong,
+    pages: In[Array, U64, "count"],
+    nodes: In[Array, S32, "count"],
+    status: Out[Array, S32, "count"],
+    flags: Flags[Int, mman.MPOL_MF],
+) -> int:
+    """Implements move_pages(2)."""
+    made: int | bytes = task.guest(pages)
+    room = count * S32.size if count < 1 << 20 else 0
+    if task.memory.skew and room:
+        data = task.memory.read(pages, count * U64.size)
+        each = (int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8))
+        made = b"".join(U64.pack(task.guest(page)) for page in each)
+    where = task.guest(status, room, True)
+    return task.host(NR_MOVE_PAGES, pid, count, made, task.guest(nodes), where, flags)
+
+
+@syscall(450)
+def set_mempolicy_home_node(
+    task: "Task", addr: In[Range, "length"], length: Size, node: ULong, flags: ULong
+) -> int:
+    """Implements set_mempolicy_home_node(2)."""
+    return task.host(NR_HOME_NODE, task.pages(addr, length), length, node, flags)
