@@ -8,11 +8,13 @@ then everybody gets the report.
 from __future__ import annotations
 
 import os
+from itertools import islice
 
 from blink import __version__
 from blink.abi import signals as sig
 from blink.debugger.disassembly import MAX_INSTRUCTION, disassemble
 from blink.debugger.places import Places
+from blink.debugger.unwind import NAMES, Unwinder
 from blink.kernel import faults
 from blink.kernel.faults import Fault, Unimplemented
 
@@ -136,32 +138,15 @@ def _read_up_to(task: Task, address: int, size: int) -> bytes:
 
 
 def call_path(task: Task) -> list[int]:
-    """RIP and the return addresses that the chain of frame pointers leads to.
+    """RIP and the return addresses behind it, by the chain of frame pointers.
 
-    Code that keeps no frame pointer is not in it, except that a return address on top of the stack
-    counts: there it is after a call to a bad address, and in small functions.
+    Not by call frame information: a report must not depend on what is installed, nor read files
+    for seconds while a program dies.
     """
-    cpu = task.cpu
-    path = [cpu.rip]
-    path += [address for address in _word(task, cpu.get("rsp")) if _is_behind_call(task, address)]
-    frame, below = cpu.get("rbp"), cpu.get("rsp")
-    while len(path) < _CALLS and frame % 8 == 0 and frame >= below:
-        back = _word(task, frame + 8)
-        if not back or not _read_up_to(task, back[0], 1):
-            break
-        path += back
-        below, frame = frame + 16, _word(task, frame)[0]
-    return path
-
-
-def _is_behind_call(task: Task, address: int) -> bool:
-    """Whether a CALL ends at an address: E8 with 4 bytes of offset, or FF /2 of 2 to 7 bytes."""
-    code = _read_up_to(task, address - 7, 7)
-    if len(code) < 7:
-        return False
-    return code[2] == 0xE8 or any(code[i] == 0xFF and code[i + 1] >> 3 & 7 == 2 for i in range(6))
-
-
-def _word(task: Task, address: int) -> list[int]:
-    data = _read_up_to(task, address, 8)
-    return [int.from_bytes(data, "little")] if len(data) == 8 else []
+    unwinder = Unwinder(
+        lambda address, size: _read_up_to(task, address, size),
+        lambda address: None,
+        lambda address: bool(_read_up_to(task, address, 1)),
+    )
+    registers = {name: task.cpu.get(name) for name in NAMES}
+    return [frame.pc for frame in islice(unwinder.frames(registers), _CALLS)]

@@ -7,6 +7,8 @@ elf(5).  Anything malformed reads as "no symbols".
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
+from itertools import accumulate
 from struct import Struct, error
 
 _HEADER = Struct("<16xHHIQQQIHHHHHH")  # type .. shstrndx
@@ -15,7 +17,7 @@ _SECTION = Struct("<IIQQQQIIQQ")  # name type flags addr offset size link info a
 _SYMBOL = Struct("<IBBHQQ")  # name info other shndx value size
 PT_LOAD = 1
 SHT_SYMTAB, SHT_DYNSYM = 2, 11
-STT_NOTYPE, STT_FUNC, STT_GNU_IFUNC = 0, 2, 10
+STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_GNU_IFUNC = 0, 1, 2, 10
 _CODE = (STT_NOTYPE, STT_FUNC, STT_GNU_IFUNC)
 _LIMIT = 256 << 20  # bytes of one table: more than any program has
 
@@ -36,13 +38,18 @@ class Symbol:
 
 
 class Symbols:
-    """The segments and code symbols of one file; empty for what is no ELF64 file."""
+    """The segments, code symbols and data symbols of one file; empty for what is no ELF64 file."""
 
-    __slots__ = ("segments", "symbols")
+    __slots__ = ("_code", "_objects", "data", "segments", "symbols")
 
     def __init__(self, path: str) -> None:
         self.segments: list[tuple[int, int, int]] = []  # file offset, address, size in the file
         self.symbols: list[Symbol] = []
+        self.data: list[Symbol] = []
+        self._open(path)
+        self._code, self._objects = _Order(self.symbols), _Order(self.data)
+
+    def _open(self, path: str) -> None:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
@@ -74,9 +81,12 @@ class Symbols:
         for name, info, _, section, value, length in _SYMBOL.iter_unpack(
             _pread(fd, table[4], size)
         ):
-            if section and info & 15 in _CODE and names[name : name + 1] not in (b"", b"\0"):
+            kind = info & 15
+            wanted = kind in _CODE or kind == STT_OBJECT
+            if section and wanted and names[name : name + 1] not in (b"", b"\0"):
                 text = names[name : names.index(b"\0", name)].decode("utf-8", "replace")
-                self.symbols.append(Symbol(text, value, length))
+                table_of_kind = self.data if kind == STT_OBJECT else self.symbols
+                table_of_kind.append(Symbol(text, value, length))
 
     def address_of(self, offset: int) -> int | None:
         """The file's own address for a place in the file, None when no segment loads it."""
@@ -86,12 +96,32 @@ class Symbols:
         return None
 
     def nearest(self, address: int) -> Symbol | None:
-        """The last symbol at or before an address that may hold it.
+        """The last symbol at or before an address that may hold it; one with a size before others.
 
         One with a size must reach the address, so that in a stripped file no distant name is given.
         """
-        holding = (s for s in self.symbols if s.value <= address and s.reaches(address))
-        return max(holding, key=lambda s: (s.value, s.size), default=None)
+        code, data = self._code.nearest(address), self._objects.nearest(address)
+        return data if code is None or (data is not None and not code.size) else code
+
+
+class _Order:
+    """Symbols by address, and how far those up to each of them reach."""
+
+    __slots__ = ("_reach", "_starts", "_symbols")
+
+    def __init__(self, symbols: list[Symbol]) -> None:
+        self._symbols = sorted(symbols, key=lambda s: (s.value, s.size))
+        self._starts = [s.value for s in self._symbols]
+        ends = (s.value + s.size if s.size else 1 << 64 for s in self._symbols)
+        self._reach = list(accumulate(ends, max))
+
+    def nearest(self, address: int) -> Symbol | None:
+        at = bisect_right(self._starts, address) - 1
+        while at >= 0 and self._reach[at] > address:
+            if self._symbols[at].reaches(address):
+                return self._symbols[at]
+            at -= 1
+        return None
 
 
 def _pread(fd: int, offset: int, size: int) -> bytes:
