@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 USAGE_ERROR = 48
 CANNOT_START = 125
+TARGET = "--debug-target="  # how a session starts the process of its guest
 
 
 def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = None) -> int:
@@ -32,6 +33,8 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
         from blink.cli.isa import main as isa_coverage
 
         return isa_coverage(words[2:])
+    if words and words[0].startswith(TARGET):
+        return _debug_target(int(words[0][len(TARGET) :]))
     try:
         line = parse(words)
     except UsageError as error:
@@ -48,9 +51,18 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
         return _refuse("no program was named")
     if "D" in line and ("j" in line or "m" in line):
         return _refuse("--doctor needs the translator: not with -j or -m")
+    if "g" in line.values and ("D" in line or "B" in line):
+        return _refuse("--gdb goes with neither --doctor nor --show-blocks")
     if before_run is not None:
         before_run()
-    return _run(line, line.program)
+    return _serve_gdb(line, line.program) if "g" in line.values else _run(line, line.program)
+
+
+def _debug_target(fd: int) -> int:
+    from blink.cli.launch import host_is_low, inherited_signals
+    from blink.debugger.target import main
+
+    return main(fd, inherited_signals(), host_is_low())
 
 
 def _choose_cpu(model: str) -> int | None:
@@ -107,6 +119,29 @@ def _run(line: CommandLine, program: str) -> int:
         )
     except OSError as error:
         _say(f"{decode(error.filename or 'cannot start')}: {error.strerror}")
+        return CANNOT_START
+
+
+def _serve_gdb(line: CommandLine, program: str) -> int:
+    from blink.debugger.errors import DebugError
+    from blink.debugger.gdb.server import serve
+    from blink.debugger.session import Session
+
+    options = {
+        "checked": "m" in line,
+        "translate": "j" not in line,
+        "cpu": line.values.get("M", ""),
+        "root": line.values.get("C", ""),
+        "trace": line.counts.get("s", 0),
+        "statistics": "Z" in line,
+        "log_path": line.values.get("L", ""),
+        "log_stderr": "e" in line,
+    }
+    try:
+        with Session.launch(line.argv, program=program, options=options) as session:
+            return serve(session, line.values["g"])
+    except DebugError as error:
+        _say(str(error))
         return CANNOT_START
 
 

@@ -20,9 +20,10 @@ LONG = {
     "--doctor": "-D",
     "--root": "-C",
     "--cpu": "-M",
+    "--gdb": "-g",
 }
 FLAGS = "hvejm0sZBD"
-WITH_VALUE = {"L": "a path", "C": "a path", "M": "a name"}
+WITH_VALUE = {"L": "a path", "C": "a path", "M": "a name", "g": "a port"}
 
 
 class UsageError(Exception):

@@ -22,6 +22,7 @@ Runs an x86-64 Linux program in a user-space machine.
   -0, --argv0           the word after PROGRAM becomes its argv[0]
   -C, --root PATH       the folder that is the program's root
   -M, --cpu MODEL       what the CPU can do: max (the default), x86-64-v1...; help lists them
+  -g, --gdb PORT        wait for GDB at PORT of this host, or at HOST:PORT
 
 `isa coverage` lists the instructions that the programs below folders contain, and which of them are
 not implemented; a program of that name is `./isa`.

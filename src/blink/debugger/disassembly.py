@@ -7,17 +7,20 @@ from blink import _engine
 MAX_INSTRUCTION = 15
 
 
-def disassemble(code: bytes, rip: int, count: int) -> list[tuple[int, bytes, str]]:
-    """Up to `count` instructions from the start of `code`: address, bytes, Intel syntax.
+def disassemble(
+    code: bytes, rip: int, count: int, syntax: str = "intel"
+) -> list[tuple[int, bytes, str]]:
+    """Up to `count` instructions from the start of `code`: address, bytes, text.
 
-    Without iced-x86 it is one instruction and the text is empty.
+    `syntax` is intel or att.  Without iced-x86 it is one instruction and the text is empty.
     """
     try:
         import iced_x86
     except ImportError:
         return [(rip, code[: _length(code)], "")]
     decoder = iced_x86.Decoder(64, code, ip=rip)
-    formatter = iced_x86.Formatter(iced_x86.FormatterSyntax.INTEL)
+    style = iced_x86.FormatterSyntax.GAS if syntax == "att" else iced_x86.FormatterSyntax.INTEL
+    formatter = iced_x86.Formatter(style)
     formatter.hex_prefix, formatter.hex_suffix = "0x", ""
     formatter.uppercase_hex = formatter.branch_leading_zeros = False
     lines: list[tuple[int, bytes, str]] = []

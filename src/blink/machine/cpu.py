@@ -45,11 +45,10 @@ class Cpu:
         object.__setattr__(self, "raw", _engine.Cpu(memory))
 
     def __getattr__(self, name: str) -> int:
-        whole, first, width = _PARTS.get(name, (name, 0, _width(name)))
-        try:
-            return self.raw.get(whole) >> first & ((1 << width) - 1)
-        except KeyError:
-            raise AttributeError(f"no register is called {name}") from None
+        value = read_register(self.raw, name)
+        if value is None:
+            raise AttributeError(f"no register is called {name}")
+        return value
 
     def __setattr__(self, name: str, value: int) -> None:
         whole, first, width = _PARTS.get(name, (name, 0, _width(name)))
@@ -97,6 +96,15 @@ class Cpu:
     def load(self, state: bytes) -> None:
         """Restore what save() gave.  ValueError for a state of another version."""
         self.raw.load(state)
+
+
+def read_register(raw: _engine.Cpu, name: str) -> int | None:
+    """The value of a register, or of a part of one (eax, xmm3); None when none is called so."""
+    whole, first, width = _PARTS.get(name, (name, 0, _width(name)))
+    try:
+        return raw.get(whole) >> first & ((1 << width) - 1)
+    except KeyError:
+        return None
 
 
 def _width(name: str) -> int:

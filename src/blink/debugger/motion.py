@@ -1,0 +1,227 @@
+"""One motion of the guest: run until something that the session wants, and nothing else, comes."""
+
+from __future__ import annotations
+
+from blink.abi.layout import GUEST_TOP
+from blink.abi.mman import MAP_ANONYMOUS, PROT_EXEC
+from blink.abi.signals import name as signal_name
+from blink.debugger import state
+from blink.debugger.stops import Breakpoint
+from blink.replay.runner import Halt
+from blink.syscalls._table import find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from blink.debugger.stops import Watchpoint
+    from blink.debugger.target import Target
+    from blink.kernel.task import Task
+
+    Result = dict[str, Any]
+    Place = tuple[int, int, int]  # time, thread, address
+
+NR_MMAP = 9
+ALWAYS = ("exit", "killed", "end", "diverged", "until")
+ENDS = (*ALWAYS, "interrupt")
+
+
+class Motion:
+    """A `run` request: `until` is a time or None, `only` the one thread that runs or None, `guards`
+    breakpoints of this motion; with `last` it stops for nothing before `until`, and tells the last
+    stop that it came by."""
+
+    def __init__(self, target: Target, message: dict[str, Any]) -> None:
+        self.target = target
+        self.runner = target.runner
+        self.until: int | None = message.get("until")
+        self.last = bool(message.get("last"))
+        self.guards = [Breakpoint(fields) for fields in message.get("guards", ())]
+        self.only: int | None = message.get("only")
+        self.range: tuple[int, int] | None = message.get("range")
+        self.hits: dict[int, int] = {}
+        self.found: Result | None = None
+
+    def go(self) -> Result:
+        """Runs; the reply."""
+        self.target.begin_motion()
+        try:
+            self._arm()
+            return self._interrupted() or self._until_stop()
+        finally:
+            self.target.end_motion()
+
+    def _arm(self) -> None:
+        self.target.stops.arm(self.runner, self.guards)
+        self.runner.only(self.only)
+        self._note_values()
+
+    def _until_stop(self) -> Result:
+        start: Place | None = self._place()
+        while True:
+            if self.range is not None:
+                self.until = self.runner.time + 1
+            halt = self.runner.run(self.until)
+            if halt.reason == "interrupt":
+                result = self._interrupted()
+            elif halt.reason == "breakpoint" and self._place() == start:
+                result = None  # where we stood is behind us
+            else:
+                start, result = None, self._judge(halt)
+            if result is not None and (not self.last or halt.reason in ENDS):
+                return result
+            self.found = result or self.found
+            if self.target.asked and (result := self._interrupted()):
+                return result
+
+    def _interrupted(self) -> Result | None:
+        """Answers other requests; the reply when one of them wants a stop."""
+        version = self.target.stops.version
+        if self.target.serve_waiting():
+            return self._result("interrupt", self.runner.current.tid)
+        if self.target.stops.version != version:
+            self._arm()
+        return None
+
+    def _in_range(self) -> bool:
+        """Whether a motion over a range of addresses has to go on."""
+        if self.range is None:
+            return False
+        start, end = self.range
+        return start <= self.runner.current.cpu.rip < end
+
+    def _place(self) -> Place:
+        task = self.runner.current
+        return self.runner.time, task.tid, task.cpu.rip
+
+    def _judge(self, halt: Halt) -> Result | None:
+        """The reply if this halt is a stop."""
+        if halt.reason == "breakpoint":
+            return self._breakpoint(halt)
+        if halt.reason == "watchpoint":
+            return self._watchpoint(halt)
+        if halt.reason in ALWAYS:
+            if halt.reason == "until" and self._in_range():
+                return None
+            return self._result(halt.reason, halt.tid, details=halt.details)
+        halt = self._loaded(halt)
+        numbers = self.target.stops.caught(halt.reason, _names(halt))
+        return self._result(halt.reason, halt.tid, numbers, halt.details) if numbers else None
+
+    def _loaded(self, halt: Halt) -> Halt:
+        """A system call that has mapped code of a file, as the event that it is."""
+        if halt.reason != "syscall" or halt.details["number"] != NR_MMAP:
+            return halt
+        (_, length, prot, flags, *_), start = halt.details["args"], halt.details["result"]
+        is_code = prot & PROT_EXEC and not flags & MAP_ANONYMOUS and start < GUEST_TOP
+        if not is_code or "load" not in self.target.stops.catches:
+            return halt
+        path = state.file_at(self.runner.process, start)
+        return Halt("load", halt.tid, path=path, start=start, end=start + length)
+
+    def _breakpoint(self, halt: Halt) -> Result | None:
+        task = self.runner.tasks[halt.tid]
+        rip = task.cpu.rip
+        here = [b for b in (*self.target.stops.breakpoints, *self.guards) if b.address == rip]
+        good = [b for b in here if b.holds(task) and self._counts(b)]
+        if not good:
+            return None
+        numbers = sorted(b.number for b in good if b.number)
+        return self._result("breakpoint" if numbers else "guard", halt.tid, numbers, halt.details)
+
+    def _counts(self, stop: Breakpoint | Watchpoint) -> bool:
+        """Notes a hit; whether it stops."""
+        self.hits[stop.number] = self.hits.get(stop.number, 0) + 1
+        if stop.ignore > 0:
+            stop.ignore -= 1
+            return False
+        return True
+
+    # --- watchpoints ---
+
+    def _note_values(self) -> None:
+        for watch in self.target.stops.watchpoints:
+            watch.value = watch.look(self.runner.current)
+
+    def _watchpoint(self, halt: Halt) -> Result | None:
+        """Lets the instruction do its work, then tells what has become of the memory.  The host's
+        writes have been done already."""
+        runner = self.runner
+        before, task = runner.time, runner.tasks[halt.tid]
+        details = {"pc": task.cpu.rip, "before": before, "syscall": halt.details.get("call", False)}
+        touched = self._touched(halt)
+        if not details["syscall"]:
+            runner.only(halt.tid)
+            while runner.time == before:
+                halt = runner.run(before + 1)
+                if halt.reason == "watchpoint":
+                    touched += self._touched(halt)
+                elif halt.reason in ENDS[:-1]:
+                    break
+            runner.only(self.only)
+        return self._report(halt, task, touched, details)
+
+    def _touched(self, halt: Halt) -> list[Watchpoint]:
+        access = halt.details
+        return [
+            w
+            for w in self.target.stops.watchpoints
+            if w.touches(access["address"], access["size"], access["write"])
+        ]
+
+    def _report(
+        self, halt: Halt, task: Task, touched: list[Watchpoint], details: dict[str, Any]
+    ) -> Result | None:
+        numbers, first = [], None
+        for watch in dict.fromkeys(touched):
+            old, watch.value = watch.value, watch.look(task)
+            wanted = watch.kind != "change" or old != watch.value
+            if wanted and watch.condition.holds(task) and self._counts(watch):
+                numbers.append(watch.number)
+                first = first or (watch, old)
+        if first is None:
+            return self._judge(halt) if halt.reason in ALWAYS[:-1] else None
+        watch, old = first
+        details |= {"address": watch.address, "old": old.hex(), "new": watch.value.hex()}
+        return self._result("watchpoint", task.tid, numbers, details)
+
+    # --- replies ---
+
+    def _result(
+        self,
+        reason: str,
+        tid: int,
+        numbers: list[int] | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> Result:
+        task = self.runner.tasks.get(tid)
+        return {
+            "reason": reason,
+            "tid": tid,
+            "time": self.runner.time,
+            "end": self.runner.end,
+            "rip": None if task is None else task.cpu.rip,
+            "layout": state.layout(self.runner.process),
+            "numbers": numbers or [],
+            "details": {name: _plain(value) for name, value in (details or {}).items()},
+            "hits": self.hits,
+            "found": self.found,
+        }
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can have it."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape") if value.isascii() else value.hex()
+    return value
+
+
+def _names(halt: Halt) -> set[str]:
+    """What a catchpoint may call an event: a system call's or signal's name or number, a path."""
+    names = {str(_plain(value)) for value in halt.details.values() if not isinstance(value, tuple)}
+    number = int(halt.details.get("number", 0))
+    if halt.reason == "signal":
+        names.add(signal_name(number))
+    elif halt.reason == "syscall" and (call := find(number)) is not None:
+        names.add(call.name)
+    return names | {name.rpartition("/")[2] for name in names}

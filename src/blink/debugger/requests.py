@@ -1,0 +1,192 @@
+"""The requests of the protocol, one function each: what the target can be asked."""
+
+from __future__ import annotations
+
+from blink.debugger import state
+from blink.debugger.errors import DebugError
+from blink.debugger.motion import Motion
+from blink.debugger.wire import Message, bytes_of, text_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blink.debugger.target import Target
+    from blink.kernel.task import Task
+    from blink.replay.runner import Runner
+
+    Handler = Callable[[Target, Message], Message]
+    Work = Callable[[], Message]
+
+
+_HANDLERS: dict[str, Handler] = {}
+_MOTIONS = {"run", "copy", "detach"}  # nothing for a guest that runs already
+
+
+def request(function: Handler) -> Handler:
+    """Enters a handler under its name."""
+    _HANDLERS[function.__name__] = function
+    return function
+
+
+def handle(target: Target, message: Message, running: bool) -> Message:
+    """The fields of the reply.  Raises DebugError."""
+    name = message.get("op")
+    handler = _HANDLERS.get(str(name))
+    if handler is None:
+        raise DebugError(f"there is no request {name}")
+    if running and name in _MOTIONS:
+        raise DebugError("the program is running")
+    return handler(target, message)
+
+
+def _task(target: Target, message: Message) -> Task:
+    """The thread that a request names, else the current one."""
+    runner = target.runner
+    tid = message.get("tid")
+    task = runner.current if tid is None else runner.tasks.get(tid)
+    if task is None:
+        raise DebugError(f"there is no thread {tid}")
+    return task
+
+
+# --- life ---
+
+
+@request
+def interrupt(target: Target, message: Message) -> Message:
+    """Ends the motion."""
+    target.want_stop()
+    return {}
+
+
+@request
+def status(target: Target, message: Message) -> Message:
+    """Where the guest is."""
+    return where(target.runner)
+
+
+def where(runner: Runner) -> Message:
+    """The time, the thread, and what does not change."""
+    task = runner.current
+    return {
+        "time": runner.time,
+        "end": runner.end,
+        "tid": task.tid,
+        "rip": task.cpu.rip,
+        "skew": runner.process.memory.skew,
+    }
+
+
+@request
+def run(target: Target, message: Message) -> Message:
+    """A motion; the reply tells how it ended."""
+    return Motion(target, message).go()
+
+
+@request
+def detach(target: Target, message: Message) -> Message:
+    """The session leaves; the guest goes on."""
+    target.alone = True
+    target.stops.clear()
+    target.stops.arm(target.runner, [])
+    target.runner.only(None)
+    return {}
+
+
+@request
+def stops(target: Target, message: Message) -> Message:
+    """Replaces all breakpoints, watchpoints and catchpoints."""
+    target.stops.configure(message)
+    return {}
+
+
+@request
+def digest(target: Target, message: Message) -> Message:
+    """A hash of all registers and memory."""
+    return {"digest": target.runner.digest().hex()}
+
+
+# --- state ---
+
+
+@request
+def threads(target: Target, message: Message) -> Message:
+    """[tid, name, rip, state] of each thread."""
+    runner = target.runner
+    rows = [[t.tid, _name(t), t.cpu.rip, _state(runner, t)] for t in runner.tasks.values()]
+    return {"threads": rows}
+
+
+def _name(task: Task) -> str:
+    try:
+        with open(f"/proc/self/task/{task.tid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().rstrip("\n")
+    except OSError:
+        image = task.process.image
+        return "" if image is None else image.path.rpartition(b"/")[2].decode("utf-8", "replace")
+
+
+def _state(runner: Runner, task: Task) -> str:
+    if task is runner.current:
+        return "current"
+    return "waiting" if getattr(task, "waiting", False) else "ready"
+
+
+@request
+def registers(target: Target, message: Message) -> Message:
+    """All registers of a thread."""
+    return {"registers": state.registers(_task(target, message))}
+
+
+@request
+def set_register(target: Target, message: Message) -> Message:
+    """Changes one."""
+    state.set_register(_task(target, message), message["name"], message["value"])
+    return {}
+
+
+@request
+def read(target: Target, message: Message) -> Message:
+    """Bytes up to the first that is not mapped."""
+    data = state.read(target.runner.process, message["address"], message["length"])
+    return {"data": text_of(data)}
+
+
+@request
+def write(target: Target, message: Message) -> Message:
+    """Stores bytes, whatever the protection is."""
+    state.write(target.runner.process, message["address"], bytes_of(message["data"]))
+    return {}
+
+
+@request
+def search(target: Target, message: Message) -> Message:
+    """Addresses of a pattern."""
+    pattern = bytes_of(message["pattern"])
+    if not pattern:
+        raise DebugError("nothing to search for")
+    process = target.runner.process
+    found = state.search(process, pattern, message["start"], message["end"], message["limit"])
+    return {"found": found}
+
+
+@request
+def maps(target: Target, message: Message) -> Message:
+    """The mappings."""
+    return {"maps": state.maps(target.runner.process)}
+
+
+@request
+def image(target: Target, message: Message) -> Message:
+    """What is known of the program that runs."""
+    process = target.runner.process
+    loaded = process.image
+    if loaded is None:
+        return {}
+    return {
+        "path": loaded.path.decode("utf-8", "surrogateescape"),
+        "entry": loaded.entry,
+        "base": loaded.base,
+        "auxv": text_of(loaded.auxv),
+    }

@@ -1,0 +1,87 @@
+"""How a motion ended, for programs and in words."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from blink.abi.signals import name as signal_name
+from blink.debugger.breakpoints import Point
+from blink.debugger.modules import Symbols
+from blink.syscalls._table import find
+
+# What the target calls a halt -> what a session calls it.
+_NAMES = {"until": "step", "guard": "step"}
+
+
+class Stop(NamedTuple):
+    """`reason`: step, breakpoint, watchpoint, interrupt, syscall, signal, exec, clone, fork, load,
+    exit, killed, end (of a recording), start (of one, backwards), diverged, error, gone (the
+    process of the program has ended by itself).  `numbers`: of the breakpoints that were hit."""
+
+    reason: str
+    tid: int
+    rip: int | None
+    time: int
+    text: str
+    numbers: list[int]
+    details: dict[str, Any]
+
+
+def stop_of(result: dict[str, Any], symbols: Symbols, points: list[Point]) -> Stop:
+    """From a reply of the target."""
+    reason = _NAMES.get(result["reason"], result["reason"])
+    details = result.get("details", {})
+    numbers = [n for n in result.get("numbers", []) if n]
+    rip = result.get("rip")
+    at = _place(rip, symbols) if reason not in ("exit", "killed", "gone", "error") else ""
+    text = " ".join(filter(None, (_what(reason, details, numbers), at)))
+    return Stop(reason, result["tid"], rip, result.get("time", 0), text, numbers, details)
+
+
+def _place(rip: int | None, symbols: Symbols) -> str:
+    if rip is None:
+        return ""
+    try:
+        place = str(symbols.at(rip))
+    except Exception:  # the words are not worth failing for: the target may be dying
+        place = ""
+    return f"at {rip:#x} {place}".rstrip()
+
+
+def _what(reason: str, details: dict[str, Any], numbers: list[int]) -> str:
+    which = ", ".join(map(str, numbers))
+    if reason == "watchpoint":
+        old, new = (_number(details.get(key, "")) for key in ("old", "new"))
+        change = f"{old} -> {new}" if old != new else f"value {new}"
+        return f"watchpoint {which}: {details.get('address', 0):#x}: {change},"
+    texts = {
+        "step": "stopped",
+        "breakpoint": f"breakpoint {which}",
+        "interrupt": "interrupted",
+        "syscall": f"system call {_call(details.get('number'))} = {details.get('result')}",
+        "signal": f"signal {_signal(details.get('number'))}",
+        "exec": f"executes {details.get('path')}",
+        "clone": f"new thread {details.get('number')}",
+        "fork": f"new process {details.get('number')}",
+        "load": f"loaded {details.get('path')}",
+        "exit": f"the program has ended with status {details.get('status')}",
+        "killed": f"the program was killed by {_signal(details.get('signo'))}",
+        "end": "the end of the recording",
+        "start": "the start of the recording",
+    }
+    return texts.get(reason) or str(details.get("text", reason))
+
+
+def _signal(number: object) -> str:
+    return signal_name(number) if isinstance(number, int) else str(number)
+
+
+def _call(number: object) -> str:
+    call = find(number) if isinstance(number, int) else None
+    return str(number) if call is None else call.name
+
+
+def _number(text: str) -> str:
+    """A value that a watchpoint saw: a number when it is short, else its bytes."""
+    data = bytes.fromhex(text)
+    return hex(int.from_bytes(data, "little")) if 0 < len(data) <= 8 else text or "unmapped"

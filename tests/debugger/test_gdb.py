@@ -1,0 +1,255 @@
+"""`blink -g`, driven by Debian's GDB."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from blink.debugger.gdb import registers
+from blink.debugger.gdb.packets import Packets, escaped, unescaped
+from blink.debugger.gdb.server import address_of
+from blink.debugger.gdb.signals import from_gdb, to_gdb
+
+LONG = 100.0
+QUIET = ("set debuginfod enabled off", "set confirm off", "set width 0", "set sysroot /")
+THREADS = r"""
+#include <pthread.h>
+#include <stdio.h>
+int shared;
+static void *work(void *which) {
+  for (int i = 0; i < 3; i++) __sync_fetch_and_add(&shared, *(int *)which);
+  return 0;
+}
+int main(void) {
+  pthread_t threads[2];
+  int which[2] = {1, 100};
+  for (int i = 0; i < 2; i++) pthread_create(&threads[i], 0, work, &which[i]);
+  for (int i = 0; i < 2; i++) pthread_join(threads[i], 0);
+  printf("shared %d\n", shared);
+  return 0;
+}
+"""
+
+Debug = Callable[..., str]
+
+
+@pytest.fixture
+def blink(need: Callable[[str], str]) -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
+    """blink(*words): the process of `blink -g 0`, and its port."""
+    made = []
+
+    def start(*words: object) -> tuple[subprocess.Popen[str], int]:
+        command = [sys.executable, "-m", "blink", "-g", "127.0.0.1:0", *map(str, words)]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        made.append(process)
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert "target remote 127.0.0.1:" in line, line + process.stderr.read()
+        return process, int(line.rpartition(":")[2])
+
+    yield start
+    for process in made:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def debug(
+    need: Callable[[str], str], blink: Callable[..., tuple[subprocess.Popen[str], int]]
+) -> Debug:
+    """debug(program, *commands): what GDB says to these commands."""
+
+    def run(program: Path, *commands: str, arguments: tuple[str, ...] = ()) -> str:
+        _, port = blink(program, *arguments)
+        words = [need("gdb"), "-nx", "-batch"]
+        for command in (*QUIET, f"target remote 127.0.0.1:{port}", *commands):
+            words += ["-ex", command]
+        done = subprocess.run(
+            [*words, str(program)], capture_output=True, text=True, timeout=LONG, check=False
+        )
+        return done.stdout + done.stderr
+
+    return run
+
+
+def test_breakpoints_frames_variables_and_the_end(debug: Debug, program: Path) -> None:
+    said = debug(
+        program,
+        *("break fib if n == 2", "continue", "backtrace", "print n", "print $rip == fib"),
+        *("up", "print n * 10", "finish", "delete", "tbreak fill", "continue", "info line", "next"),
+        *("next", "print total", "print buffer", "ptype main", "continue"),
+    )
+    for expected in (
+        "Breakpoint 1, fib (n=2) at",
+        "#4 ",  # fib(6), fib(5), ... main
+        "$1 = 2\n",
+        "$3 = 30\n",  # in fib(3)
+        "Value returned is $4 = 2",
+        "Temporary breakpoint 2, fill (value=41) at",
+        "$5 = 41\n",
+        "type = int (int, char **)",
+        "exited with code 05]",
+    ):
+        assert expected in said, said
+
+
+def test_watchpoints(debug: Debug, program: Path) -> None:
+    said = debug(
+        program,
+        *("break fill", "continue", "watch total", "continue", "continue", "delete"),
+        *("rwatch buffer", "awatch quiet", "continue"),
+    )
+    assert "Hardware watchpoint 2: total\n\nOld value = 0\nNew value = 41\n" in said
+    assert "Old value = 41\nNew value = 42\n" in said
+    assert "Hardware read watchpoint 3: buffer" in said
+    assert said.rstrip().endswith("exited with code 05]"), said
+
+
+def test_what_gdb_asks_about_a_process(debug: Debug, program: Path) -> None:
+    said = debug(
+        program,
+        *("break fill", "continue", "info auxv", "info sharedlibrary", "info proc mappings"),
+        *(
+            "print $orig_rax",
+            "print $fs_base != 0",
+            "print $ymm0.v8_int32[7]",
+            "info registers mxcsr",
+        ),
+        *(
+            "set var $rdi = 7",
+            "print $edi",
+            "set var $ymm1.v4_int64[3] = 9",
+            "print $ymm1.v4_int64",
+        ),
+        *("print $st0", "set var total = 1234", "x/gd &total", "p $fctrl", "find &total, +16, 1234L"),
+        *("info threads", "maint print target-stack"),
+    )
+    for expected in (
+        "AT_EXECFN            File name of executable",
+        "libc.so.6",
+        "[stack]",
+        "$1 = -1\n",
+        "$2 = 1\n",
+        "$3 = 0\n",
+        "[ IM DM ZM OM UM PM ]",
+        "$4 = 7\n",
+        ", 0, 0, 9}",
+        "<total>:\t1234",
+        "$7 = 895\n",
+        "1 pattern found.",
+        f'"{program.name}" (current)',
+    ):
+        assert expected in said, said
+
+
+def test_steps_over_ranges_and_instructions(debug: Debug, program: Path) -> None:
+    said = debug(
+        program,
+        *("break main", "continue", "next", "stepi", "stepi", "x/i $pc", "break printf"),
+        *("continue", "finish", "kill"),
+    )
+    assert "Breakpoint 2, " in said
+    assert "Value returned is $1 = 6" in said
+    assert "[Inferior 1 (process" in said, said
+
+
+def test_signals_and_a_crash(debug: Debug, program: Path) -> None:
+    said = debug(program, "continue", "backtrace", "continue", arguments=("crash",))
+    assert "Program received signal SIGSEGV, Segmentation fault." in said
+    assert "#0 " in said
+    assert "in crash () at" in said.replace("#0  crash ()", "#0  in crash ()")
+    assert "Program terminated with signal SIGSEGV" in said
+    said = debug(
+        program,
+        *("handle SIGUSR1 stop print", "continue", "backtrace 1", "continue"),
+        arguments=("signal",),
+    )
+    assert "Program received signal SIGUSR1" in said
+    assert "#0  on_usr1 (" in said
+    assert "exited with code 05]" in said
+
+
+def test_system_calls_and_exec_are_caught(debug: Debug, program: Path) -> None:
+    said = debug(program, "catch exec", "continue", "continue", arguments=("exec",))
+    assert "is executing new program: /bin/true" in said, said
+    assert "exited normally" in said
+    said = debug(program, "catch syscall write", "continue", "backtrace 1", "detach")
+    assert "returned from syscall write" in said
+    assert "detached]" in said
+
+
+def test_threads(debug: Debug, tmp_path: Path, need: Callable[[str], str]) -> None:
+    source, program = tmp_path / "threads.c", tmp_path / "threads"
+    source.write_text(THREADS)
+    subprocess.run([need("gcc"), "-g", "-pthread", "-o", program, source], check=True, timeout=60)
+    said = debug(
+        program,
+        *("break work", "continue", "info threads", "thread apply all backtrace 1"),
+        *("set scheduler-locking on", "next", "next", "print shared", "set scheduler-locking off"),
+        *("continue", "print *(int *)which", "delete", "continue"),
+    )
+    assert said.count("hit Breakpoint 1, work") == 2, said
+    assert "$1 = 3\n" in said
+    assert "$2 = 100\n" in said
+    assert "exited normally" in said
+
+
+def test_a_running_program_is_interrupted(
+    blink: Callable[..., tuple[subprocess.Popen[str], int]], program: Path
+) -> None:
+    """By the byte 03, as GDB sends it for ctrl-C; and the server goes on without GDB."""
+    process, port = blink(program, "spin")
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", port), timeout=LONG) as connection:
+            packets = Packets(connection)
+            packets.send(b"vCont;c")
+            connection.sendall(b"\x03")
+            assert packets.receive().startswith(b"T02")
+            packets.send(b"g")
+            assert len(packets.receive()) == 2 * sum(r.size for r in registers.ALL)
+            packets.send(b"unheard.of")
+            assert packets.receive() == b""
+            packets.send(b"p999")
+            assert packets.receive() == b"E16"
+            packets.send(b"m8,8")
+            assert packets.receive() == b"E0e"
+    with socket.create_connection(("127.0.0.1", port), timeout=LONG) as connection:
+        Packets(connection).send(b"k")
+        assert process.wait(LONG) == 0
+
+
+def test_packets() -> None:
+    assert escaped(b"a#b}c*d$") == b"a}\x03b}]c}\nd}\x04"
+    assert unescaped(escaped(bytes(range(256)))) == bytes(range(256))
+    here, there = socket.socketpair()
+    packets = Packets(here)
+    there.sendall(b"+$m1,2#00$m1,2#fc\x03$g#67")
+    assert packets.receive() == b"m1,2"
+    assert packets.receive() == b"\x03"
+    assert packets.receive() == b"g"
+    assert there.recv(100) == b"-++"
+    packets.send(b"OK")
+    assert there.recv(100) == b"$OK#9a"
+
+
+def test_signal_numbers_go_both_ways() -> None:
+    assert [to_gdb(n) for n in (11, 10, 7, 17, 34, 64)] == [11, 30, 10, 20, 46, 78]
+    assert all(from_gdb(to_gdb(n)) == n for n in range(1, 65))
+
+
+def test_where_it_listens() -> None:
+    assert address_of("1234") == ("127.0.0.1", 1234)
+    assert address_of("[::1]:5") == ("::1", 5)
+    assert address_of("0.0.0.0:1") == ("0.0.0.0", 1)
+    with pytest.raises(Exception, match="neither PORT nor HOST:PORT"):
+        address_of("no")
