@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from blink.debugger.session import Session
 
 SOURCE = r"""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from blink.debugger.gdb import registers
 from blink.debugger.gdb.packets import Packets, escaped, unescaped
 from blink.debugger.gdb.server import address_of
@@ -131,7 +132,13 @@ def test_what_gdb_asks_about_a_process(debug: Debug, program: Path) -> None:
             "set var $ymm1.v4_int64[3] = 9",
             "print $ymm1.v4_int64",
         ),
-        *("print $st0", "set var total = 1234", "x/gd &total", "p $fctrl", "find &total, +16, 1234L"),
+        *(
+            "print $st0",
+            "set var total = 1234",
+            "x/gd &total",
+            "p $fctrl",
+            "find &total, +16, 1234L",
+        ),
         *("info threads", "maint print target-stack"),
     )
     for expected in (

@@ -7,6 +7,7 @@ import socket
 import threading
 
 import pytest
+
 from blink.debugger import wire
 from blink.debugger.link import Link
 from blink.debugger.wire import Incompatible, TargetGone, Wire

@@ -61,6 +61,7 @@ class Session:
         self._maps: list[mod.Mapping] | None = None
         self._layout: int | None = None
         self._time = self._end = 0
+        self._marks: dict[str, int] = {}
         self._stopped = threading.Event()
         self._stopped.set()
         self._flight = threading.Lock()  # of what follows
@@ -124,7 +125,7 @@ class Session:
             self._link.close()
 
     def detach(self) -> None:
-        """Lets the program go on alone, and ends the session.  end_status() waits for the program."""
+        """Lets the program go on alone, and ends the session; end_status() waits for it."""
         self._need_stopped()
         self._closed = True
         self._plans.put(None)
@@ -336,6 +337,24 @@ class Session:
             self._interrupted = True
             if self._flying:
                 self._link.send("interrupt", lambda _: None)
+
+    # --- backwards ---
+
+    def reverse_step(self, n: int = 1) -> None:
+        """Raises DebugError: nothing is recorded."""
+        raise DebugError("this program is not recorded: there is no way back")
+
+    def reverse_cont(self) -> None:
+        """Raises DebugError: nothing is recorded."""
+        self.reverse_step()
+
+    def mark(self, name: str) -> None:
+        """Gives the time of the last stop a name."""
+        self._marks[name] = self.time
+
+    def marks(self) -> dict[str, int]:
+        """Name -> time."""
+        return dict(self._marks)
 
     # --- threads ---
 

@@ -17,7 +17,7 @@ _TRAP, _INT = b"05", b"02"
 
 
 class Known(NamedTuple):
-    """What GDB has asked for, or can read.  `watches`: number -> GDB's name of the kind, address."""
+    """What GDB can read.  `watches`: number -> GDB's name of its kind, and the address."""
 
     watches: dict[int, tuple[str, int]]
     exec_events: bool
