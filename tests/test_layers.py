@@ -25,13 +25,16 @@ ALLOWED: dict[str, set[str]] = {
     "codegen": {"isa", "abi", FRAMEWORK},
     "machine": {"abi", "_engine"},
     "loader": {"abi", "machine"},
-    "kernel": LOW,
+    "roots": {"abi", "vfs"},
+    "kernel": LOW | {"roots"},
+    "images": {"abi", "vfs", "roots", "_engine"},
     "syscalls": {"abi", "vfs", "fs", FRAMEWORK, "loader", "kernel"},
     "pc": {"abi", "machine", "_engine"},
     "replay": HIGH,
     "debugger": HIGH | {"replay", "isa"},  # CPUID features of what is missing
     "tui": HIGH | {"replay", "debugger"},
-    "cli": HIGH | {"replay", "debugger", "tui", "isa"},  # --cpu help lists features
+    # --cpu help lists features
+    "cli": HIGH | {"replay", "debugger", "tui", "isa", "roots", "images"},
     "__main__": {"cli"},
     "__init__": {"machine"},
 }

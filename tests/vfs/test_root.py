@@ -84,10 +84,11 @@ def left(root: Path) -> list[str]:
     return sorted(f"{p.relative_to(root.parent)} {p.lstat().st_mode:o}" for p in paths)
 
 
-def test_same_as_chroot(chroot: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("options", [("-N", "-C"), ("-N", "-O")], ids=["chroot", "mounts"])
+def test_same_as_chroot(chroot: Callable[[str], Path], options: tuple[str, ...]) -> None:
     native, guest = chroot("native"), chroot("blink")
     code = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from blink.cli.main import main; "
-    blink = [sys.executable, "-I", "-S", "-c", code + "sys.exit(main())", "-C", str(guest)]
+    blink = [sys.executable, "-I", "-S", "-c", code + "sys.exit(main())", *options, str(guest)]
     expected = run([str(shutil.which("chroot")), str(native), "/bin/sh"])
     got = run([*blink, "/bin/sh"])
     assert got[1].decode().splitlines() == expected[1].decode().splitlines(), got[2].decode()
@@ -95,6 +96,23 @@ def test_same_as_chroot(chroot: Callable[[str], Path]) -> None:
     assert got[0] == expected[0]
     assert left(guest) == left(native)
     assert (guest.parent / "secret").read_text() == "secret\n"
+
+
+def test_an_overlay_looks_the_same(chroot: Callable[[str], Path], tmp_path: Path) -> None:
+    """All that the script changes is in the upper directory, and the guest cannot tell."""
+    native, lower, upper = chroot("native"), chroot("lower"), tmp_path / "upper"
+    upper.mkdir()
+    before = left(lower)
+    code = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from blink.cli.main import main; "
+    blink = [sys.executable, "-I", "-S", "-c", code + "sys.exit(main())", "-N"]
+    expected = run([str(shutil.which("chroot")), str(native), "/bin/sh"])
+    got = run([*blink, "-C", str(lower), "--upper", str(upper), "/bin/sh"])
+    assert got[1].decode().splitlines() == expected[1].decode().splitlines(), got[2].decode()
+    assert got[2].splitlines() == expected[2].splitlines()
+    assert left(lower) == before
+    names = {str(path.relative_to(upper)) for path in upper.rglob("*")}
+    assert {"copy", "hard", "made", "file"} <= names
+    assert "etc" not in names
 
 
 def test_a_root_that_is_none(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 
 from blink import __version__
 from blink.abi.encoding import decode, encode
-from blink.cli.options import CommandLine, UsageError, parse
+from blink.cli.options import MOUNTED, ROOTED, CommandLine, UsageError, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,15 +47,23 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
         return _print(f"blink {__version__}\n")
     if "M" in line.values and (answer := _choose_cpu(line.values["M"])) is not None:
         return answer
-    if line.program is None:
+    if "F" in line:
+        from blink.cli.binfmt import registration
+
+        return _print(registration())
+    if line.program is None and "I" not in line.values:
         return _refuse("no program was named")
     if "D" in line and ("j" in line or "m" in line):
         return _refuse("--doctor needs the translator: not with -j or -m")
     if "g" in line.values and ("D" in line or "B" in line):
         return _refuse("--gdb goes with neither --doctor nor --show-blocks")
+    if "g" in line.values and any(letter in line.values for letter in MOUNTED):
+        return _refuse("--gdb knows no root but that of -C, without mounts")
     if before_run is not None:
         before_run()
-    return _serve_gdb(line, line.program) if "g" in line.values else _run(line, line.program)
+    if "g" in line.values:
+        return _serve_gdb(line, str(line.program))
+    return _run_rooted(line) if _wants_root(line) else _run(line, line.program, _options(line))
 
 
 def _debug_target(fd: int) -> int:
@@ -63,6 +71,23 @@ def _debug_target(fd: int) -> int:
     from blink.debugger.target import main
 
     return main(fd, inherited_signals(), host_is_low())
+
+
+def _wants_root(line: CommandLine) -> bool:
+    """Whether there is more than one directory of the host, or less, in the program's tree."""
+    return b"BLINK_OVERLAYS" in posix.environ or any(letter in line.values for letter in ROOTED)
+
+
+def _run_rooted(line: CommandLine) -> int:
+    from blink.cli.roots import RootError, prepare
+
+    try:
+        return prepare(line, _options(line), _run)
+    except UsageError as error:
+        return _refuse(str(error))
+    except RootError as error:
+        _say(str(error))
+        return CANNOT_START
 
 
 def _choose_cpu(model: str) -> int | None:
@@ -102,17 +127,22 @@ def _print(text: str) -> int:
     return 0
 
 
-def _run(line: CommandLine, program: str) -> int:
+def _run(
+    line: CommandLine, program: str | None, options: Options, env: list[bytes] | None = None
+) -> int:
     from blink.cli.launch import inherited_signals
     from blink.kernel.boot import run_program
 
-    env = [name + b"=" + value for name, value in posix.environ.items()]
+    if program is None:
+        return _refuse("no program was named")
+    if env is None:
+        env = [name + b"=" + value for name, value in posix.environ.items()]
     try:
         return run_program(
             program,
             line.argv,
             env,
-            _options(line),
+            options,
             inherited_signals(),
             _report_crash,
             _at_end(line),
@@ -160,8 +190,6 @@ def _options(line: CommandLine) -> Options:
     if "L" in line.values:
         options.log_path = encode(line.values["L"])
     options.cpu = line.values.get("M", "")
-    if "C" in line.values:
-        options.root = encode(line.values["C"])
     wants_log = options.trace > 0 or options.statistics or "B" in line or "D" in line
     options.log_stderr = "e" in line or (wants_log and options.log_path is None)
     return options

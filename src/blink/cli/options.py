@@ -21,9 +21,24 @@ LONG = {
     "--root": "-C",
     "--cpu": "-M",
     "--gdb": "-g",
+    "--overlay": "-O",
+    "--upper": "-U",
+    "--bind": "-b",
+    "--tmpfs": "-T",
+    "--image": "-I",
+    "--no-mounts": "-N",
+    "--binfmt": "-F",
 }
-FLAGS = "hvejm0sZBD"
-WITH_VALUE = {"L": "a path", "C": "a path", "M": "a name", "g": "a port"}
+FLAGS = "hvejm0sZBDNF"
+WITH_VALUE = {
+    **dict.fromkeys("LCUTI", "a path"),
+    "M": "a name",
+    "g": "a port",
+    "O": "directories, separated by colons",
+    "b": "SRC:DST or SRC:DST:ro",
+}
+MOUNTED = "OUbTI"  # each asks for a root of mounts, and so does -C
+ROOTED = "C" + MOUNTED
 
 
 class UsageError(Exception):
@@ -35,15 +50,17 @@ class CommandLine:
 
     counts    how often each flag was given, by its letter
     values    the value of each letter of WITH_VALUE, the last one given
+    given     all its values
     program   the program's name, or None
     argv      argv of the program, argv[0] included
     """
 
-    __slots__ = ("argv", "counts", "program", "values")
+    __slots__ = ("argv", "counts", "given", "program", "values")
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.values: dict[str, str] = {}
+        self.given: dict[str, list[str]] = {}
         self.program: str | None = None
         self.argv: list[str] = []
 
@@ -101,6 +118,7 @@ def _take(line: CommandLine, letter: str, name: str, value: str | None, rest: li
     if not value:
         raise UsageError(f"{name} needs {WITH_VALUE[letter]}")
     line.values[letter] = value
+    line.given.setdefault(letter, []).append(value)
 
 
 def _set_program(line: CommandLine, rest: list[str]) -> None:

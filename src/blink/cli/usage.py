@@ -21,6 +21,14 @@ Runs an x86-64 Linux program in a user-space machine.
   -j, --no-jit          interpret only
   -0, --argv0           the word after PROGRAM becomes its argv[0]
   -C, --root PATH       the folder that is the program's root
+  -I, --image PATH      a container image (OCI layout, docker save, tar of a root) as root
+  -O, --overlay A:B:... the root is these folders merged, the first that has a name counts;
+                        an empty one is the host's root (also: BLINK_OVERLAYS)
+  -U, --upper PATH      the folder that all writes go to; else the first of the root's
+  -b, --bind SRC:DST[:ro]  a file or folder of the host at DST
+  -T, --tmpfs DST       an empty folder at DST, gone at the end
+  -N, --no-mounts       no /proc, /dev, /sys and /tmp other than what the root has
+      --binfmt          print the line that makes a kernel start x86-64 programs with blink
   -M, --cpu MODEL       what the CPU can do: max (the default), x86-64-v1...; help lists them
   -g, --gdb PORT        wait for GDB at PORT of this host, or at HOST:PORT
 

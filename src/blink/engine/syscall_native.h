@@ -58,7 +58,7 @@ typedef struct {
 bool syscall_native(Cpu *c);
 
 /* Our own descriptors; native_hidden_low is the lowest, ~0 when there are none. */
-enum { HIDDEN_FDS = 16 };
+enum { HIDDEN_FDS = 64 };
 extern u32 native_hidden_low, native_hidden_count, native_hidden[HIDDEN_FDS];
 void native_hide(const u32 *fds, u32 count); /* at most HIDDEN_FDS */
 /* Paths mean the same to the host as to the guest: no root, and no way into /proc but by name. */

@@ -9,11 +9,13 @@ from errno import ENOTSUP
 from blink import _engine
 from blink.abi.encoding import encode
 from blink.kernel import exec as exec_
+from blink.kernel import host
 from blink.kernel.address_space import AddressSpace
 from blink.kernel.process import Options, Process
 from blink.kernel.task import Task
 from blink.kernel.threads import INTERNAL_ERROR, live
 from blink.loader import LoadError, find_program, open_program
+from blink.syscalls._table import import_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def run_program(
         task = load_program(process, name, argv, env, inherited)
     except LoadError as error:
         process.messages.tell(str(error))
+        process.files.close()
         return error.exit_status
     gc.freeze()  # what is here stays; later collections need not look at it
     gc.enable()
@@ -91,7 +94,13 @@ def new_process(
     memory = memory_type(options.checked)
     process = Process(memory, space_type(memory), options)
     process.open_log()
-    if options.root is not None:
+    if options.mounts is not None:
+        from blink.roots.setup import install
+
+        if options.mounts.user is not None:
+            import_all()  # as another user we may not be able to read them
+        install(process, options.mounts, host)
+    elif options.root is not None:
         process.files.set_root(options.root)
     return process
 

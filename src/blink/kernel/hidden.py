@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 AF_UNIX, SOCK_STREAM = 1, 1
-SLOTS = 32
+SLOTS = 64  # the engine hides as many
 HIGHEST = 1 << 16  # a table of 65,536 descriptors is 512 KiB to copy at a fork
 
 

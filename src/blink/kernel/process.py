@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from blink.kernel.statistics import Statistics
     from blink.kernel.task import Task
     from blink.loader import Image
+    from blink.roots.plan import Plan
 
 
 class Options:
@@ -38,12 +39,14 @@ class Options:
                  whose two sides differ, before the process ends
     log_path     file for messages (`-L`)
     log_stderr   messages go to stderr, too (`-e`)
-    root         the guest's root directory (`-C`), or None
+    root         the guest's root directory (`-C --bare`), or None
+    mounts       a root of layers and mounts, or None
     cpu          the CPU model (`--cpu`), one of _engine.CPU_MODELS; empty: the first
     """
 
     __slots__ = (
-        *("checked", "cpu", "doctor", "log_path", "log_stderr", "root", "statistics", "trace"),
+        *("checked", "cpu", "doctor", "log_path", "log_stderr", "mounts", "root", "statistics"),
+        "trace",
         "translate",
     )
 
@@ -56,6 +59,7 @@ class Options:
         self.log_path: bytes | None = None
         self.log_stderr = False
         self.root: bytes | None = None
+        self.mounts: Plan | None = None
         self.cpu = ""
 
 
@@ -172,6 +176,7 @@ class Process:
             self.vfork.settle(self)
         for function in self.at_exit:
             function()
+        self.files.close()
 
     def exit(self, status: int) -> NoReturn:
         """Ends the process with an exit status; never through Python's own exit."""

@@ -80,6 +80,18 @@ def forward(
     arguments = host_arguments(task, call, registers)
     for index, argument in (instead or {}).items():
         arguments[index] = argument
+    if task.process.files is not None and task.process.files.mounted:
+        result: int = task.process.files.forward(task, call, registers, arguments)
+    else:
+        result = _forward_translated(task, call, registers, arguments)
+    if result == -EINTR:
+        note_mask(task, call, registers)
+    return result
+
+
+def _forward_translated(
+    task: Task, call: Call, registers: Registers, arguments: list[int | bytes]
+) -> int:
     files = task.process.files
     opened: list[int] = []
     try:
@@ -91,8 +103,6 @@ def forward(
     finally:
         for fd in opened:
             task.host_now(NR_CLOSE, fd)
-    if result == -EINTR:
-        note_mask(task, call, registers)
     return result
 
 

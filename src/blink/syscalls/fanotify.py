@@ -28,7 +28,7 @@ NOTE = "EPERM under a root (`-C`)"
 
 
 def _refuse_under_root(task: "Task") -> None:
-    if task.process.files.root is not None:
+    if task.process.files.confined:
         raise SysError(EPERM)
 
 

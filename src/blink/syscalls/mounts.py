@@ -40,11 +40,12 @@ if TYPE_CHECKING:
 NOTE = "EPERM under a root (`-C`)"
 MNT_ID_REQ = Layout("mnt_id_req", "IIQQ", "size spare mnt_id param")
 NR_MOUNT, NR_UMOUNT2, NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSCONFIG = 165, 166, 428, 429, 431
+NR_FSOPEN = 430
 NR_FSPICK, NR_MOUNT_SETATTR, NR_STATMOUNT, NR_LISTMOUNT = 433, 442, 457, 458
 
 
 def _refuse_under_root(task: "Task") -> None:
-    if task.process.files.root is not None:
+    if task.process.files.confined:
         raise SysError(EPERM)
 
 
@@ -93,9 +94,11 @@ def move_mount(
     return task.host(NR_MOVE_MOUNT, from_dirfd, from_path + b"\0", to_dirfd, to_path + b"\0", flags)
 
 
-@syscall(430, passthrough=True)
-def fsopen(kind: Text, flags: Flags[UInt, m.FSOPEN]) -> None:
+@syscall(430, native=UNLESS_POLICY, note=NOTE)
+def fsopen(task: "Task", kind: Text, flags: Flags[UInt, m.FSOPEN]) -> int:
     """Implements fsopen(2)."""
+    _refuse_under_root(task)
+    return task.host(NR_FSOPEN, task.guest(kind), flags)
 
 
 @syscall(431, note="no FSCONFIG_SET_PATH under a root")

@@ -1,6 +1,6 @@
 """Namespaces: unshare(2), setns(2)."""
 
-from errno import EINVAL
+from errno import EINVAL, EPERM
 
 from blink.abi import sched
 from blink.abi.errors import SysError
@@ -28,8 +28,10 @@ def unshare(task: "Task", flags: Flags[ULong, sched.UNSHARE]) -> int:
     return task.host(NR_UNSHARE, flags)
 
 
-@syscall(308)
+@syscall(308, note="EPERM under a root (`-C`)")
 def setns(task: "Task", fd: Fd, kind: Flags[UInt, sched.NAMESPACE]) -> int:
     """Implements setns(2)."""
+    if task.process.files.confined:
+        raise SysError(EPERM)  # another mount namespace shows what lies outside
     _table.import_all()
     return task.host(NR_SETNS, fd, kind)

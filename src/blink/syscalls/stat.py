@@ -160,7 +160,7 @@ def chmod(path: Path, mode: Mode) -> None:
     """Implements chmod(2)."""
 
 
-@syscall(91, passthrough=True)
+@syscall(91, passthrough=True, native=UNLESS_POLICY)
 def fchmod(fd: Fd, mode: Mode) -> None:
     """Implements fchmod(2)."""
 
@@ -185,7 +185,7 @@ def chown(path: Path, uid: UInt, gid: UInt) -> None:
     """Implements chown(2)."""
 
 
-@syscall(93, passthrough=True)
+@syscall(93, passthrough=True, native=UNLESS_POLICY)
 def fchown(fd: Fd, uid: UInt, gid: UInt) -> None:
     """Implements fchown(2)."""
 
@@ -222,7 +222,7 @@ def open_by_handle_at(
     task: "Task", mount_fd: Fd, handle: In[Buffer, HANDLE_MAX], flags: Flags[Int, f.OPEN]
 ) -> int:
     """Implements open_by_handle_at(2)."""
-    if task.process.files.root is not None:
+    if task.process.files.confined:
         raise SysError(EPERM)  # a handle leads anywhere in a file system
     return task.host(NR_OPEN_BY_HANDLE_AT, mount_fd, task.guest(handle), flags)
 

@@ -9,6 +9,7 @@ from blink.abi.structs import Struct as Layout
 from blink.syscalls._dispatch import forward
 from blink.syscalls._spec import (
     CALLS,
+    UNLESS_POLICY,
     Buffer,
     Fd,
     Flags,
@@ -48,7 +49,7 @@ def lsetxattr(
     """Implements lsetxattr(2)."""
 
 
-@syscall(190, passthrough=True)
+@syscall(190, passthrough=True, native=UNLESS_POLICY)
 def fsetxattr(
     fd: Fd, name: Text, value: In[Buffer, "size"], size: Size, flags: Flags[Int, f.XATTR]
 ) -> None:
@@ -95,7 +96,7 @@ def lremovexattr(path: LinkPath, name: Text) -> None:
     """Implements lremovexattr(2)."""
 
 
-@syscall(199, passthrough=True)
+@syscall(199, passthrough=True, native=UNLESS_POLICY)
 def fremovexattr(fd: Fd, name: Text) -> None:
     """Implements fremovexattr(2)."""
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from blink.kernel.process import Process
     from blink.kernel.task import Task
-    from blink.syscalls._spec import Arg
-    from blink.vfs.resolve import Call
+    from blink.syscalls._spec import Arg, Call
+    from blink.vfs.resolve import Call as HostCall
 
 ROOT = "root"
 MAX_LINKS = 40
@@ -77,6 +77,7 @@ class Files:
     """
 
     __slots__ = ("host", "in_proc", "process", "root")
+    mounted = False  # whether `forward` makes the host's calls: blink.roots
 
     def __init__(self, process: Process, host: ModuleType) -> None:
         self.process = process
@@ -87,6 +88,14 @@ class Files:
 
     def _tell_engine(self) -> None:
         self.host.native_paths(self.root is None and not self.in_proc)
+
+    @property
+    def confined(self) -> bool:
+        """Whether a root hides what the host has."""
+        return self.root is not None
+
+    def close(self) -> None:
+        """The process ends."""
 
     def temporary(self) -> Temporary:
         """For the descriptors that a translation opens."""
@@ -127,10 +136,14 @@ class Files:
 
     # --- where a path leads ---
 
+    def guest_path(self, path: bytes) -> bytes | None:
+        """A host's path as the guest sees it; None for what lies outside."""
+        return path if self.root is None else self.root.guest_path(path)
+
     def _concerns_proc(self, path: bytes) -> bool:
         return self.in_proc or proc.may_name_proc(path)
 
-    def _open_directory(self, call: Call, dirfd: int, path: bytes) -> int:
+    def _open_directory(self, call: HostCall, dirfd: int, path: bytes) -> int:
         if self.root is not None:
             return self.root.open(call, dirfd, path, DIRECTORY)
         return check(call(nr.NR_OPENAT, dirfd, path + b"\0", DIRECTORY, 0))
@@ -185,6 +198,12 @@ class Files:
         if self.root is None:
             return None
         return self.root.translate(self.process.hidden.now, dirfd, path, follow, opened)
+
+    def forward(
+        self, task: Task, call: Call, registers: tuple[int, ...], arguments: list[int | bytes]
+    ) -> int:
+        """Makes the host's call in place of the guest's, where `mounted`."""
+        raise NotImplementedError
 
     def _dirfd(self, registers: tuple[int, ...], arg: Arg) -> int:
         if arg.dirfd is None:
@@ -254,12 +273,16 @@ class Files:
         path = self._own_path(name, follow)
         if path is not None:
             return task.host(nr.NR_OPENAT, f.AT_FDCWD, path + b"\0", flags, 0)
-        text = None if flags & f.O_PATH else proc.text(task, name)
+        text = None if flags & f.O_PATH else self._text(task, name)
         fd = plain()
         if text is None:
             return fd
         self.host.now(nr.NR_CLOSE, fd)  # it has told that the file may be opened
         return self._open_text(name, text, flags)
+
+    def _text(self, task: Task, name: bytes) -> bytes | None:
+        """What an own file of /proc says; None where the host's will do."""
+        return proc.text(task, name)
 
     def _open_text(self, name: bytes, text: bytes, flags: int) -> int:
         """A read-only descriptor, the lowest free, of a file in memory that holds `text`."""

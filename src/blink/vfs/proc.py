@@ -185,7 +185,6 @@ def _mapped(address: int, process: Process) -> bytes | None:
 
 def shown_path(process: Process, path: bytes) -> bytes:
     """A host's path as the guest knows it: without the root."""
-    root = process.files.root
-    if root is None or not path.startswith(b"/"):
+    if not path.startswith(b"/"):
         return path
-    return root.guest_path(path) or path
+    return process.files.guest_path(path) or path
