@@ -13,6 +13,7 @@ from blink.isa.operands import SIZED
 from blink.isa.spec import ANY, Form
 
 from .cpustate import HIGH_BASE, LOW_BASE
+from .features import split_locks_are_slow
 
 PP_BYTES = {1: 0x66, 2: 0xF3, 3: 0xF2}
 FS, GS = 0x64, 0x65
@@ -178,10 +179,15 @@ def _choose_disp(d: _Draft, base: int) -> int:
     return signed(int.from_bytes(d.disp, "little"), 8 * len(d.disp))
 
 
+def _coarse(d: _Draft) -> int:
+    locks = (d.form.lock or d.form.always_lock) and split_locks_are_slow()
+    return -1 if d.chance(16) and not locks else -16
+
+
 def _choose_sib(d: _Draft, width: int, segment: int, base: bool) -> None:
     assert d.modrm is not None
     d.modrm |= 4
-    coarse = -1 if d.chance(16) else -16  # so that aligned operands can be reached exactly
+    coarse = _coarse(d)  # so that aligned operands can be reached exactly
     index, scale = d.bits(4), d.bits(2)
     breg = d.bits(4) if base else RBP
     d.x, d.b = index >> 3, breg >> 3
@@ -296,12 +302,17 @@ def encode(form: Form, size: int, rng: Random, rip: int, only: Registers | None 
     if e.modrm:
         _choose_modrm(d)
     _choose_immediates(d)
-    if d.address is not None and form.lock and d.chance(3):
+    if (
+        d.address is not None
+        and form.lock
+        and d.chance(3)
+        and not (only and split_locks_are_slow())
+    ):
         d.prefixes.append(0xF0)
     head = _legacy_head(d, opcode) if e.enc == "legacy" else vex_head(d, opcode)
     if d.rip_relative:
         length = len(head) + 5 + len(d.imm)
-        target = HIGH_BASE + 0x400 + d.bits(11) & (-1 if d.chance(16) else -16)
+        target = HIGH_BASE + 0x400 + d.bits(11) & _coarse(d)
         d.disp = (target - rip - length).to_bytes(4, "little", signed=True)
         d.address = Address(disp=target, fixed=target)
     modrm = b"" if d.modrm is None else bytes([d.modrm])

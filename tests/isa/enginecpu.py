@@ -280,6 +280,7 @@ class TranslatedCpu(EngineCpu):
         self.supported = self.cpu.set_jit(True, _ARENA, place)
         self._stepper = EngineCpu(paged=False)
         self._turn = 0  # odd while a case runs
+        self._ended = 0  # the last turn that took too long
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _one(self, case: Case) -> Outcome:
@@ -292,6 +293,8 @@ class TranslatedCpu(EngineCpu):
     def _go(self, case: Case) -> int:
         self._turn += 1
         stop = self.cpu.run(None)
+        while stop == _engine.STOP_INTERRUPT and self._ended != self._turn:
+            stop = self.cpu.run(None)  # the case before had ended by itself meanwhile
         self._turn += 1
         return stop
 
@@ -302,6 +305,7 @@ class TranslatedCpu(EngineCpu):
             if turn != self._turn or turn % 2 == 0:
                 turn, since = self._turn, time.process_time()
             elif time.process_time() - since > 1.0:
+                self._ended = turn
                 self.cpu.interrupt()
 
     def _why(self, case: Case, stop: int) -> tuple[int, int, int]:

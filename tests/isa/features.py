@@ -27,6 +27,13 @@ def is_amd() -> bool:
 
 
 @cache
+def split_locks_are_slow() -> bool:
+    """Whether the kernel slows down who locks the bus: some locked access across cache lines took
+    seconds."""
+    return bool(_flags() & {"bus_lock_detect", "split_lock_detect"})
+
+
+@cache
 def _flags() -> frozenset[str]:
     text = Path("/proc/cpuinfo").read_text()
     line = next((t for t in text.splitlines() if t.startswith("flags")), "")

@@ -8,7 +8,7 @@ from blink.isa import families
 from blink.isa.spec import REGISTRY, Form
 
 from .cpustate import EITHER, FLAG_BITS, IMAGE, RMW
-from .features import host_has, is_amd
+from .features import host_has, is_amd, split_locks_are_slow
 
 # (map, opcode) -> fix-ups (names of generate.FIXUPS)
 _BY_OPCODE: dict[tuple[int, int], str] = {
@@ -218,6 +218,11 @@ def _memory_pool(form: Form, pool: str, x87: bool) -> str:
     return {32: "f32", 64: "f64", 80: "f80"}.get(form.rm.width(32), "int")
 
 
+def keeps_to_a_line(form: Form) -> bool:
+    """Whether memory must lie within a cache line: LOCK is legal, and costs too much elsewhere."""
+    return (form.lock or form.always_lock) and split_locks_are_slow()
+
+
 def plan_of(form: Form) -> Plan:
     """The plan of a form."""
     e, name = form.enc, form.insn.name
@@ -230,6 +235,8 @@ def plan_of(form: Form) -> Plan:
     align = 16 if (e.map, e.opcode) in ((1, 0xAE), (1, 0xC7)) else 1
     if rm and rm.kind.aligned:
         align = rm.width(32) // 8
+    if keeps_to_a_line(form):
+        align = 16
     undefined = sum(1 << FLAG_BITS[f.lower()] for f in form.insn.undefined)
     label = f"{name} {form.encoding}"
     return Plan(

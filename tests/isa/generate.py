@@ -28,12 +28,13 @@ from .cpustate import (
 )
 from .encode import Address, Code, encode, solve
 from .features import host_has, is_amd
-from .forms import Plan
+from .forms import Plan, keeps_to_a_line
 from .ldt import SELECTORS_64
 from .values import Pools
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
 STACK = HIGH_BASE + 0x800
+NOWHERE = 0x8000  # so far behind our memory is none
 CANONICAL = (1 << 46) - 1
 STATES_PER_CODE = 6
 _INFINITY = (1 << 63).to_bytes(8, "little")  # the significand of one
@@ -93,7 +94,7 @@ def edge_target(rng: Random, base: int, rw_end: int, end: int) -> int:
     return rng.choice((rw_end - small, rw_end + 64, end - small, base - small, end + 0x4000))
 
 
-def target_address(rng: Random, wide: bool, align: int) -> int:
+def target_address(rng: Random, wide: bool, align: int, strict: bool = False) -> int:
     """Where a memory operand shall be: sometimes across pages, seldom at a fault."""
     base, rw_end, end = (
         (HIGH_BASE, HIGH_BASE + HIGH_RW_SIZE, HIGH_BASE + HIGH_SIZE)
@@ -107,7 +108,7 @@ def target_address(rng: Random, wide: bool, align: int) -> int:
         target = base + 0x1000 - rng.randrange(1, 32)
     else:
         target = base + 0x400 + rng.getrandbits(11)
-    return target & -align if rng.randrange(16) else target
+    return target & -align if strict or rng.randrange(16) else target
 
 
 def _place_operand(d: Draft) -> None:
@@ -120,10 +121,13 @@ def _place_operand(d: Draft) -> None:
             d.fs_base = segment_base
         else:
             d.gs_base = segment_base
-    target = target_address(d.rng, d.wide, d.plan.align)
+    strict = keeps_to_a_line(d.plan.form)
+    target = target_address(d.rng, d.wide, d.plan.align, strict)
     d.address = solve(address, d.gpr, target, segment_base)
     if d.address != target and d.plan.align > 1:
         d.address = solve(address, d.gpr, d.address, segment_base)
+    if strict and d.address & 15 and address.fixed is None:  # cannot be reached: let it fault
+        d.address = solve(address, d.gpr, target + NOWHERE, segment_base)
     data = d.operand or _operand_bytes(d)
     d.patch(d.address, data)
 
@@ -450,6 +454,12 @@ def random_fx(rng: Random, pools: Pools, pool: str, x87: bool) -> bytes:
     return fx[:FX_OP] + rng.randbytes(FX_MXCSR - FX_OP) + fx[FX_MXCSR:]
 
 
+def _nearly_tiny(fx: bytes) -> bool:
+    """Whether ST0 is next to the smallest normal number: its sine is tiny, or not quite."""
+    low, high = (int.from_bytes(fx[at : at + 8], "little") for at in (FX_ST, FX_ST + 8))
+    return high & 0x7FFF <= 1 and abs(low - (1 << 63)) < 16
+
+
 def _limited(fx: bytes, limit: int) -> bytes:
     """The image with ST0's exponent below `limit`; NaNs stay."""
     at = FX_ST + 8
@@ -509,6 +519,8 @@ class Generator:
             return self.rng.choice(self._background)
         pool = plan.pool if self.rng.randrange(5) else "int"
         fx = random_fx(self.rng, self.pools, pool, plan.x87)
+        if plan.estimate and _nearly_tiny(fx):
+            return self.fx(plan)
         return _limited(fx, plan.limit) if plan.limit else fx
 
     def cases(self, plan: Plan, n: int, rip: int) -> list[Case]:

@@ -13,8 +13,8 @@ from blink.isa.spec import ANY
 
 from .cpustate import GPR_STRUCT, LOW_BASE, LOW_SIZE, Case
 from .encode import PP_BYTES, Address, Code, signed, solve, vex_head
-from .forms import Plan
-from .generate import FIXUPS, Draft, Generator, defined, q
+from .forms import Plan, keeps_to_a_line
+from .generate import FIXUPS, NOWHERE, Draft, Generator, defined, q
 from .ldt import (
     CODE16,
     CODE_LOW,
@@ -408,6 +408,8 @@ def _place_operand(d: LegacyDraft) -> None:
     else:
         target = _target(d) & -align  # #GP or #SS first is the CPU's choice
         d.address = solve(address, d.gpr, target, base) & 0xFFFFFFFF
+        if d.address & 15 and keeps_to_a_line(d.plan.form):  # cannot be reached: let it fault
+            d.address = solve(address, d.gpr, target + NOWHERE, base) & 0xFFFFFFFF
     data = d.operand or d.rng.choice(d.pools.vector[d.plan.memory_pool]) * 2
     d.patch(d.address, data)
 

@@ -16,7 +16,7 @@ from blink.isa.spec import Form
 from .cpustate import CODE_BASE
 from .encode import Address, Code
 from .features import host_has
-from .forms import EMULATED, Plan, plan_of
+from .forms import EMULATED, Plan, keeps_to_a_line, plan_of
 from .generate import addresses_by_mask
 
 PREFIXES = (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x40, 0x48, 0x4F)
@@ -126,6 +126,8 @@ def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
     if address and address.fixed is not None and _elsewhere(address.fixed):
         return None
     if addresses_by_mask(plan, address):
+        return None
+    if address and address.fixed and address.fixed & 15 and keeps_to_a_line(form):
         return None
     vsib = insn["index"] if insn["vsib"] else -1
     return Code(form, size, data, code.rip, address, insn["imm"] & 0xFF, vsib), plan

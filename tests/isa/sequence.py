@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from .cpustate import HIGH_BASE, RMW, Case
 from .encode import Code, Registers, encode
-from .features import host_has
+from .features import host_has, split_locks_are_slow
 from .forms import Plan
 from .generate import Draft, Generator, q
 
@@ -25,8 +25,12 @@ COMPARE = bytes.fromhex("4439c9")  # cmp ecx, r9d
 AF = 0x10
 # A sequence may use these fix-ups' instructions: they need nothing but a valid stack.
 _HARMLESS = {"stack"}
-# (map, opcode) that read all flags at once, undefined ones too, or leave the sequence
-_EXCLUDED = {(0, 0x9C), (0, 0x9F), (0, 0xCC), (0, 0xE8), (0, 0xE9), (0, 0xEB), (1, 0x0B)}
+# (map, opcode) that read all flags at once, undefined ones too, or leave the sequence; and DPPS,
+# DPPD: which of several NaNs they return is the vendor's choice
+_EXCLUDED = {
+    *((0, 0x9C), (0, 0x9F), (0, 0xCC), (0, 0xE8), (0, 0xE9), (0, 0xEB), (1, 0x0B)),
+    *((3, 0x40), (3, 0x41)),
+}
 
 
 def usable(plan: Plan) -> bool:
@@ -35,6 +39,8 @@ def usable(plan: Plan) -> bool:
     if plan.skip or plan.x87 or plan.estimate or not set(plan.fixups) <= _HARMLESS:
         return False
     if (e.map, e.opcode) in _EXCLUDED or e.enc != "legacy" or not host_has(plan.form.insn.feature):
+        return False
+    if plan.form.always_lock and split_locks_are_slow():  # operands lie anywhere
         return False
     return not any(o.kind.where in ("rel", "moffs") or o.kind.bank == "seg" for o in operands)
 
