@@ -1,0 +1,222 @@
+"""Blinkenlights: the application. What keys do is in `actions`; the work is the driver's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import App
+from textual.containers import Container
+from textual.message import Message
+
+from blink.debugger.errors import DebugError
+from blink.tui import faults, keys
+from blink.tui.actions import Actions
+from blink.tui.commands import Commands
+from blink.tui.deck import Deck, Group, Tabs
+from blink.tui.driver import Driver, Frame
+from blink.tui.panel import Panel
+from blink.tui.panels.breakpoints import Breakpoints
+from blink.tui.panels.calls import Calls
+from blink.tui.panels.disassembly import Disassembly
+from blink.tui.panels.frames import Frames
+from blink.tui.panels.maps import Maps
+from blink.tui.panels.memory import Memory
+from blink.tui.panels.profile import Profile
+from blink.tui.panels.registers import Registers
+from blink.tui.panels.source import Source
+from blink.tui.panels.stack import Stack
+from blink.tui.panels.terminal import ProgramTerminal
+from blink.tui.panels.threads import Threads
+from blink.tui.panels.vector import Vector
+from blink.tui.panels.x87 import X87
+from blink.tui.screens import Dialog
+from blink.tui.slider import Slider
+from blink.tui.status import Status
+from blink.tui.themes import DARK, LIGHT
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from blink.debugger.session import Session
+    from blink.tui.settings import Settings
+    from blink.tui.term.pty import Pty
+
+NARROW, COMPACT_WIDTH, COMPACT_HEIGHT = 190, 120, 36
+
+
+class Blinkenlights(Actions, App[int], inherit_bindings=False):
+    """Watches one session; the return value is the exit status of the command."""
+
+    TITLE = "Blinkenlights"
+    CSS_PATH = "style.tcss"
+    BINDINGS: ClassVar[list[Any]] = keys.bindings()
+    COMMANDS = {Commands}
+    COMMAND_PALETTE_BINDING = "colon"
+    ENABLE_COMMAND_PALETTE = True
+
+    class Framed(Message):
+        """The driver has a new frame."""
+
+        def __init__(self, frame: Frame) -> None:
+            super().__init__()
+            self.frame = frame
+
+    def __init__(self, session: Session, pty: Pty | None, settings: Settings) -> None:
+        super().__init__()
+        self.session = session
+        self.pty = pty
+        self.settings = settings
+        self.frame: Frame | None = None
+        self.panels: dict[str, Panel] = {}
+        self.slider, self.status = Slider(), Status()
+        self.driver = Driver(session, self.seen_panels, self._post_frame, self._set_terminal_time)
+        self._told: object = None
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        self.theme = (LIGHT if settings.light else DARK).name
+        self._make_panels()
+
+    # --- layout ---------------------------------------------------------------------------------
+
+    def _make_panels(self) -> None:
+        made: list[Panel] = [
+            Disassembly(id="disassembly"), Source(id="source"), Stack(id="stack"),
+            Registers(id="registers"), Vector(id="vector"), X87(id="x87"),
+            *(Memory(kind, id=f"memory-{kind}") for kind in ("code", "read", "write", "stack")),
+            Breakpoints(id="breakpoints"), Maps(id="maps"), Frames(id="frames"),
+            Threads(id="threads"), Calls(id="calls"), Profile(id="profile"),
+            ProgramTerminal(self.pty, id="terminal"),
+        ]  # fmt: skip
+        self.panels = {str(panel.id): panel for panel in made}
+
+    def compose(self) -> ComposeResult:
+        p = self.panels
+        with Container(id="columns"):
+            yield Deck(
+                Group(p["disassembly"], least=12, id="code-group"),
+                Group(p["source"], p["stack"], least=10, id="source-group"),
+                id="left",
+            )
+            yield Deck(
+                Group(p["frames"], p["calls"], p["maps"], p["profile"], least=8, id="frames-group"),
+                Group(p["breakpoints"], p["threads"], id="breakpoints-group"),
+                Group(p["terminal"], least=20, id="terminal-group"),
+                id="middle",
+            )
+            yield Deck(
+                Group(p["registers"], least=21, id="registers-group"),
+                Group(p["vector"], p["x87"], least=9, id="vector-group"),
+                *(Group(p[f"memory-{kind}"]) for kind in ("code", "read", "write", "stack")),
+                id="right",
+            )
+        yield self.slider
+        yield self.status
+
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
+        compact = width < COMPACT_WIDTH or height < COMPACT_HEIGHT
+        self.screen_stack[0].set_class(compact, "compact")
+        self.screen_stack[0].set_class(width < NARROW, "narrow")
+        for deck in self.query(Deck):
+            deck.fit(height - 2, compact)
+        self.call_after_refresh(self.driver.look)
+
+    def on_mount(self) -> None:
+        if self.settings.zoom:
+            for panel in self.panels.values():
+                if isinstance(panel, Memory):
+                    panel.level = min(8, self.settings.zoom)
+        self.panels["disassembly"].focus()
+        if self.pty is not None:
+            self.pty.changed = self.terminal_changed
+            self.pty.start()
+        if self.settings.calls:
+            self.action_show("calls")
+        self.call_after_refresh(self.driver.start)
+
+    def on_unmount(self) -> None:
+        self.driver.close()
+
+    def seen_panels(self) -> list[Panel]:
+        """The panels that can be seen; for the driver."""
+        if len(self.screen_stack) > 1:
+            return [p for p in self.panels.values() if p.display and p.size.height]
+        return [panel for panel in self.panels.values() if panel.wanted]
+
+    # --- frames ---------------------------------------------------------------------------------
+
+    def _post_frame(self, frame: Frame) -> None:
+        if not self.post_message(self.Framed(frame)):
+            self.driver.drawn()
+
+    def _set_terminal_time(self, time: int) -> None:
+        if self.pty is not None:
+            self.pty.at(time, self.session.live or time >= self.session.end)
+            terminal = self.panels["terminal"]
+            assert isinstance(terminal, ProgramTerminal)
+            terminal.changed()
+
+    def terminal_changed(self) -> None:
+        """The program wrote; from the terminal's thread."""
+        terminal = self.panels["terminal"]
+        assert isinstance(terminal, ProgramTerminal)
+        terminal.changed()
+
+    def on_blinkenlights_framed(self, message: Framed) -> None:
+        frame = self.frame = message.frame
+        for panel, content in frame.contents.items():
+            panel.show(content)
+        self.slider.time, self.slider.end = frame.time, frame.end
+        self.slider.growing = frame.exit_status is None and frame.live
+        self.slider.set_marks(frame.marks)
+        self.status.set_frame(frame, str(self.driver.speed))
+        for deck in self.query(Deck):
+            deck.refresh_tabs()
+        self.call_after_refresh(self.driver.drawn)
+        if frame.arrived:
+            self._tell(frame)
+
+    def _tell(self, frame: Frame) -> None:
+        """A dialog for what needs more than a line, once."""
+        if frame.stop is None or frame.stop is self._told or not self.settings.dialogs:
+            return
+        self._told = frame.stop
+        report = faults.report(frame.stop, frame.probe)
+        if report is not None and len(self.screen_stack) == 1:
+            self.push_screen(Dialog(report), self.answered)
+
+    # --- messages of panels ---------------------------------------------------------------------
+
+    def on_panel_stale(self, message: Panel.Stale) -> None:
+        if isinstance(message, Disassembly.Wheel):
+            self.in_time(message.steps if not self.settings.natural else -message.steps)
+        else:
+            self.driver.look()
+
+    on_disassembly_wheel = on_panel_stale
+
+    def on_panel_chosen(self, message: Panel.Chosen) -> None:
+        self.chosen(message.panel, message.target, message.what)
+
+    def on_tabs_picked(self, message: Tabs.Picked) -> None:
+        message.panel.focus()
+
+    def on_slider_moved(self, message: Slider.Moved) -> None:
+        self.driver.move("goto", message.time)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        for deck in self.query(Deck):
+            deck.refresh_tabs()
+
+    def on_event_key(self, event: events.Key) -> None:
+        self.status.set_key(keys.spelled(event.key))
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key):
+            self.status.set_key(keys.spelled(event.key))
+        await super().on_event(event)
+
+    def refuse(self, error: DebugError | ValueError | str) -> None:
+        """Says what was not possible."""
+        self.status.say(str(error), bad=True)
