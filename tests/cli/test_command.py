@@ -179,7 +179,7 @@ def test_system_calls_go_to_stderr_or_the_log(show: Path, tmp_path: Path) -> Non
 def test_strings_in_full(show: Path) -> None:
     text = "x" * 100
     assert text not in run("-s", show, text).stderr
-    assert text in run("-ss", show, text).stderr
+    assert text in run("--string-limit=200", show, text).stderr
 
 
 @pytest.mark.parametrize("mode", [(), ("-m",)])

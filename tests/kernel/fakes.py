@@ -84,7 +84,8 @@ class FakeHidden:
 
 class FakeProcess:
     def __init__(self) -> None:
-        self.trace = False
+        self.tracer: Any = None
+        self.at_exit: list[Callable[[], None]] = []
         self.files = None
         self.hidden = FakeHidden()
         self.lines: list[str] = []
@@ -93,7 +94,7 @@ class FakeProcess:
     def hides(self, fd: int) -> bool:
         return 1000 <= fd < 1010
 
-    def log(self, text: str) -> None:
+    def log(self, text: str, who: int | None = 0) -> None:
         self.lines.append(text)
 
     def log_once(self, text: str) -> None:
@@ -109,6 +110,7 @@ class FakeTask:
         self.memory = FakeMemory(skew)
         self.process = FakeProcess()
         self.host_call = host
+        self.tid = 1
 
     def read_path(self, addr: int) -> bytes:
         try:

@@ -13,6 +13,7 @@ from blink.abi.structs import S32, TIMESPEC
 from blink.syscalls import _table
 from blink.syscalls._dispatch import BAD_ADDRESS, dispatch, host_arguments
 from blink.syscalls._spec import CALLS, Call
+from blink.syscalls._trace import TraceOptions, Tracer
 from kernel import sample_calls
 from kernel.fakes import FakeTask
 
@@ -124,7 +125,9 @@ def test_unknown_numbers_are_logged_once() -> None:
 
 
 def trace(task: FakeTask, number: int, *registers: int) -> str:
-    task.process.trace = True
+    options = TraceOptions()
+    options.level = 1
+    task.process.tracer = Tracer(task.process, options)  # type: ignore[arg-type]
     dispatch(task, number, registers + (0,) * (6 - len(registers)))  # type: ignore[arg-type]
     return task.process.lines[-1]
 
@@ -138,7 +141,10 @@ def test_log_of_buffers_uses_the_result() -> None:
 
 def test_log_of_errors_shows_addresses() -> None:
     task = FakeTask(host=lambda *_: -9)
-    assert trace(task, 9002, 3, BASE, 100) == "sample_read(3, 0x10000, 100) = -1 EBADF"
+    assert (
+        trace(task, 9002, 3, BASE, 100)
+        == "sample_read(3, 0x10000, 100) = -1 EBADF (Bad file descriptor)"
+    )
 
 
 def test_log_of_structures_paths_and_flags() -> None:

@@ -13,28 +13,28 @@ EXPECTED = """
 openat(AT_FDCWD, "made", O_RDWR|O_CREAT|O_TRUNC|O_CLOEXEC, 0644) = 3
 write(3, "hello \\"world\\"\\n", 14) = 14
 pread64(3, "\\"world\\"\\n", 50, 6) = 8
-newfstatat(AT_FDCWD, "made", {st_mode=0o100644, st_size=14, ...}, AT_SYMLINK_NOFOLLOW) = 0
+newfstatat(AT_FDCWD, "made", {st_mode=S_IFREG|0644, st_size=14, ...}, AT_SYMLINK_NOFOLLOW) = 0
 fcntl(3, F_SETLK, {l_type=1, l_whence=0, l_start=2, l_len=4, l_pid=0}) = 0
 fcntl(3, F_SETFL, O_RDWR|O_APPEND) = 0
-fcntl(3, 7777, 0x5) = -1 EINVAL
+fcntl(3, 7777, 0x5) = -1 EINVAL (Invalid argument)
 writev(3, ["ab", "cd"], 2) = 4
-ioctl(3, TIOCGWINSZ, ADDRESS) = -1 ENOTTY
-ioctl(3, FIONREAD, 0) = 0
-access("absent", R_OK|W_OK) = -1 ENOENT
+ioctl(3, TIOCGWINSZ, ADDRESS) = -1 ENOTTY (Inappropriate ioctl for device)
+ioctl(3, FIONREAD, [0]) = 0
+access("absent", R_OK|W_OK) = -1 ENOENT (No such file or directory)
 access("made", F_OK) = 0
 lseek(3, -3, SEEK_END) = 15
 mkdirat(AT_FDCWD, "folder", 0750) = 0
 socket(AF_INET, SOCK_DGRAM|SOCK_CLOEXEC, 0) = 4
 connect(4, {AF_INET, 127.0.0.1:1}, 16) = 0
 socket(AF_UNIX, SOCK_STREAM, 0) = 5
-connect(5, {AF_UNIX, "nobody"}, 110) = -1 ENOENT
-ppoll([{fd=3, events=1, revents=0}], 1, {tv_sec=0, tv_nsec=5}, [SIGUSR1], 8) = 1
+connect(5, {AF_UNIX, "nobody"}, 110) = -1 ENOENT (No such file or directory)
+ppoll([{fd=3, events=POLLIN, revents=0}], 1, {tv_sec=0, tv_nsec=5}, [SIGUSR1], 8) = 1
 prlimit64(0, RLIMIT_CORE, NULL, {rlim_cur=LIMIT, rlim_max=LIMIT}) = 0
 readlink("/proc/self/exe", "PATH"..., 100) = LENGTH
 epoll_create1(0) = 6
 pipe2([7, 8], O_CLOEXEC) = 0
-epoll_ctl(6, EPOLL_CTL_ADD, 7, {events=1, data=7}) = 0
-epoll_wait(6, [{events=1, data=7}], 4, 0) = 1
+epoll_ctl(6, EPOLL_CTL_ADD, 7, {events=EPOLLIN, data=7}) = 0
+epoll_wait(6, [{events=EPOLLIN, data=7}], 4, 0) = 1
 symlinkat("target", AT_FDCWD, "link") = 0
 """
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from blink.abi.files import STATX as STATX_FLAGS
+from blink.abi.files import mode_text
+from blink.abi.polling import EPOLL, POLL
 from blink.abi.structs import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.abi.structs import Show
 
 
 class Brief(Struct):
-    """A structure of which the log shows some fields; a name that ends in `_mode` is octal."""
+    """A structure of which the log shows some fields."""
 
     __slots__ = ("shown",)
 
-    def __init__(self, name: str, fmt: str, fields: str, shown: str) -> None:
-        super().__init__(name, fmt, fields)
+    def __init__(
+        self, name: str, fmt: str, fields: str, shown: str, show: dict[str, Show] | None = None
+    ) -> None:
+        super().__init__(name, fmt, fields, show)
         self.shown = [(field, self.fields.index(field)) for field in shown.split()]
 
     def format(self, data: bytes) -> str:
         values = self.unpack(data)
-        texts = [
-            f"{field}={values[i]:#o}" if field.endswith("_mode") else f"{field}={values[i]}"
-            for field, i in self.shown
-        ]
+        texts = [f"{field}={self.text(field, values[i])}" for field, i in self.shown]
         return "{" + ", ".join(texts) + ", ...}"
 
 
@@ -29,6 +35,7 @@ STAT = Brief(
     "st_dev st_ino st_nlink st_mode st_uid st_gid pad st_rdev st_size st_blksize st_blocks "
     "st_atime atime_nsec st_mtime mtime_nsec st_ctime ctime_nsec",
     "st_mode st_size",
+    {"st_mode": mode_text},
 )
 STATX = Brief(
     "statx",
@@ -37,6 +44,7 @@ STATX = Brief(
     "stx_blocks stx_attributes_mask stx_atime atime_nsec stx_btime btime_nsec stx_ctime ctime_nsec "
     "stx_mtime mtime_nsec rdev_major rdev_minor dev_major dev_minor stx_mnt_id",
     "stx_mask stx_mode stx_size",
+    {"stx_mask": STATX_FLAGS, "stx_mode": mode_text},
 )
 STATFS = Brief(
     "statfs",
@@ -51,8 +59,8 @@ F_OWNER_UIDS = Struct("f_owner_uids", "II", "uid euid")
 UTIMBUF = Struct("utimbuf", "qq", "actime modtime")
 OPEN_HOW = Struct("open_how", "QQQ", "flags mode resolve")
 
-POLLFD = Struct("pollfd", "ihh", "fd events revents")
-EPOLL_EVENT = Struct("epoll_event", "IQ", "events data")
+POLLFD = Struct("pollfd", "ihh", "fd events revents", {"events": POLL, "revents": POLL})
+EPOLL_EVENT = Struct("epoll_event", "IQ", "events data", {"events": EPOLL})
 SIGSET_ARGUMENT = Struct("sigset_argpack", "QQ", "sigmask size")
 
 MSGHDR = Struct(

@@ -145,3 +145,14 @@ F_GET_RW_HINT, F_SET_RW_HINT, F_GET_FILE_RW_HINT, F_SET_FILE_RW_HINT = 1035, 103
 FCNTL = enumeration(
     {name: value for name, value in list(globals().items()) if name.startswith("F_")}
 )
+
+_TYPES = {
+    0o010000: "S_IFIFO", 0o020000: "S_IFCHR", 0o040000: "S_IFDIR", 0o060000: "S_IFBLK",
+    0o100000: "S_IFREG", 0o120000: "S_IFLNK", 0o140000: "S_IFSOCK",
+}  # fmt: skip
+
+
+def mode_text(mode: int) -> str:
+    """`S_IFREG|0644`, as strace writes st_mode."""
+    kind = _TYPES.get(mode & 0o170000)
+    return f"0{mode:o}" if kind is None else f"{kind}|0{mode & 0o7777:o}"

@@ -6,6 +6,20 @@ from blink.abi.flags import FlagSet, enumeration
 
 CLOEXEC, NONBLOCK = 0o2000000, 0o4000
 
+_EVENTS = {
+    "IN": 1, "PRI": 2, "OUT": 4, "ERR": 8, "HUP": 0x10, "NVAL": 0x20, "RDNORM": 0x40,
+    "RDBAND": 0x80, "WRNORM": 0x100, "WRBAND": 0x200, "MSG": 0x400, "RDHUP": 0x2000,
+}  # fmt: skip
+POLL = FlagSet({f"POLL{name}": bit for name, bit in _EVENTS.items()})
+EPOLL = FlagSet(
+    {
+        **{f"EPOLL{name}": bit for name, bit in _EVENTS.items()},
+        "EPOLLEXCLUSIVE": 1 << 28,
+        "EPOLLWAKEUP": 1 << 29,
+        "EPOLLONESHOT": 1 << 30,
+        "EPOLLET": 1 << 31,
+    }
+)
 EPOLL_CREATE = FlagSet({"EPOLL_CLOEXEC": CLOEXEC})
 EPOLL_CTL = enumeration({"EPOLL_CTL_ADD": 1, "EPOLL_CTL_DEL": 2, "EPOLL_CTL_MOD": 3})
 EVENTFD = FlagSet({"EFD_SEMAPHORE": 1, "EFD_NONBLOCK": NONBLOCK, "EFD_CLOEXEC": CLOEXEC})

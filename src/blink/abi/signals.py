@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from blink.abi.flags import FlagSet
+
 NAMES = """
     . HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP
     TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS
@@ -41,7 +43,31 @@ SA_HOST = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART  # the host kernel acts on th
 SS_ONSTACK, SS_DISABLE, SS_AUTODISARM = 1, 2, 1 << 31
 MINSIGSTKSZ = 2048
 
+SA = FlagSet(
+    {
+        "SA_NOCLDSTOP": SA_NOCLDSTOP,
+        "SA_NOCLDWAIT": SA_NOCLDWAIT,
+        "SA_SIGINFO": SA_SIGINFO,
+        "SA_UNSUPPORTED": SA_UNSUPPORTED,
+        "SA_EXPOSE_TAGBITS": SA_EXPOSE_TAGBITS,
+        "SA_RESTORER": SA_RESTORER,
+        "SA_ONSTACK": SA_ONSTACK,
+        "SA_RESTART": SA_RESTART,
+        "SA_NODEFER": SA_NODEFER,
+        "SA_RESETHAND": SA_RESETHAND,
+    }
+)
+SS = FlagSet({"SS_ONSTACK": SS_ONSTACK, "SS_DISABLE": SS_DISABLE, "SS_AUTODISARM": SS_AUTODISARM})
+
 SI_USER, SI_KERNEL, SI_QUEUE, SI_TKILL = 0, 0x80, -1, -6
+CODES = {
+    SI_USER: "SI_USER", SI_KERNEL: "SI_KERNEL", SI_QUEUE: "SI_QUEUE", SI_TKILL: "SI_TKILL",
+    -2: "SI_TIMER", -3: "SI_MESGQ", -4: "SI_ASYNCIO", -5: "SI_SIGIO",
+}  # fmt: skip
+CHILD_CODES = {
+    1: "CLD_EXITED", 2: "CLD_KILLED", 3: "CLD_DUMPED", 4: "CLD_TRAPPED", 5: "CLD_STOPPED",
+    6: "CLD_CONTINUED",
+}  # fmt: skip
 ILL_ILLOPN = 2
 FPE_INTDIV, FPE_FLTDIV, FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES, FPE_FLTINV = 1, 3, 4, 5, 6, 7
 SEGV_MAPERR, SEGV_ACCERR = 1, 2
@@ -56,3 +82,16 @@ def name(signo: int) -> str:
     if SIGRTMIN <= signo <= NSIG:
         return f"SIGRT_{signo - SIGRTMIN}"
     return str(signo)
+
+
+def set_text(bits: int) -> str:
+    """A sigset_t: `[SIGINT SIGTERM]`; nearly full ones by what they lack, `~[SIGKILL]`."""
+    lacks = bits.bit_count() > NSIG // 2
+    shown = bits ^ ALL_MASK if lacks else bits
+    names = [name(signo) for signo in range(1, NSIG + 1) if shown & bit(signo)]
+    return ("~[" if lacks else "[") + " ".join(names) + "]"
+
+
+def handler_text(address: int) -> str:
+    """`SIG_DFL`, `SIG_IGN`, or a handler's address."""
+    return {SIG_DFL: "SIG_DFL", SIG_IGN: "SIG_IGN"}.get(address) or hex(address)

@@ -4,16 +4,36 @@ A layout is a `struct` format string with the padding spelled out (`x`), so that
 kernel's.  No behaviour lives here; families add the layouts that only they use.
 """
 
+from __future__ import annotations
+
 from struct import Struct as _Codec
+
+from blink.abi import signals
+from blink.abi.flags import FlagSet
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Show = FlagSet | Callable[[int], str]
 
 
 class Struct:
-    """One C structure: `fields` are space-separated names, in the order of `fmt`'s values."""
+    """One C structure: `fields` are space-separated names, in the order of `fmt`'s values.
 
-    __slots__ = ("codec", "fields", "name", "size")
+    For the log: `show` tells of some fields how their values are shown; with `by_address` only the
+    address of the structure is (a futex: its value says nothing).
+    """
 
-    def __init__(self, name: str, fmt: str, fields: str) -> None:
+    __slots__ = ("by_address", "codec", "fields", "name", "show", "size")
+
+    def __init__(
+        self, name: str, fmt: str, fields: str, show: dict[str, Show] | None = None,
+        by_address: bool = False,
+    ) -> None:  # fmt: skip
         self.name = name
+        self.show = show or {}
+        self.by_address = by_address
         self.codec = _Codec("<" + fmt)
         self.fields = tuple(fields.split())
         self.size = self.codec.size
@@ -28,9 +48,16 @@ class Struct:
         """`{tv_sec=1, tv_nsec=2}`; a structure of one field shows its value alone."""
         values = self.codec.unpack(data)
         if len(self.fields) == 1:
-            return _show(values[0])
+            return self.text(self.fields[0], values[0])
         pairs = zip(self.fields, values, strict=True)
-        return "{" + ", ".join(f"{name}={_show(value)}" for name, value in pairs) + "}"
+        return "{" + ", ".join(f"{name}={self.text(name, value)}" for name, value in pairs) + "}"
+
+    def text(self, field: str, value: int | bytes) -> str:
+        """One field's value."""
+        show = self.show.get(field)
+        if show is None or isinstance(value, bytes):
+            return _show(value)
+        return show.format(value) if isinstance(show, FlagSet) else show(value)
 
 
 def _show(value: int | bytes) -> str:
@@ -41,18 +68,24 @@ def _show(value: int | bytes) -> str:
 
 S32 = Struct("int", "i", "value")
 U32 = Struct("unsigned", "I", "value")
+FUTEX_WORD = Struct("futex", "I", "value", by_address=True)
 S64 = Struct("long", "q", "value")
 U64 = Struct("unsigned long", "Q", "value")
-SIGSET = Struct("sigset_t", "Q", "bits")
+SIGSET = Struct("sigset_t", "Q", "bits", {"bits": signals.set_text})
 TIMESPEC = Struct("timespec", "qq", "tv_sec tv_nsec")
 TIMEVAL = Struct("timeval", "qq", "tv_sec tv_usec")
 TIMEZONE = Struct("timezone", "ii", "tz_minuteswest tz_dsttime")
 ITIMERVAL = Struct("itimerval", "qqqq", "interval_sec interval_usec value_sec value_usec")
 ITIMERSPEC = Struct("itimerspec", "qqqq", "interval_sec interval_nsec value_sec value_nsec")
 RLIMIT = Struct("rlimit", "QQ", "rlim_cur rlim_max")
-SIGACTION = Struct("sigaction", "QQQQ", "sa_handler sa_flags sa_restorer sa_mask")
-STACK_T = Struct("stack_t", "QI4xQ", "ss_sp ss_flags ss_size")
-SIGINFO = Struct("siginfo_t", "iii116x", "si_signo si_errno si_code")
+SIGACTION = Struct(
+    "sigaction",
+    "QQQQ",
+    "sa_handler sa_flags sa_restorer sa_mask",
+    {"sa_handler": signals.handler_text, "sa_flags": signals.SA, "sa_mask": signals.set_text},
+)
+STACK_T = Struct("stack_t", "QI4xQ", "ss_sp ss_flags ss_size", {"ss_flags": signals.SS})
+SIGINFO = Struct("siginfo_t", "iii116x", "si_signo si_errno si_code", {"si_signo": signals.name})
 IOVEC = Struct("iovec", "QQ", "iov_base iov_len")
 UTSNAME = Struct(
     "utsname", "65s65s65s65s65s65s", "sysname nodename release version machine domainname"

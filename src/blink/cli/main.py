@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from blink.kernel.faults import Fault
     from blink.kernel.process import Options, Process
     from blink.kernel.task import Task
+    from blink.syscalls._trace import TraceOptions
 
 USAGE_ERROR = 48
 CANNOT_START = 125
@@ -59,6 +60,8 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
         return _refuse("--gdb goes with neither --doctor nor --show-blocks")
     if "g" in line.values and any(letter in line.values for letter in MOUNTED):
         return _refuse("--gdb knows no root but that of -C, without mounts")
+    if problem := _trace_problem(line):
+        return _refuse(problem)
     if before_run is not None:
         before_run()
     if "g" in line.values:
@@ -181,7 +184,7 @@ def _options(line: CommandLine) -> Options:
     from blink.kernel.process import Options
 
     options = Options()
-    options.trace = line.counts.get("s", 0)
+    options.trace = _trace_options(line)
     options.statistics = "Z" in line
     options.checked = "m" in line or host_is_low()
     options.translate = "j" not in line
@@ -190,8 +193,36 @@ def _options(line: CommandLine) -> Options:
     if "L" in line.values:
         options.log_path = encode(line.values["L"])
     options.cpu = line.values.get("M", "")
-    wants_log = options.trace > 0 or options.statistics or "B" in line or "D" in line
+    wants_log = options.trace is not None or options.statistics or "B" in line or "D" in line
     options.log_stderr = "e" in line or (wants_log and options.log_path is None)
+    return options
+
+
+def _trace_problem(line: CommandLine) -> str | None:
+    """What is wrong with the options that only logs of system calls have."""
+    limit = line.values.get("S", "0")
+    if not limit.isdecimal():
+        return f"--string-limit takes a number, not {limit}"
+    if "W" not in line.values:
+        return None
+    import blink._engine  # noqa: F401  (the families of calls need it)
+    from blink.syscalls._classes import complaint
+
+    return complaint(line.values["W"])
+
+
+def _trace_options(line: CommandLine) -> TraceOptions | None:
+    """`-c` alone gives the table alone; all other options of the log imply `-s`."""
+    implied = any(letter in line or letter in line.values for letter in "WJtS")
+    if not ("s" in line or "c" in line or implied):
+        return None
+    from blink.syscalls._trace import TraceOptions
+
+    options = TraceOptions()
+    options.level = line.counts.get("s", 1 if implied and "c" not in line else 0)
+    options.only = line.values.get("W", "")
+    options.limit = int(line.values.get("S", options.limit))
+    options.times, options.as_json, options.summary = ("t" in line, "J" in line, "c" in line)
     return options
 
 

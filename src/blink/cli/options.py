@@ -28,12 +28,19 @@ LONG = {
     "--image": "-I",
     "--no-mounts": "-N",
     "--binfmt": "-F",
+    "--summary": "-c",
+    "--trace": "-W",
+    "--trace-json": "-J",
+    "--trace-times": "-t",
+    "--string-limit": "-S",
 }
-FLAGS = "hvejm0sZBDNF"
+FLAGS = "hvejm0sZBDNFcJt"
 WITH_VALUE = {
     **dict.fromkeys("LCUTI", "a path"),
     "M": "a name",
     "g": "a port",
+    "W": "names",
+    "S": "a number",
     "O": "directories, separated by colons",
     "b": "SRC:DST or SRC:DST:ro",
 }

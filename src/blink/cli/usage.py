@@ -13,7 +13,13 @@ Runs an x86-64 Linux program in a user-space machine.
   -v, --version         print the version
   -e, --log-stderr      write the log to standard error
   -L, --log PATH        append the log to a file
-  -s, --strace          log each system call; -ss: long strings in full
+  -s, --strace          log each system call; -ss: also before one that may wait; -sss: before all
+  -c, --summary         a table of the system calls when a process ends; alone: no other log of them
+  -W, --trace NAMES     log these calls only: names, classes (file desc network process memory
+                        signal ipc), !name to leave one out, with commas between
+  -J, --trace-json      log system calls as JSON, an object a line
+  -t, --trace-times     log the time of day and the duration of each call
+  -S, --string-limit N  bytes of a string that are shown in the log of calls (32)
   -Z, --stats           print statistics at the end
   -B, --show-blocks     list what was translated when a process ends
   -D, --doctor          compare the translator with the interpreter, block by block

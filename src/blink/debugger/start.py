@@ -44,9 +44,12 @@ def _options(given: Message, checked: bool) -> Options:
     options.translate = bool(given.get("translate", True))
     options.cpu = given.get("cpu", "")
     options.root = encode(given["root"]) if given.get("root") else None
-    options.trace = given.get("trace", 0)
+    if given.get("trace"):
+        from blink.syscalls._trace import TraceOptions
+
+        options.trace = TraceOptions(given["trace"])
     options.statistics = bool(given.get("statistics"))
     options.log_path = encode(given["log_path"]) if given.get("log_path") else None
-    wants_log = options.trace or options.statistics
+    wants_log = options.trace is not None or options.statistics
     options.log_stderr = bool(given.get("log_stderr") or (wants_log and not options.log_path))
     return options

@@ -94,6 +94,10 @@ def new_process(
     memory = memory_type(options.checked)
     process = Process(memory, space_type(memory), options)
     process.open_log()
+    if options.trace is not None:
+        from blink.syscalls._trace import Tracer
+
+        process.tracer = Tracer(process, options.trace)
     if options.mounts is not None:
         from blink.roots.setup import install
 
@@ -112,7 +116,7 @@ def start(process: Process, inherited: tuple[int, int] | None) -> Task:
     tid = posix.getpid()
     task = Task(process, _engine.Cpu(process.memory), tid)
     task.sigmask = blocked
-    task.cpu.native = not process.trace
+    task.cpu.native = process.tracer is None
     if process.options.cpu:
         task.cpu.set_model(process.options.cpu)
     if process.options.translate:

@@ -45,8 +45,8 @@ def force(task: Task, fault: Fault) -> None:
 
 
 def _handle(task: Task, signo: int, info: bytes) -> None:
-    if task.process.trace:
-        _log(task, signo, info)
+    if task.process.tracer is not None:
+        task.process.tracer.signal(task, sig.name(signo), _details(signo, info))
     if task.process.director is not None:
         task.process.director.signal(task, signo, info)
     action = task.process.actions[signo]
@@ -64,14 +64,17 @@ def _handle(task: Task, signo: int, info: bytes) -> None:
         _bad_frame(task, signo)
 
 
-def _log(task: Task, signo: int, info: bytes) -> None:
+def _details(signo: int, info: bytes) -> dict[str, int | str]:
+    """What the log tells of a siginfo_t."""
     _, _, code = SIGINFO.unpack(info)
-    detail = f"si_code={code}"
+    names = sig.CHILD_CODES if signo == sig.SIGCHLD and code > 0 else sig.CODES
+    details: dict[str, int | str] = {"si_code": names.get(code, code)}
     if signo in sig.SYNCHRONOUS and code > 0:
-        detail += f", si_addr={int.from_bytes(info[16:24], 'little'):#x}"
-    elif code <= 0:
-        detail += f", si_pid={int.from_bytes(info[16:20], 'little')}"
-    task.process.log(f"--- {sig.name(signo)} {{{detail}}} ---")
+        details["si_addr"] = hex(int.from_bytes(info[16:24], "little"))
+    elif code <= 0 or signo == sig.SIGCHLD:
+        details["si_pid"] = int.from_bytes(info[16:20], "little")
+        details["si_uid"] = int.from_bytes(info[20:24], "little")
+    return details
 
 
 def _call_handler(task: Task, signo: int, info: bytes, action: Action) -> None:
@@ -121,8 +124,8 @@ def _default(task: Task, signo: int) -> None:
 def die(task: Task, signo: int, fault: Fault | None) -> NoReturn:
     """Ends the process by a signal, as the host would have; a fault is reported first."""
     process = task.process
-    if process.trace:
-        process.log(f"+++ killed by {sig.name(signo)} +++")
+    if process.tracer is not None:
+        process.tracer.end("killed by", sig.name(signo))
     if fault is not None and process.report is not None:
         process.report(task, fault)
     if process.director is not None:

@@ -105,6 +105,8 @@ def _become_child(task: Task) -> None:
     process.timers.clear()
     if process.statistics is not None:
         process.statistics.restart()
+    if process.tracer is not None:
+        process.tracer.restart()
     if process.vfork is not None:  # a grandchild owes its grandparent nothing
         process.vfork = None
         process.hidden.close(VFORK)

@@ -45,11 +45,12 @@ class Log:
         """Whether anybody asked for a log."""
         return LOG in self.hidden.fds or STDERR in self.hidden.fds
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, who: int | None = 0) -> None:
         """A line for those who asked for a log; lost when it cannot be written."""
+        head = "" if who is None else f"[{who or posix.getpid()}] "
         for name in (LOG, STDERR):
             fd = self.hidden.fds.get(name)
-            if fd is not None and not write_line(fd, f"[{posix.getpid()}] {text}"):
+            if fd is not None and not write_line(fd, head + text):
                 self.hidden.close(name)
 
     def tell(self, text: str) -> None:

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
     from blink.loader import Image
     from blink.roots.plan import Plan
+    from blink.syscalls._trace import TraceOptions, Tracer
 
 
 class Options:
     """What the command line asks for.
 
-    trace        log every system call (`-s`): 1, or 2 for long strings in full
+    trace        what to tell of system calls (`-s` and its kin): a TraceOptions, or None
     checked      paged memory, every access checked (`-m`)
     translate    run translated code where the host can (off: `-j`)
     statistics   print counters at the end (`-Z`)
@@ -51,7 +52,7 @@ class Options:
     )
 
     def __init__(self) -> None:
-        self.trace = 0
+        self.trace: TraceOptions | None = None
         self.checked = False
         self.translate = True
         self.statistics = False
@@ -81,6 +82,7 @@ class Process:
     open_executable path -> descriptor, or OSError: how execve opens files
     personality     personality(2)
     vfork           set in a vfork child: what it owes its parent
+    tracer          sees every system call (`-s`), or None
     timers          numbers of POSIX timers, which do not survive execve
     at_exit         called with no arguments before the process ends
     report          called with the task and the fault that kills it (crash report), or None
@@ -111,7 +113,7 @@ class Process:
         "survivor",
         "tasks",
         "timers",
-        "trace",
+        "tracer",
         "vfork",
     )
 
@@ -120,7 +122,7 @@ class Process:
         self.space = space
         self.limits = Limits(space)
         self.options = options
-        self.trace = options.trace
+        self.tracer: Tracer | None = None
         self.tasks: dict[int, Task] = {}
         self.forget_threads()
         self.actions = Actions()
@@ -150,10 +152,13 @@ class Process:
         """Whether a descriptor is ours, not the guest's."""
         return fd in self.hidden
 
-    def log(self, text: str) -> None:
-        """One line on the log, if there is one; never through the guest's descriptors."""
+    def log(self, text: str, who: int | None = 0) -> None:
+        """One line on the log, if there is one; never through the guest's descriptors.
+
+        It begins with `[who]`, with the process's number if that is 0, with nothing if it is None.
+        """
         with self.limits.without_file_size():
-            self.messages.line(text)
+            self.messages.line(text, who)
 
     def log_once(self, text: str) -> None:
         """A line that is not repeated in this process."""
@@ -180,6 +185,8 @@ class Process:
 
     def exit(self, status: int) -> NoReturn:
         """Ends the process with an exit status; never through Python's own exit."""
+        if self.tracer is not None:
+            self.tracer.end("exited with", status & 0xFF)
         if self.director is not None:
             self.director.ending("exit", status & 0xFF)
         self.finish()

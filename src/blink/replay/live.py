@@ -261,7 +261,7 @@ class LiveRunner(Runner, Director):
         task.cpu.set_breakpoints([])
         task.cpu.set_watchpoints([])
         task.cpu.counting = False
-        task.cpu.native = not process.trace
+        task.cpu.native = process.tracer is None
         process.actions.tell_again(catch_fatal=False)
 
 

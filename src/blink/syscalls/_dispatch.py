@@ -13,9 +13,6 @@ from blink.syscalls._spec import CALLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
-
     from blink.kernel.task import Task
     from blink.syscalls._spec import Arg, Call
 
@@ -40,20 +37,10 @@ def dispatch(task: Task, number: int, registers: Registers) -> int:
     if call is None:
         task.process.log_once(f"system call {number} is not implemented")
         return -ENOSYS
-    if task.process.trace:
-        return _traced(task, call, registers)
+    tracer = task.process.tracer
+    if tracer is not None:
+        return tracer.call(task, call, registers, invoke)
     return invoke(task, call, registers)
-
-
-def _traced(task: Task, call: Call, registers: Registers) -> int:
-    traced: Callable[..., int] = task.process.hidden.with_room(_import_strace).traced
-    return traced(task, call, registers, invoke)
-
-
-def _import_strace() -> ModuleType:
-    from blink.syscalls import _strace
-
-    return _strace
 
 
 def invoke(task: Task, call: Call, registers: Registers) -> int:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     Mode: TypeAlias = int
     Signal: TypeAlias = int
     Ptr: TypeAlias = int
+    Argv: TypeAlias = int
+    Envp: TypeAlias = int
     Range: TypeAlias = int
     Path: TypeAlias = bytes
     OptionalPath: TypeAlias = bytes | None
@@ -67,11 +69,13 @@ __all__ = [
     "NEVER",
     "UNLESS_POLICY",
     "Arg",
+    "Argv",
     "Array",
     "Bits",
     "Buffer",
     "By",
     "Call",
+    "Envp",
     "Fd",
     "Flags",
     "If",
@@ -124,7 +128,8 @@ class Type:
                "bits", "sockaddr", "range" (pages that the call acts on)
     bits       width of a value: 32 or 64
     signed     whether the value is sign-extended from `bits`
-    show       how the log prints a value: "dec", "hex", "oct", "fd", "signal"
+    show       how the log prints a value: "dec", "hex", "oct", "fd", "newfd", "signal"; "argv" and
+               "envp" are vectors of strings
     direction  "value", "in", "out" or "inout"
     length     None, or the bytes behind a pointer, as a rule (see Arg)
     layout     a Layout, for structures and arrays
@@ -242,6 +247,8 @@ if not TYPE_CHECKING:
     Mode = Type("value", 32, False, "oct")
     Signal = Type("value", 32, True, "signal")
     Ptr = Type("value", 64, False, "hex")
+    Argv = Type("value", 64, False, "argv")
+    Envp = Type("value", 64, False, "envp")
     Path = _string("path")
     OptionalPath = _string("path", optional=True)
     LinkPath = _string("path", follow=False)
@@ -348,18 +355,19 @@ class Call:
     paths                  those of `args` that are paths
     level, note            "full", "partial" or "none", and what is missing
     result                 how the log prints the result: "dec" or "hex"
+    waits                  the log tells (`-ss`) when such a call begins: it may take long
     sigmask                index of the argument that points to a signal mask which holds during
                            the call (ppoll), or None: a handler that ends the call starts from it
     """
 
     __slots__ = (
         "args", "converters", "doc", "family", "function", "level", "name", "native", "note",
-        "number", "passthrough", "paths", "result", "sigmask",
+        "number", "passthrough", "paths", "result", "sigmask", "waits",
     )  # fmt: skip
 
     def __init__(
         self, number: int, function: Callable[..., Any], passthrough: bool, level: str, note: str,
-        result: str, sigmask: str | None, native: int | None = None,
+        result: str, sigmask: str | None, native: int | None = None, waits: bool = False,
     ) -> None:  # fmt: skip
         if level not in LEVELS:
             raise ValueError(f"{level!r} is no support level")
@@ -376,6 +384,7 @@ class Call:
         self.native = int(passthrough) if native is None else native
         self.paths = tuple(arg for arg in self.args if arg.type.kind == "path")
         self.level = level
+        self.waits = waits
         self.note = note
         self.result = result
         self.sigmask = None if sigmask is None else names.index(sigmask)
@@ -385,7 +394,7 @@ class Call:
 
 def syscall(
     number: int, *, passthrough: bool = False, native: int | None = None, level: str = "full",
-    note: str = "", result: str = "dec", sigmask: str | None = None,
+    note: str = "", result: str = "dec", sigmask: str | None = None, waits: bool = False,
 ) -> Callable[[F], F]:  # fmt: skip
     """Defines system call `number`; the function's name (less a trailing `_`) is the call's.
 
@@ -393,7 +402,7 @@ def syscall(
     """
 
     def define(function: F) -> F:
-        call = Call(number, function, passthrough, level, note, result, sigmask, native)
+        call = Call(number, function, passthrough, level, note, result, sigmask, native, waits)
         if number in CALLS:
             raise ValueError(f"system call {number} is defined twice: {call.name}")
         CALLS[number] = call

@@ -1,95 +1,169 @@
-"""The call log (`-s`): `name(arguments) = result ERRNO`, from the same types as the dispatch."""
+"""The text of a system call's arguments, `name(arguments) = result`: from its typed definition."""
 
 from __future__ import annotations
 
-from errno import errorcode
-
-from blink.abi.errors import Interrupted
-from blink.abi.signals import NSIG, bit
+from blink.abi import signals as sig
 from blink.abi.signals import name as signal_name
 from blink.abi.sockets import show_address
 from blink.syscalls._dispatch import extent, iovecs
-from blink.syscalls._spec import KEEP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from blink.kernel.task import Task
     from blink.syscalls._spec import Arg, Call
 
     Registers = tuple[int, ...]
 
-TEXT_MAX = (32, 4096)  # bytes of a string that are shown: with -s, with -ss
 ITEMS_MAX = 8
+STRINGS_MAX = 32
 ADDRESS_MAX = 128
 MAX_ERRNO = 4095
+MAX_PATH = 4096
 
 
-def traced(
-    task: Task, call: Call, registers: Registers, invoke: Callable[[Task, Call, Registers], int]
-) -> int:
-    """Runs a call and logs one line.  A call that does not return is logged with `= ?` before."""
-    before = [_before(task, arg, registers) for arg in call.args]
-    if call.name in ("exit", "exit_group", "execve", "execveat"):
-        task.process.log(f"{call.name}({', '.join(t or '?' for t in before)}) = ?")
-    try:
-        result = invoke(task, call, registers)
-    except Interrupted:
-        task.process.log(_line(task, call, registers, before, None))
-        raise
-    if result != KEEP:
-        task.process.log(_line(task, call, registers, before, result))
-    return result
+class Texts:
+    """The arguments of one call: what can be told before it, and what it has written.
+
+    Made before the call, for it may change what its arguments point to.
+    """
+
+    __slots__ = ("_before", "_call", "_format", "_registers", "_task")
+
+    def __init__(self, task: Task, call: Call, registers: Registers, limit: int) -> None:
+        self._task = task
+        self._call = call
+        self._registers = registers
+        self._format = Format(task, limit)
+        self._before = [self._known(arg) for arg in call.args]
+
+    def before(self) -> str:
+        """What a call that does not come back is shown with."""
+        return ", ".join(text or "?" for text in self._before)
+
+    def begun(self) -> str:
+        """Up to the first argument that the call writes."""
+        cut = self._cut()
+        known = ", ".join(text for text in self._before[:cut] if text is not None)
+        return known + "," * (0 < cut < len(self._before))
+
+    def rest(self, result: int | None) -> str:
+        """What `begun` left out."""
+        return " " * (self._cut() < len(self._before)) + ", ".join(
+            self._after(result)[self._cut() :]
+        )
+
+    def all(self, result: int | None) -> str:
+        return ", ".join(self._after(result))
+
+    def named(self, result: int | None) -> dict[str, str]:
+        """Text by the name of the argument."""
+        names = [arg.name for arg in self._call.args]
+        return dict(zip(names, self._after(result), strict=True))
+
+    def _cut(self) -> int:
+        return self._before.index(None) if None in self._before else len(self._before)
+
+    def _known(self, arg: Arg) -> str | None:
+        chosen = arg.chosen(self._registers) if arg.type.kind == "by" else None
+        if (chosen or arg).type.direction == "out":
+            return None
+        return self._format.argument(arg, self._registers, None)
+
+    def _after(self, result: int | None) -> list[str]:
+        failed = result is None or -MAX_ERRNO <= result < 0
+        return [
+            text if text is not None
+            else _hex(self._registers[arg.index]) if failed
+            else self._format.argument(arg, self._registers, result)
+            for arg, text in zip(self._call.args, self._before, strict=True)
+        ]  # fmt: skip
 
 
-def _line(
-    task: Task, call: Call, registers: Registers, before: list[str | None], result: int | None
-) -> str:
-    texts = [
-        _after(task, arg, registers, result) if text is None else text
-        for arg, text in zip(call.args, before, strict=True)
-    ]
-    return f"{call.name}({', '.join(texts)}) = {format_result(call, result)}"
+class Format:
+    """Texts of single arguments; strings are cut behind `limit` bytes."""
 
+    __slots__ = ("_limit", "_task")
 
-def format_result(call: Call, result: int | None) -> str:
-    """`3`, `0x7f...`, `-1 ENOENT`, or `? RESTART` when a signal came first."""
-    if result is None:
-        return "? RESTART"
-    if -MAX_ERRNO <= result < 0:
-        return f"-1 {errorcode.get(-result, str(-result))}"
-    return hex(result) if call.result == "hex" else str(result)
+    def __init__(self, task: Task, limit: int) -> None:
+        self._task = task
+        self._limit = limit
 
+    def argument(self, arg: Arg, registers: Registers, result: int | None) -> str:
+        """One argument; `result` bounds what a call that returns a count has written."""
+        value = registers[arg.index]
+        if arg.type.kind == "by":
+            chosen = arg.chosen(registers)
+            return hex(value) if chosen is None else self.argument(chosen, registers, result)
+        layout = arg.type.layout
+        if (value == 0 and arg.is_pointer) or arg.type.kind == "range":
+            return _hex(value)
+        if layout is not None and layout.by_address:
+            return hex(value)
+        try:
+            return (
+                self._pointee(arg, registers, result) if arg.is_pointer else self._value(arg, value)
+            )
+        except self._task.MemoryFault:
+            return hex(value)
 
-def _before(task: Task, arg: Arg, registers: Registers) -> str | None:
-    """The text of an argument that is known before the call; None for what the call writes."""
-    chosen = arg.chosen(registers) if arg.type.kind == "by" else None
-    if (chosen or arg).type.direction == "out":
-        return None
-    return format_argument(task, arg, registers, None)
-
-
-def _after(task: Task, arg: Arg, registers: Registers, result: int | None) -> str:
-    if result is None or -MAX_ERRNO <= result < 0:
-        return _hex(registers[arg.index])
-    return format_argument(task, arg, registers, result)
-
-
-def format_argument(task: Task, arg: Arg, registers: Registers, result: int | None) -> str:
-    """One argument; `result` bounds what a call that returns a count has written."""
-    value = registers[arg.index]
-    if arg.type.kind == "by":
-        chosen = arg.chosen(registers)
-        return hex(value) if chosen is None else format_argument(task, chosen, registers, result)
-    if not arg.is_pointer:
+    def _value(self, arg: Arg, value: int) -> str:
+        if arg.type.show in ("argv", "envp") and value:
+            return self._strings(value, arg.type.show == "argv")
         return _value(arg, value)
-    if value == 0 or arg.type.kind == "range":
-        return _hex(value)
-    try:
-        return _pointee(task, arg, registers, result)
-    except task.MemoryFault:
-        return hex(value)
+
+    def _strings(self, address: int, in_full: bool) -> str:
+        """A vector of strings: `["ls", "-l"]`; of an environment, how many there are."""
+        texts: list[str] = []
+        while pointer := int.from_bytes(
+            self._task.memory.read(address + 8 * len(texts), 8), "little"
+        ):
+            shown = in_full and len(texts) < STRINGS_MAX
+            texts.append(self._string(pointer) if shown else "...")
+        if not in_full:
+            return f"{address:#x} /* {len(texts)} variable{'s' * (len(texts) != 1)} */"
+        return "[" + ", ".join(texts[: STRINGS_MAX + 1]) + "]"
+
+    def _string(self, address: int) -> str:
+        return _quote(self._task.memory.read_cstr(address), self._limit)
+
+    def _pointee(self, arg: Arg, registers: Registers, result: int | None) -> str:
+        kind, value, memory = arg.type.kind, registers[arg.index], self._task.memory
+        if kind in ("path", "text"):
+            return _quote(memory.read_cstr(value), MAX_PATH)
+        if kind == "iov":
+            return self._iov(arg, registers, result)
+        if kind == "sigset":
+            return sig.set_text(int.from_bytes(memory.read(value, 8), "little"))
+        size = _written(arg, extent(self._task, arg, registers), result)
+        if kind in ("struct", "array") and arg.type.layout is not None:
+            return self._structs(arg, value, size)
+        if kind == "sockaddr":
+            return show_address(memory.read(value, min(size, ADDRESS_MAX)))
+        return self._text(value, size)
+
+    def _structs(self, arg: Arg, address: int, size: int) -> str:
+        layout = arg.type.layout
+        assert layout is not None
+        if arg.type.kind == "struct":
+            text = layout.format(self._task.memory.read(address, layout.size))
+            return f"[{text}]" if len(layout.fields) == 1 and text[:1] not in "[~" else text
+        count = min(size // layout.size, ITEMS_MAX)
+        data = self._task.memory.read(address, count * layout.size)
+        items = [layout.format(data[i : i + layout.size]) for i in range(0, len(data), layout.size)]
+        return "[" + ", ".join(items) + (", ...]" if count * layout.size < size else "]")
+
+    def _iov(self, arg: Arg, registers: Registers, result: int | None) -> str:
+        assert arg.length is not None
+        count = min(registers[int(arg.length[1])], ITEMS_MAX)
+        texts = []
+        for base, length in iovecs(self._task, registers[arg.index], count):
+            shown = length if result is None else min(length, result)
+            texts.append(self._text(base, shown))
+            result = None if result is None else result - shown
+        return "[" + ", ".join(texts) + "]"
+
+    def _text(self, address: int, size: int) -> str:
+        return _quote(self._task.memory.read(address, min(size, self._limit + 1)), self._limit)
 
 
 def _hex(value: int) -> str:
@@ -103,30 +177,13 @@ def _value(arg: Arg, value: int) -> str:
         return kind.flags.format(value)
     if kind.signed:
         value -= (value >> (kind.bits - 1)) << kind.bits
-    if kind.show == "hex":
+    if kind.show in ("hex", "argv", "envp"):
         return _hex(value)
     if kind.show == "oct":
-        return f"0{value:o}"
+        return f"0{value:o}" if value else "0"
     if kind.show == "signal":
         return signal_name(value)
     return "AT_FDCWD" if kind.show == "fd" and value == -100 else str(value)
-
-
-def _pointee(task: Task, arg: Arg, registers: Registers, result: int | None) -> str:
-    kind = arg.type.kind
-    value = registers[arg.index]
-    if kind in ("path", "text"):
-        return _quote(task.memory.read_cstr(value), TEXT_MAX[1])
-    if kind == "iov":
-        return _iov(task, arg, registers, result)
-    if kind == "sigset":
-        return _sigset(int.from_bytes(task.memory.read(value, 8), "little"))
-    size = _written(arg, extent(task, arg, registers), result)
-    if kind in ("struct", "array") and arg.type.layout is not None:
-        return _structs(task, arg, value, size)
-    if kind == "sockaddr":
-        return show_address(task.memory.read(value, min(size, ADDRESS_MAX)))
-    return _text(task, value, size)
 
 
 def _written(arg: Arg, size: int, result: int | None) -> int:
@@ -135,38 +192,6 @@ def _written(arg: Arg, size: int, result: int | None) -> int:
     if result is None or arg.type.direction != "out" or arg.length[0] != "arg":
         return size
     return min(size, result * int(arg.length[2]))
-
-
-def _sigset(bits: int) -> str:
-    names = [signal_name(signo) for signo in range(1, NSIG + 1) if bits & bit(signo)]
-    return "[" + " ".join(names) + "]"
-
-
-def _structs(task: Task, arg: Arg, address: int, size: int) -> str:
-    layout = arg.type.layout
-    assert layout is not None
-    if arg.type.kind == "struct":
-        return layout.format(task.memory.read(address, layout.size))
-    count = min(size // layout.size, ITEMS_MAX)
-    data = task.memory.read(address, count * layout.size)
-    items = [layout.format(data[i : i + layout.size]) for i in range(0, len(data), layout.size)]
-    return "[" + ", ".join(items) + (", ...]" if count * layout.size < size else "]")
-
-
-def _iov(task: Task, arg: Arg, registers: Registers, result: int | None) -> str:
-    assert arg.length is not None
-    count = min(registers[int(arg.length[1])], ITEMS_MAX)
-    texts = []
-    for base, length in iovecs(task, registers[arg.index], count):
-        shown = length if result is None else min(length, result)
-        texts.append(_text(task, base, shown))
-        result = None if result is None else result - shown
-    return "[" + ", ".join(texts) + "]"
-
-
-def _text(task: Task, address: int, size: int) -> str:
-    limit = TEXT_MAX[task.process.trace > 1]
-    return _quote(task.memory.read(address, min(size, limit + 1)), limit)
 
 
 def _quote(data: bytes, limit: int) -> str:

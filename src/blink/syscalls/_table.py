@@ -40,7 +40,7 @@ def index() -> Index:
 
 
 _OTHERS = (
-    *("blink.syscalls._strace", "blink.vfs._cpuinfo", "blink.vfs._maps", "blink.vfs._self"),
+    *("blink.syscalls._trace", "blink.vfs._cpuinfo", "blink.vfs._maps", "blink.vfs._self"),
     *("blink.kernel.statistics", "blink.kernel.shown", "traceback"),
 )
 

@@ -65,7 +65,7 @@ def fork(task: "Task") -> int:
     return fork_.fork(task)
 
 
-@syscall(58)
+@syscall(58, waits=True)
 def vfork(task: "Task") -> int:
     """Implements vfork(2).
 

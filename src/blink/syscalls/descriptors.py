@@ -135,7 +135,7 @@ ARGUMENTS = {
 }
 
 
-@syscall(72, native=ALWAYS)
+@syscall(72, native=ALWAYS, waits=True)
 def fcntl(
     task: "Task", fd: Fd, command: Flags[UInt, f.FCNTL], arg: By[ULong, "command", ARGUMENTS]
 ) -> int:

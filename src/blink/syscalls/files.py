@@ -39,7 +39,7 @@ CACHESTAT = Layout(
 # --- opening ---
 
 
-@syscall(2, native=UNLESS_POLICY)
+@syscall(2, native=UNLESS_POLICY, waits=True)
 def open_(task: "Task", path: Path, flags: Flags[Int, f.OPEN], mode: Mode) -> int:
     """Implements open(2).
 
@@ -55,7 +55,7 @@ def creat(task: "Task", path: Path, mode: Mode) -> int:
     return task.process.files.open(task, f.AT_FDCWD, path, flags, mode)
 
 
-@syscall(257, native=UNLESS_POLICY)
+@syscall(257, native=UNLESS_POLICY, waits=True)
 def openat(task: "Task", dirfd: Fd, path: Path, flags: Flags[Int, f.OPEN], mode: Mode) -> int:
     """Implements openat(2).
 
@@ -64,7 +64,7 @@ def openat(task: "Task", dirfd: Fd, path: Path, flags: Flags[Int, f.OPEN], mode:
     return task.process.files.open(task, dirfd, path, flags, mode)
 
 
-@syscall(437, native=UNLESS_POLICY)
+@syscall(437, native=UNLESS_POLICY, waits=True)
 def openat2(task: "Task", dirfd: Fd, path: Path, how: In[Buffer, "size"], size: Size) -> int:
     """Implements openat2(2)."""
     return task.process.files.openat2(task, dirfd, path, how, size)
@@ -73,47 +73,47 @@ def openat2(task: "Task", dirfd: Fd, path: Path, how: In[Buffer, "size"], size: 
 # --- reading and writing ---
 
 
-@syscall(0, passthrough=True)
+@syscall(0, passthrough=True, waits=True)
 def read(fd: Fd, buf: Out[Buffer, "count"], count: Size) -> None:
     """Implements read(2)."""
 
 
-@syscall(1, passthrough=True)
+@syscall(1, passthrough=True, waits=True)
 def write(fd: Fd, buf: In[Buffer, "count"], count: Size) -> None:
     """Implements write(2)."""
 
 
-@syscall(17, passthrough=True)
+@syscall(17, passthrough=True, waits=True)
 def pread64(fd: Fd, buf: Out[Buffer, "count"], count: Size, offset: Off) -> None:
     """Implements pread64(2)."""
 
 
-@syscall(18, passthrough=True)
+@syscall(18, passthrough=True, waits=True)
 def pwrite64(fd: Fd, buf: In[Buffer, "count"], count: Size, offset: Off) -> None:
     """Implements pwrite64(2)."""
 
 
-@syscall(19, passthrough=True)
+@syscall(19, passthrough=True, waits=True)
 def readv(fd: Fd, iov: Out[Iov, "count"], count: ULong) -> None:
     """Implements readv(2)."""
 
 
-@syscall(20, passthrough=True)
+@syscall(20, passthrough=True, waits=True)
 def writev(fd: Fd, iov: In[Iov, "count"], count: ULong) -> None:
     """Implements writev(2)."""
 
 
-@syscall(295, passthrough=True)
+@syscall(295, passthrough=True, waits=True)
 def preadv(fd: Fd, iov: Out[Iov, "count"], count: ULong, low: ULong, high: ULong) -> None:
     """Implements preadv(2)."""
 
 
-@syscall(296, passthrough=True)
+@syscall(296, passthrough=True, waits=True)
 def pwritev(fd: Fd, iov: In[Iov, "count"], count: ULong, low: ULong, high: ULong) -> None:
     """Implements pwritev(2)."""
 
 
-@syscall(327, passthrough=True)
+@syscall(327, passthrough=True, waits=True)
 def preadv2(
     fd: Fd,
     iov: Out[Iov, "count"],
@@ -125,7 +125,7 @@ def preadv2(
     """Implements preadv2(2)."""
 
 
-@syscall(328, passthrough=True)
+@syscall(328, passthrough=True, waits=True)
 def pwritev2(
     fd: Fd,
     iov: In[Iov, "count"],
@@ -145,12 +145,12 @@ def lseek(fd: Fd, offset: Off, whence: Flags[UInt, f.WHENCE]) -> None:
 # --- between files ---
 
 
-@syscall(40, passthrough=True)
+@syscall(40, passthrough=True, waits=True)
 def sendfile(out_fd: Fd, in_fd: Fd, offset: InOut[Struct, S64], count: Size) -> None:
     """Implements sendfile(2)."""
 
 
-@syscall(326, passthrough=True)
+@syscall(326, passthrough=True, waits=True)
 def copy_file_range(
     fd_in: Fd,
     off_in: InOut[Struct, S64],
@@ -162,7 +162,7 @@ def copy_file_range(
     """Implements copy_file_range(2)."""
 
 
-@syscall(275, passthrough=True)
+@syscall(275, passthrough=True, waits=True)
 def splice(
     fd_in: Fd,
     off_in: InOut[Struct, S64],
@@ -174,12 +174,12 @@ def splice(
     """Implements splice(2)."""
 
 
-@syscall(276, passthrough=True)
+@syscall(276, passthrough=True, waits=True)
 def tee(fd_in: Fd, fd_out: Fd, length: Size, flags: Flags[UInt, f.SPLICE]) -> None:
     """Implements tee(2)."""
 
 
-@syscall(278, passthrough=True)
+@syscall(278, passthrough=True, waits=True)
 def vmsplice(fd: Fd, iov: InOut[Iov, "count"], count: ULong, flags: Flags[UInt, f.SPLICE]) -> None:
     """Implements vmsplice(2)."""
 
@@ -219,22 +219,22 @@ def cachestat(
     """Implements cachestat(2)."""
 
 
-@syscall(162, passthrough=True)
+@syscall(162, passthrough=True, waits=True)
 def sync() -> None:
     """Implements sync(2)."""
 
 
-@syscall(306, passthrough=True)
+@syscall(306, passthrough=True, waits=True)
 def syncfs(fd: Fd) -> None:
     """Implements syncfs(2)."""
 
 
-@syscall(74, passthrough=True)
+@syscall(74, passthrough=True, waits=True)
 def fsync(fd: Fd) -> None:
     """Implements fsync(2)."""
 
 
-@syscall(75, passthrough=True)
+@syscall(75, passthrough=True, waits=True)
 def fdatasync(fd: Fd) -> None:
     """Implements fdatasync(2)."""
 
@@ -244,6 +244,6 @@ def sync_file_range(fd: Fd, offset: Off, length: Off, flags: Flags[UInt, f.SYNC_
     """Implements sync_file_range(2)."""
 
 
-@syscall(73, passthrough=True)
+@syscall(73, passthrough=True, waits=True)
 def flock(fd: Fd, operation: Flags[UInt, f.FLOCK]) -> None:
     """Implements flock(2)."""

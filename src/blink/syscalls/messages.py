@@ -83,13 +83,13 @@ def _call(task: "Task", number: int, fd: int, address: int, flags: int, receive:
     return result
 
 
-@syscall(46)
+@syscall(46, waits=True)
 def sendmsg(task: "Task", fd: Fd, message: In[Struct, MSGHDR], flags: Flags[UInt, s.MSG]) -> int:
     """Implements sendmsg(2)."""
     return _call(task, NR_SENDMSG, fd, message, flags, False)
 
 
-@syscall(47)
+@syscall(47, waits=True)
 def recvmsg(task: "Task", fd: Fd, message: InOut[Struct, MSGHDR], flags: Flags[UInt, s.MSG]) -> int:
     """Implements recvmsg(2)."""
     return _call(task, NR_RECVMSG, fd, message, flags, True)
@@ -131,7 +131,7 @@ def _call_many(
     return result
 
 
-@syscall(307)
+@syscall(307, waits=True)
 def sendmmsg(
     task: "Task",
     fd: Fd,
@@ -143,7 +143,7 @@ def sendmmsg(
     return _call_many(task, NR_SENDMMSG, messages, count, False, fd, flags)
 
 
-@syscall(299, level="partial", note="at most 1024 messages a call")
+@syscall(299, level="partial", note="at most 1024 messages a call", waits=True)
 def recvmmsg(
     task: "Task",
     fd: Fd,

@@ -52,12 +52,12 @@ def pipe2(fds: Out[Array, S32, 2], flags: Flags[Int, f.CLOEXEC]) -> None:
 # --- poll and select ---
 
 
-@syscall(7, passthrough=True)
+@syscall(7, passthrough=True, waits=True)
 def poll(fds: InOut[Array, POLLFD, "nfds"], nfds: UInt, timeout: Int) -> None:
     """Implements poll(2)."""
 
 
-@syscall(271, passthrough=True, sigmask="mask")
+@syscall(271, passthrough=True, sigmask="mask", waits=True)
 def ppoll(
     fds: InOut[Array, POLLFD, "nfds"],
     nfds: UInt,
@@ -68,7 +68,7 @@ def ppoll(
     """Implements ppoll(2)."""
 
 
-@syscall(23, passthrough=True)
+@syscall(23, passthrough=True, waits=True)
 def select(
     nfds: Int,
     reading: InOut[Bits, "nfds"],
@@ -79,7 +79,7 @@ def select(
     """Implements select(2)."""
 
 
-@syscall(270, native=ALWAYS)
+@syscall(270, native=ALWAYS, waits=True)
 def pselect6(
     task: "Task",
     nfds: Int,
@@ -135,14 +135,14 @@ def epoll_ctl(
     """Implements epoll_ctl(2)."""
 
 
-@syscall(232, passthrough=True)
+@syscall(232, passthrough=True, waits=True)
 def epoll_wait(
     epfd: Fd, events: Out[Array, EPOLL_EVENT, "count"], count: Int, timeout: Int
 ) -> None:
     """Implements epoll_wait(2)."""
 
 
-@syscall(281, passthrough=True, sigmask="mask")
+@syscall(281, passthrough=True, sigmask="mask", waits=True)
 def epoll_pwait(
     epfd: Fd,
     events: Out[Array, EPOLL_EVENT, "count"],
@@ -154,7 +154,7 @@ def epoll_pwait(
     """Implements epoll_pwait(2)."""
 
 
-@syscall(441, passthrough=True, sigmask="mask")
+@syscall(441, passthrough=True, sigmask="mask", waits=True)
 def epoll_pwait2(
     epfd: Fd,
     events: Out[Array, EPOLL_EVENT, "count"],

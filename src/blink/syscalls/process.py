@@ -10,7 +10,9 @@ from blink.kernel import host
 from blink.loader import open_host
 from blink.syscalls._spec import (
     KEEP,
+    Argv,
     Buffer,
+    Envp,
     Fd,
     Flags,
     In,
@@ -18,7 +20,6 @@ from blink.syscalls._spec import (
     Long,
     Out,
     Path,
-    Ptr,
     Signal,
     Struct,
     UInt,
@@ -37,7 +38,7 @@ O_NOFOLLOW = 0o400000
 
 
 @syscall(59)
-def execve(task: "Task", path: Path, argv: Ptr, envp: Ptr) -> int:
+def execve(task: "Task", path: Path, argv: Argv, envp: Envp) -> int:
     """Implements execve(2).
 
     Set-user-ID and set-group-ID bits and file capabilities have no effect.
@@ -48,7 +49,7 @@ def execve(task: "Task", path: Path, argv: Ptr, envp: Ptr) -> int:
 
 
 @syscall(322)
-def execveat(task: "Task", dirfd: Fd, path: Path, argv: Ptr, envp: Ptr, flags: Int) -> int:
+def execveat(task: "Task", dirfd: Fd, path: Path, argv: Argv, envp: Envp, flags: Int) -> int:
     """Implements execveat(2).
 
     Set-user-ID and set-group-ID bits and file capabilities have no effect.
@@ -110,7 +111,7 @@ def _closes_on_exec(fd: int) -> bool:
     return host.now(host.NR_FCNTL, fd, host.F_GETFD) == host.FD_CLOEXEC
 
 
-@syscall(61, passthrough=True)
+@syscall(61, passthrough=True, waits=True)
 def wait4(
     pid: Int,
     status: Out[Struct, S32],
@@ -120,7 +121,7 @@ def wait4(
     """Implements wait4(2)."""
 
 
-@syscall(247, passthrough=True)
+@syscall(247, passthrough=True, waits=True)
 def waitid(
     which: Flags[Int, sched.ID_TYPE],
     pid: Int,

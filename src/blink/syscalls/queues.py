@@ -51,7 +51,7 @@ def msgget(key: Int, flags: Flags[Int, ipc.GET]) -> None:
     """Implements msgget(2)."""
 
 
-@syscall(69)
+@syscall(69, waits=True)
 def msgsnd(
     task: "Task", msqid: Int, message: Ptr, size: Size, flags: Flags[Int, ipc.MSG_SEND]
 ) -> int:
@@ -59,7 +59,7 @@ def msgsnd(
     return task.host(NR_MSGSND, msqid, task.guest(message), size, flags)
 
 
-@syscall(70)
+@syscall(70, waits=True)
 def msgrcv(
     task: "Task",
     msqid: Int,
@@ -101,7 +101,7 @@ def mq_unlink(name: Text) -> None:
     """Implements mq_unlink(2)."""
 
 
-@syscall(242, passthrough=True)
+@syscall(242, passthrough=True, waits=True)
 def mq_timedsend(
     queue: Fd,
     message: In[Buffer, "length"],
@@ -112,7 +112,7 @@ def mq_timedsend(
     """Implements mq_timedsend(2)."""
 
 
-@syscall(243, passthrough=True)
+@syscall(243, passthrough=True, waits=True)
 def mq_timedreceive(
     queue: Fd,
     message: Out[Buffer, "length"],

@@ -48,12 +48,12 @@ def semget(key: Int, count: Int, flags: Flags[Int, ipc.GET]) -> None:
     """Implements semget(2)."""
 
 
-@syscall(65, passthrough=True)
+@syscall(65, passthrough=True, waits=True)
 def semop(semid: Int, operations: In[Array, ipc.SEMBUF, "count"], count: UInt) -> None:
     """Implements semop(2)."""
 
 
-@syscall(220, passthrough=True)
+@syscall(220, passthrough=True, waits=True)
 def semtimedop(
     semid: Int,
     operations: In[Array, ipc.SEMBUF, "count"],

@@ -90,7 +90,7 @@ def rt_sigpending(task: "Task", pending: Out[Struct, SIGSET], size: Size) -> Non
     task.memory.write(pending, SIGSET.pack(pending_signals())[:size])
 
 
-@syscall(130)
+@syscall(130, waits=True)
 def rt_sigsuspend(task: "Task", mask: In[Struct, SIGSET], size: Size) -> int:
     """Implements rt_sigsuspend(2)."""
     if size != SIGSET_SIZE:
@@ -107,7 +107,11 @@ def rt_sigsuspend(task: "Task", mask: In[Struct, SIGSET], size: Size) -> int:
 
 
 @syscall(
-    128, passthrough=True, level="partial", note="a blocked SIGSEGV (ILL, TRAP, BUS, FPE) is missed"
+    128,
+    passthrough=True,
+    level="partial",
+    note="a blocked SIGSEGV (ILL, TRAP, BUS, FPE) is missed",
+    waits=True,
 )
 def rt_sigtimedwait(
     mask: In[Struct, SIGSET],
@@ -146,7 +150,7 @@ def tgkill(pid: Int, tid: Int, signo: Signal) -> None:
     """Implements tgkill(2)."""
 
 
-@syscall(34, passthrough=True)
+@syscall(34, passthrough=True, waits=True)
 def pause() -> None:
     """Implements pause(2)."""
 

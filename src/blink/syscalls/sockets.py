@@ -53,7 +53,7 @@ def bind(task: "Task", fd: Fd, addr: In[Sockaddr, "addrlen"], addrlen: Int) -> i
         return task.host(NR_BIND, fd, pointer, length)
 
 
-@syscall(42, native=UNLESS_POLICY)
+@syscall(42, native=UNLESS_POLICY, waits=True)
 def connect(task: "Task", fd: Fd, addr: In[Sockaddr, "addrlen"], addrlen: Int) -> int:
     """Implements connect(2)."""
     files = task.process.files
@@ -67,12 +67,12 @@ def listen(fd: Fd, backlog: Int) -> None:
     """Implements listen(2)."""
 
 
-@syscall(43, passthrough=True)
+@syscall(43, passthrough=True, waits=True)
 def accept(fd: Fd, addr: Out[Sockaddr, "addrlen"], addrlen: InOut[Struct, S32]) -> None:
     """Implements accept(2)."""
 
 
-@syscall(288, passthrough=True)
+@syscall(288, passthrough=True, waits=True)
 def accept4(
     fd: Fd,
     addr: Out[Sockaddr, "addrlen"],
@@ -95,7 +95,7 @@ def getpeername(fd: Fd, addr: Out[Sockaddr, "addrlen"], addrlen: InOut[Struct, S
 # --- data ---
 
 
-@syscall(44, native=UNLESS_POLICY)
+@syscall(44, native=UNLESS_POLICY, waits=True)
 def sendto(
     task: "Task",
     fd: Fd,
@@ -112,7 +112,7 @@ def sendto(
         return task.host(NR_SENDTO, fd, task.guest(buf), length, flags, pointer, size)
 
 
-@syscall(45, passthrough=True)
+@syscall(45, passthrough=True, waits=True)
 def recvfrom(
     fd: Fd,
     buf: Out[Buffer, "length"],

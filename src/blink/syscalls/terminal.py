@@ -176,7 +176,7 @@ REQUESTS: "dict[int, Type]" = {number: kind for _, number, kind in _ROWS}
 IOCTL = enumeration({**{name: number for name, number, _ in _ROWS}, "SIOCGIFCONF": SIOCGIFCONF})
 
 
-@syscall(16, native=ALWAYS, level="partial", note="unknown requests: ENOTTY")
+@syscall(16, native=ALWAYS, level="partial", note="unknown requests: ENOTTY", waits=True)
 def ioctl(
     task: "Task",
     fd: Fd,

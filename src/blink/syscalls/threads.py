@@ -2,7 +2,7 @@
 
 from blink.abi import sched
 from blink.abi.flags import enumeration
-from blink.abi.structs import FUTEX_WAITV, SCHED_PARAM, TIMESPEC, U32
+from blink.abi.structs import FUTEX_WAITV, FUTEX_WORD, SCHED_PARAM, TIMESPEC, U32
 from blink.kernel import host
 from blink.syscalls._dispatch import BAD_ADDRESS
 from blink.syscalls._spec import (
@@ -68,14 +68,14 @@ _FOURTH = {
 }
 
 
-@syscall(202, native=ALWAYS)
+@syscall(202, native=ALWAYS, waits=True)
 def futex(
     task: "Task",
-    word: InOut[Struct, U32],
+    word: InOut[Struct, FUTEX_WORD],
     op: Flags[Int, sched.FUTEX],
     value: UInt,
     timeout: By[ULong, "op", _FOURTH],
-    word2: InOut[Struct, U32],
+    word2: InOut[Struct, FUTEX_WORD],
     value3: UInt,
 ) -> int:
     """Implements futex(2)."""
@@ -111,7 +111,7 @@ def _host_waiters(task: "Task", address: int, count: int) -> int | bytes:
     return made
 
 
-@syscall(449)
+@syscall(449, waits=True)
 def futex_waitv(
     task: "Task",
     waiters: In[Array, FUTEX_WAITV, "count"],
@@ -127,14 +127,14 @@ def futex_waitv(
 
 @syscall(454, passthrough=True)
 def futex_wake(
-    word: InOut[Struct, U32], mask: ULong, count: Int, flags: Flags[UInt, sched.FUTEX2]
+    word: InOut[Struct, FUTEX_WORD], mask: ULong, count: Int, flags: Flags[UInt, sched.FUTEX2]
 ) -> None:
     """Implements futex_wake(2)."""
 
 
-@syscall(455, passthrough=True)
+@syscall(455, passthrough=True, waits=True)
 def futex_wait(
-    word: InOut[Struct, U32],
+    word: InOut[Struct, FUTEX_WORD],
     value: ULong,
     mask: ULong,
     flags: Flags[UInt, sched.FUTEX2],

@@ -56,7 +56,7 @@ def clock_getres(clock: Flags[Int, CLOCK], resolution: Out[Struct, TIMESPEC]) ->
     """Implements clock_getres(2)."""
 
 
-@syscall(230, passthrough=True)
+@syscall(230, passthrough=True, waits=True)
 def clock_nanosleep(
     clock: Flags[Int, CLOCK],
     flags: Flags[Int, TIMER],
@@ -76,7 +76,7 @@ def adjtimex(timex: InOut[Buffer, TIMEX_SIZE]) -> None:
     """Implements adjtimex(2)."""
 
 
-@syscall(35, passthrough=True)
+@syscall(35, passthrough=True, waits=True)
 def nanosleep(request: In[Struct, TIMESPEC], remain: Out[Struct, TIMESPEC]) -> None:
     """Implements nanosleep(2)."""
 
