@@ -20,6 +20,7 @@ from programs.harness import BLINK, ENVIRONMENT, default_signals
 PATIENCE = 30.0  # seconds for one expected text
 
 Talk = Callable[["Terminal"], None]
+Compile = Callable[..., str]
 
 
 class Terminal:
@@ -53,6 +54,13 @@ class Terminal:
             return False
         self.said += data
         return bool(data)
+
+    def wait_for_reading(self) -> None:
+        """Until the program waits in a read of its terminal."""
+        end, place = time.monotonic() + PATIENCE, Path(f"/proc/{self.pid}/syscall")
+        while not place.read_text().startswith("0 0x0 "):
+            assert time.monotonic() < end, f"does not read: {self.said!r}"
+            time.sleep(0.01)
 
     def expect(self, text: str) -> None:
         """Waits until the program has said it, after what was expected before."""
@@ -146,7 +154,22 @@ def test_hangup(same_on_terminal: Compare, tmp_path: Path) -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(terminal.pid, 0)[1]) == -signal.SIGHUP
 
 
-def test_window_size_changes(same_on_terminal: Compare) -> None:
+def test_window_size_changes(same_on_terminal: Compare, compile_c: Compile) -> None:
+    """One change after another, each as soon as the one before has been said."""
+
+    def talk(terminal: Terminal) -> None:
+        terminal.expect("ready")
+        for rows in range(50, 100):
+            terminal.resize(rows, 132)
+            terminal.expect(f"<132 {rows}>")
+        terminal.send("\x04")
+
+    assert same_on_terminal([compile_c("window_size")], talk)[0] == 0
+
+
+def test_window_size_changes_in_python(same_on_terminal: Compare) -> None:
+    """Python calls handlers between its own steps: a signal that comes after the last of them, but
+    before read(2) waits, is heard after the next line only, natively too."""
     script = (
         "import os, signal, sys\n"
         "def show(*_): os.write(1, b'%d %d\\n' % os.get_terminal_size(0))\n"
@@ -157,6 +180,7 @@ def test_window_size_changes(same_on_terminal: Compare) -> None:
 
     def talk(terminal: Terminal) -> None:
         terminal.expect("ready")
+        terminal.wait_for_reading()
         terminal.resize(50, 132)
         terminal.expect("132 50")
         terminal.send("x\n")
