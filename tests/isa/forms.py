@@ -149,7 +149,7 @@ def _fixups(form: Form) -> tuple[str, ...]:
         if e.mask == 0xFF and (e.map, e.opcode, e.value) in _BY_EXACT:
             names = [_BY_EXACT[e.map, e.opcode, e.value]]
         if (e.map, e.opcode) == (1, 0xAE) and e.pp == 2:
-            names = ["bases"]
+            names = ["monitor" if _group(form) == 6 else "bases"]
     return tuple(names)
 
 

@@ -355,6 +355,12 @@ def _bases(d: Draft) -> None:
     d.fs_base, d.gs_base = d.rng.getrandbits(46), d.rng.getrandbits(46)
 
 
+def _monitor(d: Draft) -> None:
+    """UMONITOR reads where a register points: our memory, or none, never the emulator's own."""
+    wide = 0x67 not in d.code.data[:-1]
+    d.gpr = [q(target_address(d.rng, wide, 1)) for _ in range(16)]
+
+
 def _x87_environment(d: Draft) -> None:
     cw, sw, _ = x87_control(d.rng)
     tag_word = d.rng.getrandbits(16)
@@ -412,6 +418,7 @@ FIXUPS: dict[str, Callable[[Draft], None]] = {
     "xsave": _xsave,
     "xgetbv": _xgetbv,
     "bases": _bases,
+    "monitor": _monitor,
     "x87_environment": _x87_environment,
     "x87_control_word": _x87_control_word,
 }
