@@ -6,11 +6,11 @@ What a call does to its path decides: look at it, change it, make it, take it aw
 from __future__ import annotations
 
 import posix
-from errno import EBUSY, EEXIST, EINVAL, EISDIR, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV
+from errno import EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV
 
 from blink.abi.errors import SysError
 from blink.roots import overlay, private
-from blink.roots.namespace import WHITEOUT
+from blink.roots.namespace import WHITEOUT, same
 from blink.vfs.files import _follows as follows
 from blink.vfs.resolve import fd_path
 
@@ -38,7 +38,7 @@ MOVE = ("rename", "renameat", "renameat2")
 LINK = ("link", "linkat")
 CHANGE_OPEN = ("fchmod", "fchown", "fsetxattr", "fremovexattr")
 AT_REMOVEDIR = 0x200
-RENAME_EXCHANGE, RENAME_WHITEOUT = 2, 4
+RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT = 1, 2, 4
 W_OK = 2
 
 
@@ -75,6 +75,14 @@ class Work:
         """Where the path of an argument leads."""
         dirfd = self.files._dirfd(self.registers, arg)
         return self.files.space.walk(dirfd, path, follows(arg, self.registers), self.opened)
+
+    def find_name(self, arg: Arg, path: bytes) -> Found:
+        """The name that a call makes or takes away: a link is not followed, slash or not."""
+        bare = path.rstrip(b"/") or path[:1]
+        dirfd = self.files._dirfd(self.registers, arg)
+        found = self.files.space.walk(dirfd, bare, False, self.opened)
+        found.slash = bare != path and found.parent is not None
+        return found
 
 
 def forward(
@@ -188,8 +196,8 @@ def _s32(value: int) -> int:
 
 def _make(work: Work) -> int:
     arg = work.call.paths[0]
-    found = work.find(arg, work.path(arg))
-    name = work.files.new_name(found, work.opened)
+    found = work.find_name(arg, work.path(arg))
+    name = work.files.new_name(found, work.opened, work.call.name.startswith("mkdir"))
     if found.name.startswith(WHITEOUT) and _is_merged(found.folder()):
         raise SysError(EPERM)
     if work.call.name.startswith("mknod"):
@@ -242,7 +250,7 @@ def _require_unmounted(work: Work, node: Node) -> None:
 def _remove(work: Work) -> int:
     arg = work.call.paths[0]
     path = work.path(arg)
-    found = work.find(arg, path)
+    found = work.find_name(arg, path)
     rmdir = work.call.name == "rmdir" or (
         work.call.name == "unlinkat" and bool(work.registers[2] & AT_REMOVEDIR)
     )
@@ -254,6 +262,8 @@ def _remove(work: Work) -> int:
     work.files.require_writable(node)
     if rmdir != node.is_dir:
         raise SysError(ENOTDIR if rmdir else EISDIR)
+    if found.slash and not node.is_dir:
+        raise SysError(ENOTDIR)
     if _is_merged(node):
         return _remove_merged(work, arg, found)
     work.set(arg, host_path(work.files, found, False) + (b"/" if found.slash else b""))
@@ -276,12 +286,15 @@ def _remove_merged(work: Work, arg: Arg, found: Found) -> int:
 def _move(work: Work) -> int:
     flags = work.registers[4] & 0xFFFFFFFF if work.call.name == "renameat2" else 0
     paths = [work.path(arg) for arg in work.call.paths]
-    old, new = (work.find(arg, path) for arg, path in zip(work.call.paths, paths, strict=True))
+    old, new = (work.find_name(arg, path) for arg, path in zip(work.call.paths, paths, strict=True))
     for found, path in ((old, paths[0]), (new, paths[1])):
         _require_name(found, path, 0)
         if found.node is not None:
             _require_unmounted(work, found.node)
     moved = old.existing()
+    _check_names(old, new, flags)
+    if new.node is not None and same(posix.fstat(moved.fd), posix.fstat(new.node.fd)):
+        return 0
     overlay.check_move(work.files.space, old, new, flags)
     work.files.require_writable(old.folder())
     work.files.require_writable(new.folder())
@@ -292,6 +305,32 @@ def _move(work: Work) -> int:
     if flags & RENAME_WHITEOUT:
         raise SysError(EINVAL)
     return _move_merged(work, old, new, flags)
+
+
+def _check_names(old: Found, new: Found, flags: int) -> None:
+    """What renameat2(2) asks first."""
+    moved, target = old.existing(), new.node
+    if flags & RENAME_NOREPLACE and target is not None:
+        raise SysError(EEXIST)
+    if flags & RENAME_EXCHANGE and target is None:
+        raise SysError(ENOENT)
+    _check_loops(old, new)
+    if not moved.is_dir and (old.slash or (new.slash and not flags & RENAME_EXCHANGE)):
+        raise SysError(ENOTDIR)
+    if flags & RENAME_EXCHANGE and new.slash and target is not None and not target.is_dir:
+        raise SysError(ENOTDIR)
+
+
+def _check_loops(old: Found, new: Found) -> None:
+    """A directory moves neither into itself nor onto one that it lies in."""
+    moved, target, folder = old.existing().parts, new.node, new.folder().parts
+    if moved is not None and folder is not None and folder[: len(moved)] == moved:
+        raise SysError(EINVAL)
+    above = None if target is None else target.parts
+    if moved is None or above is None or moved == above:
+        return
+    if moved[: len(above)] == above:
+        raise SysError(ENOTEMPTY)
 
 
 def _slash(found: Found) -> bytes:
@@ -332,12 +371,11 @@ def _check_kinds(moved: Node, target: Node | None, flags: int) -> None:
 def _link(work: Work) -> int:
     old_arg, new_arg = work.call.paths
     path = work.path(old_arg)
-    new = work.find(new_arg, work.path(new_arg))
-    if new.node is not None or new.parent is None:
-        raise SysError(EEXIST)
-    if path:
-        old = work.find(old_arg, path)
-        node = old.existing()
+    old = work.find(old_arg, path) if path else None
+    node = old.existing() if old is not None else None
+    new = work.find_name(new_arg, work.path(new_arg))
+    work.set(new_arg, work.files.new_name(new, work.opened))
+    if old is not None and node is not None:
         mount = new.folder().mount
         if node.parts is not None and node.mount is not mount:
             raise SysError(EXDEV)
@@ -348,7 +386,6 @@ def _link(work: Work) -> int:
         work.set(old_arg, _link_source(work, old_arg, old))
     else:
         _require_linkable(work, old_arg)
-    work.set(new_arg, work.files.new_name(new, work.opened))
     result = work.run()
     if result == 0:
         _shown(work, new, False)

@@ -483,6 +483,11 @@ def _has(node: Node, index: int, name: bytes) -> bool:
     return only is None or bool(node.inner) or name in only
 
 
+def same(one: posix.stat_result, two: posix.stat_result) -> bool:
+    """Whether two files are one."""
+    return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
+
+
 def exists(fd: int, name: bytes) -> bool:
     """Whether a directory has a name."""
     return posix.access(name, posix.F_OK, dir_fd=fd, follow_symlinks=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import posix
 from contextlib import suppress
-from errno import EEXIST, EIO, ENOTEMPTY, EROFS, EXDEV
+from errno import EIO, ENOTEMPTY, EROFS, EXDEV
 from stat import S_ISFIFO, S_ISLNK, S_ISREG
 
 from blink.abi import files as f
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DRAFT = b".wh..wh.blink."
 CHUNK = 1 << 20
-RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
+RENAME_EXCHANGE = 2
 LISTING = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
 READ = posix.O_RDONLY | posix.O_CLOEXEC
 WRITE = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
@@ -63,8 +63,10 @@ def upper_directory(space: Namespace, node: Node, opened: list[int]) -> int:
 def _copy_directory(parent: int, node: Node, opened: list[int]) -> int:
     assert node.parts is not None
     name = node.parts[-1]
+    times = posix.fstat(parent)
     try:
         posix.mkdir(name, 0o700, dir_fd=parent)
+        _set_times(parent, times)
         made = posix.open(name, LISTING | posix.O_NOFOLLOW, dir_fd=parent)
         opened.append(made)
         _copy_attributes(node.fd, made)
@@ -90,14 +92,21 @@ def copy_up(
     assert node.parts is not None
     folder, name = upper_directory(space, parent, opened), node.parts[-1]
     draft = DRAFT + b"%d" % posix.getpid()
+    times = posix.fstat(parent.fd)
     try:
         _copy(node, folder, draft, data)
         posix.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+        _set_times(folder, times)
         made = posix.open(name, f.O_PATH | posix.O_NOFOLLOW | posix.O_CLOEXEC, dir_fd=folder)
     except OSError as error:
         raise failed(error) from None
     opened.append(made)
     return made
+
+
+def _set_times(fd: int, status: posix.stat_result) -> None:
+    """A copy in a directory is no change of it."""
+    posix.utime(fd_path(fd), ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _copy(node: Node, folder: int, draft: bytes, data: bool) -> None:
@@ -167,11 +176,14 @@ def is_hidden(folder: int, name: bytes) -> bool:
 def hide(folder: int, name: bytes) -> None:
     """Hides a name of the layers below."""
     try:
-        posix.close(posix.open(WHITEOUT + name, WRITE, 0o600, dir_fd=folder))
-    except FileExistsError:
-        return
+        _mark(folder, WHITEOUT + name)
     except OSError as error:
         raise failed(error) from None
+
+
+def _mark(folder: int, name: bytes) -> None:
+    with suppress(FileExistsError):
+        posix.close(posix.open(name, WRITE, 0o600, dir_fd=folder))
 
 
 def show(folder: int, name: bytes, is_dir: bool) -> None:
@@ -181,7 +193,9 @@ def show(folder: int, name: bytes, is_dir: bool) -> None:
     try:
         if is_dir:
             made = posix.open(name, LISTING | posix.O_NOFOLLOW, dir_fd=folder)
-            posix.close(posix.open(OPAQUE, WRITE, 0o600, dir_fd=made))
+            times = posix.fstat(made)
+            _mark(made, OPAQUE)
+            _set_times(made, times)
             posix.close(made)
         posix.unlink(WHITEOUT + name, dir_fd=folder)
     except OSError as error:
@@ -300,8 +314,6 @@ def check_move(space: Namespace, old: Found, new: Found, flags: int) -> None:
     for node in (moved, target if flags & RENAME_EXCHANGE else None):
         if node is not None and node.is_dir and (len(node.dirs) > 1 or node.layer > 0):
             raise SysError(EXDEV)  # as overlayfs: mv(1) copies it
-    if target is not None and flags & RENAME_NOREPLACE:
-        raise SysError(EEXIST)
     if target is not None and target.is_dir and moved.is_dir and not flags & RENAME_EXCHANGE:
         require_empty(space, target)
         clear_marks(target)

@@ -24,7 +24,7 @@ from blink.abi.errors import SysError
 from blink.abi.file_structs import OPEN_HOW
 from blink.abi.sockets import AF_UNIX
 from blink.roots import calls, listing, overlay, private
-from blink.roots.namespace import DELETED, PROC, Node, read_link
+from blink.roots.namespace import DELETED, PROC, Node, read_link, same
 from blink.vfs import proc
 from blink.vfs.files import CAP_SYS_CHROOT, MAX_OPEN_HOW, SUN_PATH_MAX, Files
 from blink.vfs.resolve import TMPFILE, UNREACHABLE, check, fd_path, strict, where
@@ -103,7 +103,7 @@ class RootedFiles(Files):
             node = self.space.at(parts, opened)
         except SysError:
             node = None
-        if node is not None and _same(posix.fstat(node.fd), status):
+        if node is not None and same(posix.fstat(node.fd), status):
             return node
         frozen = mount.read_only or index > 0
         return Node(None, mount if frozen else None, [(index, made)], status.st_mode)
@@ -182,6 +182,9 @@ class RootedFiles(Files):
     ) -> int:
         follow = not flags & f.O_NOFOLLOW and flags & CREATES != CREATES
         with self.temporary() as opened:
+            if flags & f.O_CREAT and path.endswith(b"/") and not flags & f.O_PATH:
+                self.space.walk(dirfd, path.rstrip(b"/") or b"/", False, opened, resolve)
+                raise SysError(EISDIR)
             found = self.space.walk(dirfd, path, follow, opened, resolve)
             node = found.node
             name = self.own_entry(node)
@@ -233,8 +236,6 @@ class RootedFiles(Files):
     def _create(self, task: Task, found: Found, flags: int, mode: int, opened: list[int]) -> int:
         if not flags & f.O_CREAT or flags & f.O_PATH:
             raise SysError(ENOENT)
-        if found.slash:
-            raise SysError(EISDIR)
         if flags & f.O_DIRECTORY:
             raise SysError(EINVAL)
         how = OPEN_HOW.pack(*strict(flags, mode), f.RESOLVE_BENEATH | f.RESOLVE_NO_SYMLINKS)
@@ -401,12 +402,13 @@ class RootedFiles(Files):
 
     # --- calls that the host makes, on other paths ---
 
-    def new_name(self, found: Found, opened: list[int]) -> bytes:
+    def new_name(self, found: Found, opened: list[int], is_dir: bool = False) -> bytes:
         """The host's path for something new.  Raises EEXIST."""
         if found.node is not None or found.parent is None:
             raise SysError(EEXIST)
-        folder = self.upper(found.parent, opened)
-        return fd_path(folder) + b"/" + found.name + (b"/" if found.slash else b"")
+        if found.slash and not is_dir:
+            raise SysError(ENOENT)
+        return fd_path(self.upper(found.parent, opened)) + b"/" + found.name
 
     def forward(
         self, task: Task, call: Call, registers: tuple[int, ...], arguments: list[int | bytes]
@@ -414,10 +416,6 @@ class RootedFiles(Files):
         """Makes the host's call in place of a guest's with paths: the result, or -errno."""
         with self.temporary() as opened:
             return calls.forward(self, task, call, registers, arguments, opened)
-
-
-def _same(one: posix.stat_result, two: posix.stat_result) -> bool:
-    return (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino)
 
 
 def _check_open(node: Node, flags: int) -> None:
