@@ -285,6 +285,8 @@ def _remove_merged(work: Work, arg: Arg, found: Found) -> int:
 
 def _move(work: Work) -> int:
     flags = work.registers[4] & 0xFFFFFFFF if work.call.name == "renameat2" else 0
+    if flags > 7 or (flags & RENAME_EXCHANGE and flags != RENAME_EXCHANGE):
+        raise SysError(EINVAL)
     paths = [work.path(arg) for arg in work.call.paths]
     old, new = (work.find_name(arg, path) for arg, path in zip(work.call.paths, paths, strict=True))
     for found, path in ((old, paths[0]), (new, paths[1])):
