@@ -1,7 +1,8 @@
 """`same`: every test that uses it runs plain, with -j and with -m.
 
 With -j and -m in the unit tier only where the test is marked `all_modes`; from the ci tier on
-everywhere.
+everywhere.  A test that takes longer says itself which mode belongs to which tier:
+`@pytest.mark.tiers(plain="ci", interpreted="long")`; it does not run in those that it leaves out.
 """
 
 from __future__ import annotations
@@ -19,14 +20,25 @@ MODES = {"plain": (), "interpreted": ("-j",), "checked": ("-m",)}
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "all_modes: runs with -j and -m, too, in every tier")
+    config.addinivalue_line("markers", "tiers: the tier (unit, ci or long) of each mode")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "same" in metafunc.fixturenames:
-        always = metafunc.definition.get_closest_marker("all_modes")
-        marks = () if always else pytest.mark.ci
-        others = [pytest.param(mode, marks=marks) for mode in list(MODES)[1:]]
-        metafunc.parametrize("same", ["plain", *others], indirect=True)
+        chosen = [
+            pytest.param(mode, marks=() if tier == "unit" else getattr(pytest.mark, tier))
+            for mode, tier in _tiers(metafunc.definition).items()
+        ]
+        metafunc.parametrize("same", chosen, indirect=True)
+
+
+def _tiers(test: pytest.Item) -> dict[str, str]:
+    """The tier of each mode that a test runs in."""
+    if own := test.get_closest_marker("tiers"):
+        return dict(own.kwargs)
+    if test.get_closest_marker("all_modes"):
+        return dict.fromkeys(MODES, "unit")
+    return {**dict.fromkeys(MODES, "ci"), "plain": "unit"}
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -63,6 +64,12 @@ def describe(path: Path) -> str:
         return f"{mode:o}"
     data = path.read_bytes()
     return f"{mode:o} {len(data)} bytes {hashlib.sha256(data).hexdigest()[:16]}"
+
+
+def free_port() -> str:
+    """A TCP port of 127.0.0.1 that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
 
 
 def snapshot(folder: Path, ignore: Sequence[str]) -> dict[str, str]:

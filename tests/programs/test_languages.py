@@ -35,6 +35,17 @@ def test_python_hello(same: Same) -> None:
     same(PYTHON, "-S", "-c", "print(sum(i * i for i in range(10000)))")
 
 
+MODULES = sections("python_modules.txt")
+
+
+@pytest.mark.tiers(plain="ci", interpreted="long")
+@pytest.mark.parametrize("name", MODULES)
+def test_python_modules(same: Same, name: str) -> None:
+    """Threads, processes and sockets, as people use them."""
+    same.need("openssl")
+    same(PYTHON, "-c", MODULES[name], ignore=["*"])
+
+
 SQL = """
 create table people (id integer primary key, name text, age real);
 insert into people (name, age) values ('ann', 31.5), ('bob', 28), ('cy', null);
