@@ -18,10 +18,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 #include "launcher_config.h"
 #include "launcher_frozen.h"
 
+enum { AT_FLAGS_PRESERVE_ARGV0 = 1 }; /* linux/binfmts.h, since Linux 5.12 */
 enum { SIGNALS = 64, LOST_OUTPUT = 120, CANNOT_START = 125 };
 
 typedef struct {
@@ -257,9 +259,22 @@ static void run_executed(Places *places, SignalState state, int argc, char **arg
   execvp(line[0] = "python3", line);
 }
 
+/* Started by binfmt_misc with its flag P: PROGRAM ARGV0 ARGUMENTS..., as behind `blink -0 --`. */
+static char **given_by_binfmt(int *argc, char **argv) {
+  static char option[] = "-0", end[] = "--";
+  if (!(getauxval(AT_FLAGS) & AT_FLAGS_PRESERVE_ARGV0)) return argv;
+  char **made = calloc(*argc + 3, sizeof *made);
+  if (!made) return argv;
+  made[0] = argv[0], made[1] = option, made[2] = end;
+  memcpy(made + 3, argv + 1, *argc * sizeof *made); /* with the NULL */
+  *argc += 2;
+  return made;
+}
+
 int main(int argc, char **argv) {
   static Places places;
   SignalState state = signal_state();
+  argv = given_by_binfmt(&argc, argv);
   if (!find_places(&places)) {
     fprintf(stderr, "blink: the Python package `blink` is not where %s expects it\n",
             places.scripts[0] ? places.scripts : "/proc/self/exe");

@@ -8,7 +8,7 @@ import sys
 MAGIC = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\0\x3e\0"
 # Any OS ABI but the padding; ET_EXEC and ET_DYN.
 MASK = b"\xff" * 7 + b"\0" + b"\xff" * 8 + b"\xfe\xff\xff\xff"
-FLAGS = "POCF"
+FLAGS = "PF"  # see the manual page; C and O would run blink itself with a program's rights
 COMMENT = """\
 # As root, on a host that is not x86-64:
 #   blink --binfmt | grep -v '^#' > /proc/sys/fs/binfmt_misc/register

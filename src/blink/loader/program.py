@@ -12,7 +12,7 @@ from blink.abi.encoding import encode
 from ..abi.layout import PIE_BASE, STACK_SIZE
 from .elf import MAGIC, MAX_SPAN, Elf
 from .errors import LoadError, show
-from .script import BadShebang, parse_shebang
+from .script import BadShebang, behind_blink, names_blink, parse_shebang
 from .source import Source, open_host, open_interpreter, open_source
 
 TYPE_CHECKING = False
@@ -192,6 +192,8 @@ def _follow_scripts(
     while source.head[:2] == b"#!":
         try:
             interpreter, argument = parse_shebang(source.head)
+            if names_blink(interpreter, argument):
+                interpreter, argument = behind_blink(source.head)
         except BadShebang as error:
             raise source.error(str(error)) from None
         arguments.rewrite(source.path, interpreter, argument)

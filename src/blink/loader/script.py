@@ -31,6 +31,21 @@ def parse_shebang(head: bytes) -> tuple[bytes, bytes | None]:
     return name, argument.partition(b"\0")[0]
 
 
+def names_blink(interpreter: bytes, argument: bytes | None) -> bool:
+    """Whether a script asks for blink itself: by its path, or through env(1)."""
+    words = (argument or b"").split()
+    name = interpreter.rpartition(b"/")[2]
+    if name == b"env" and words[:1] == [b"-S"]:
+        del words[0]
+    return name == b"blink" or (name == b"env" and bool(words) and words[0] == b"blink")
+
+
+def behind_blink(head: bytes) -> tuple[bytes, bytes | None]:
+    """The interpreter for a script that asks for blink: its second line's, else the shell."""
+    rest = head.partition(b"\n")[2]
+    return parse_shebang(rest) if rest.startswith(b"#!") else (b"/bin/sh", None)
+
+
 def _uncut(buffer: bytes) -> bytes:
     """Returns what follows `#!` if the interpreter's name ends within the buffer."""
     line = buffer[2:]
