@@ -142,6 +142,24 @@ def test_budgets_are_exact(make: Make, rng: random.Random) -> None:
     assert cpu.counters()["translated"] > 3
 
 
+@pytest.mark.parametrize("budget", [4350, 4353, 4360, 4400, 5003])
+def test_budgets_are_exact_where_every_block_is_new(memory: Memory, budget: int) -> None:
+    """Each jump leaves for a new link; the last ones before the budget's end once ran on for ever."""
+    length = 3 * budget
+    memory.map(BASE, -(-2 * length // PAGE) * PAGE, RWX, PRIVATE)
+    memory.write(BASE, b"\xeb\x00" * (length - 1) + b"\xeb\xfe")  # jmp over nothing; jmp to itself
+    cpu = _engine.Cpu(memory)
+    assert cpu.set_jit(True)
+    cpu.counting = True
+    cpu.set("rip", BASE)
+    for turn in (1, 2):
+        timer = threading.Timer(20, cpu.interrupt)
+        timer.start()
+        assert cpu.run(budget) == _engine.STOP_BUDGET
+        timer.cancel()
+        assert (cpu.icount, cpu.get("rip")) == (turn * budget, BASE + 2 * turn * budget)
+
+
 def test_interrupts_leave_true_counts(make: Make) -> None:
     cpu, interpreter = make(), make(False)
     for _ in range(8):

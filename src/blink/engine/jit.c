@@ -300,8 +300,14 @@ void jit_run_block(Cpu *c, const JitBlock *b) {
   if (c->js.exit_reason == JIT_SYSCALL) jit_syscall(c);
 }
 
+bool jit_has_room(const Cpu *c) {
+  return c->deadline == ~(u64)0 || c->deadline - c->icount > JIT_MARGIN + BLOCK_INSNS;
+}
+
 u32 jit_run(Cpu *c) {
   for (;;) {
+    /* A new link may be due where the budget nearly is: what is left must not wrap around. */
+    if (c->counting && !jit_has_room(c)) return JIT_STALE;
     const JitBlock *b = jit_block(c, c->rip);
     if (!b) return interpret(c);
     enter(c, b);
@@ -399,6 +405,10 @@ void jit_free(Jit *j) { (void)j; }
 void jit_flush(Cpu *c) { (void)c; }
 void jit_drop(Cpu *c, u64 start, u64 end) { (void)c, (void)start, (void)end; }
 void jit_syscall(Cpu *c) { (void)c; }
+bool jit_has_room(const Cpu *c) {
+  (void)c;
+  return false;
+}
 u32 jit_run(Cpu *c) {
   (void)c;
   return JIT_INTERPRET;

@@ -40,6 +40,8 @@ void jit_free(Jit *j);
 void jit_flush(Cpu *c);
 /* Forget those of a range of guest code, which changed. */
 void jit_drop(Cpu *c, u64 start, u64 end);
+/* Whether the budget leaves translated code that counts enough room to stop in time. */
+bool jit_has_room(const Cpu *c);
 /* Runs translated code from c->rip until it leaves; the reason.  May leave by a fault. */
 u32 jit_run(Cpu *c);
 /* After translated code left: the state as after run(). */

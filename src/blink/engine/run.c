@@ -303,8 +303,7 @@ void cpu_enter(Cpu *c, const Rec *r) {
 /* Translated code stops early enough for a budget if it counts, and must not run with flags that trap
  * in the host. */
 static bool translates(const Cpu *c) {
-  bool far =
-      c->deadline == ~(u64)0 || (c->counting && c->deadline - c->icount > JIT_MARGIN + BLOCK_INSNS);
+  bool far = c->deadline == ~(u64)0 || (c->counting && jit_has_room(c));
   return c->jit && c->mode == 64 && far && !c->watch_count && !(c->eflags & (FLAG_AC | FLAG_TF));
 }
 
