@@ -6,12 +6,14 @@ import os
 import random
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 # The unit tier is `./dev test`; each of the others runs all tests of those before it.
 TIERS = ("unit", "ci", "all")
+STARTED = time.time()
 QUOTAS = {"unit": 2.0, "ci": 8.0, "all": 300.0}
 
 
@@ -41,6 +43,29 @@ def _heed_signals() -> None:
 
 def pytest_report_header() -> str:
     return f"blink: tier {current_tier()}, BLINK_SEED={os.environ['BLINK_SEED']}"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """A run of all tests without bounds is kept in docs/long-runs.md."""
+    option = config.option
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if option.collectonly or option.keyword or option.markexpr or option.deselect or not whole:
+        return
+    if current_tier() != "all" or hasattr(config, "workerinput"):
+        return
+    from isa.long_runs import keep
+
+    counts = [len(terminalreporter.stats.get(kind, ())) for kind in ("passed", "failed", "error")]
+    skips = {
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+    }
+    seconds = round(time.time() - STARTED)
+    columns = ("seed", "passed", "failed", "errors", "skipped because", "seconds")
+    values = (os.environ["BLINK_SEED"], *counts, "; ".join(sorted(skips)) or "-", seconds)
+    keep("./dev test --all", columns, values)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

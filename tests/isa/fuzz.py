@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from . import long_runs
 from .asm import assemble, disassemble
 from .cpustate import Case
 from .features import host_has
@@ -21,6 +22,7 @@ from .regression import format_line, read_case
 from .session import SUBJECTS, Clock, Finding, Session, make_subject
 from .workload import MODES, work
 
+TITLE = "Instructions against the host"
 _SHOWN = 5  # sequences that differ: each may have a reason of its own
 
 
@@ -32,6 +34,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cpu", default=",".join(SUBJECTS), help="CPUs under test (comma list)")
     parser.add_argument("--mode", default=",".join(MODES), help="what to try (comma list)")
     parser.add_argument("--limit", type=int, default=20, help="stop after so many bad forms")
+    parser.add_argument("--keep", action="store_true", help="add the run to docs/long-runs.md")
     parser.add_argument(
         "--line",
         metavar="ASM",
@@ -93,6 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         bad = fuzz(session, batches, clock, options.limit)
     rate = session.compared / clock.seconds
     print(f"{session.compared} cases in {clock.seconds:.1f} s ({rate:.0f}/s), {bad} kinds differ")
+    if options.keep:
+        columns = ("forms", "CPUs", "seed", "cases", "seconds", "kinds that differ")
+        counts = (f"{session.compared:,}", round(clock.seconds), bad)
+        long_runs.keep(TITLE, columns, (len(chosen), options.cpu, seed, *counts))
     return 1 if bad else 0
 
 

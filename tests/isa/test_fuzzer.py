@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
-from . import fuzz
+from . import fuzz, long_runs
 from .asm import assemble
 from .compare import agree, differences
 from .cpustate import HIGH_BASE, RMW, Case, Outcome, set_xmm
@@ -114,3 +115,16 @@ def test_command_line(capsys: pytest.CaptureFixture[str], host: HostCpu) -> None
 def test_endless_programs_end(host: HostCpu) -> None:
     loop = Case(assemble("jmp .") + b"\xcc", run=True)
     assert host.run([loop, ADD])[1] == host.run([ADD])[0]
+
+
+def test_runs_are_kept(tmp_path: Path) -> None:
+    page = tmp_path / "runs.md"
+    for n in range(long_runs.KEPT + 2):
+        long_runs.keep("one", ("cases",), (f"{n},000",), page)
+        long_runs.keep("two", ("a", "b"), (n, "x|y"), page)
+    head, one, two = page.read_text().split("\n## ")
+    assert head + "\n" == long_runs.HEAD + "\n" or head == long_runs.HEAD
+    assert one.startswith("one\n\n| date | processor | commit | cases |\n")
+    assert one.count("\n| 2") == two.count("\n| 2") == long_runs.KEPT
+    assert one.splitlines()[4].endswith(f"| {long_runs.KEPT + 1},000 |")
+    assert "| x/y |" in two
