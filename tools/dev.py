@@ -89,6 +89,12 @@ def fuzz_isa(options: argparse.Namespace) -> int:
     return run(str(PYTHON), "-m", "tests.isa.fuzz", *options.rest, PYTHONPATH="src")
 
 
+def fuzz_syscalls(options: argparse.Namespace) -> int:
+    """compare system calls with the host kernel (--seconds N --calls N; see --help)"""
+    machine_setup.prepare(tools=True)
+    return run(str(PYTHON), "-m", "syscalls.fuzz", *options.rest, PYTHONPATH="src:tests")
+
+
 def clean(options: argparse.Namespace) -> int:
     """remove what was built (--all: .venv too)"""
     for name in (*LEFTOVERS, *([".venv"] if options.all else [])):
@@ -103,7 +109,7 @@ def help_text(options: argparse.Namespace) -> int:
     """print this list"""
     print("usage: ./dev VERB [OPTIONS]\n")
     for name, verb in VERBS.items():
-        print(f"  {name:9} {verb.__doc__}")
+        print(f"  {name:13} {verb.__doc__}")
     return 0
 
 
@@ -116,6 +122,7 @@ VERBS: dict[str, Verb] = {
     "build": build,
     "clean": clean,
     "fuzz-isa": fuzz_isa,
+    "fuzz-syscalls": fuzz_syscalls,
     "help": help_text,
 }
 FLAGS = {
@@ -124,7 +131,7 @@ FLAGS = {
     "build": ("--sanitize",),
     "clean": ("--all",),
 }
-PASS_ON = ("test", "bench", "fuzz-isa")
+PASS_ON = ("test", "bench", "fuzz-isa", "fuzz-syscalls")
 
 
 def parse(words: list[str]) -> tuple[Verb, argparse.Namespace]:

@@ -64,6 +64,13 @@ AT_HANDLE = FlagSet(
         "AT_HANDLE_CONNECTABLE": 2,
     }
 )
+AT_EXECVE = FlagSet(
+    {
+        "AT_SYMLINK_NOFOLLOW": AT_SYMLINK_NOFOLLOW,
+        "AT_EMPTY_PATH": AT_EMPTY_PATH,
+        "AT_EXECVE_CHECK": 0x10000,
+    }
+)
 AT_UNLINK = FlagSet({"AT_REMOVEDIR": AT_REMOVEDIR})
 ACCESS = FlagSet({"R_OK": 4, "W_OK": 2, "X_OK": 1}, enum={0: "F_OK"}, mask=7)
 WHENCE = enumeration({"SEEK_SET": 0, "SEEK_CUR": 1, "SEEK_END": 2, "SEEK_DATA": 3, "SEEK_HOLE": 4})

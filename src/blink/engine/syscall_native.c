@@ -16,8 +16,9 @@
 static const NativeCall native_calls[1];
 #endif
 
-#define BAD_ADDRESS ((u64)1 << 63) /* the host never maps it */
-#define USER_TOP ((u64)1 << 47)
+#define BAD_ADDRESS ((u64)0x1000)      /* nobody maps it */
+#define MAX_TRANSFER ((u64)0x7ffff000) /* the host moves no more bytes in one call */
+#define USER_TOP (((u64)1 << 47) - 0x1000) /* Linux keeps the last page free */
 
 enum {
   NATIVE_CALLS = sizeof native_calls / sizeof *native_calls,
@@ -62,14 +63,32 @@ static inline void prepare_out(Memory *mem, u64 addr, u64 bytes) {
     memory_prepare_write(mem, addr, bytes);
 }
 
+/* The guest cannot have it; what is no address of user programs at all the host refuses by itself. */
+static NOINLINE u64 outside(u64 addr) {
+  return addr >= USER_TOP ? addr : BAD_ADDRESS | (addr & (GUEST_PAGE - 1));
+}
+
+static inline u64 smaller(u64 a, u64 b) { return a < b ? a : b; }
+
 static inline u64 host_pointer(Memory *mem, u64 addr, u64 bytes, bool write) {
-  u64 end;
   if (addr == 0) return 0;
-  if (addr >= GUEST_TOP || __builtin_add_overflow(addr, bytes, &end) || end > USER_TOP)
-    return BAD_ADDRESS;
+  if (unlikely(addr >= GUEST_TOP)) return outside(addr);
   if (write && bytes != 0)
-    prepare_out(mem, addr, bytes < GUEST_TOP - addr ? bytes : GUEST_TOP - addr);
+    prepare_out(mem, addr, smaller(smaller(bytes, MAX_TRANSFER), GUEST_TOP - addr));
   return addr + mem->skew;
+}
+
+/* An array that cannot be read to its end: the host checks lengths as it reads. */
+static NOINLINE u64 broken_iovecs(const Translation *t, u64 addr, u32 count) {
+  u64 unread;
+  Iovec v;
+  for (u32 i = 0; i < count; i++) {
+    if (!memory_read(t->cpu->mem, addr + i * sizeof v, &v, sizeof v, false, &unread)) break;
+    if ((s64)v.length >= 0) continue;
+    memset(t->iovecs, 0xff, count * sizeof v); /* EINVAL, when the host gets to it */
+    return (u64)t->iovecs;
+  }
+  return BAD_ADDRESS;
 }
 
 /* Copies the array, so that nobody changes it behind our back.  The host looks at 32 bits of the count
@@ -78,7 +97,8 @@ static u64 host_iovecs(const Translation *t, u64 addr, u32 count, bool write) {
   Memory *mem = t->cpu->mem;
   u64 unread;
   if (addr == 0 || count == 0 || count > IOV_LIMIT) return host_pointer(mem, addr, 0, false);
-  if (!memory_read(mem, addr, t->iovecs, count * sizeof(Iovec), false, &unread)) return BAD_ADDRESS;
+  if (!memory_read(mem, addr, t->iovecs, count * sizeof(Iovec), false, &unread))
+    return broken_iovecs(t, addr, count);
   for (u32 i = 0; i < count; i++) {
     Iovec *v = &t->iovecs[i];
     v->base = host_pointer(mem, v->base, v->length, write);

@@ -98,8 +98,8 @@ class Task:
         """
         return host_pointer(self, address, length, write)
 
-    def pages(self, address: int, length: int) -> int:
-        """The host's address of guest pages; a range that leaves guest memory is not mapped."""
+    def pages(self, address: int, length: int) -> tuple[int, int]:
+        """The host's address of guest pages, and their length less what the guest cannot have."""
         return host_range(self, address, length)
 
     def read_path(self, address: int) -> bytes:

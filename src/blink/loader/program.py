@@ -142,6 +142,15 @@ def open_program(
     return program
 
 
+def check_program(path: Name, open_file: OpenFile) -> None:
+    """What execve(2) checks before it reads argv.  Raises LoadError."""
+    source = open_source(encode(path), open_file)
+    try:
+        source.require_exec()
+    finally:
+        source.close()
+
+
 def find_program(name: Name, search: Name | None, *, open_file: OpenFile = open_host) -> bytes:
     """Returns the path of a program to run, searched in `search` ($PATH) as execvp(3) does.
 

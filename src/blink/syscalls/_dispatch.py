@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from errno import EFAULT, EINTR, ENOSYS
+from errno import EFAULT, EINTR, ENAMETOOLONG, ENOSYS
 
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_TOP, PAGE
 from blink.abi.signals import SYNCHRONOUS_MASK, UNBLOCKABLE
 from blink.abi.structs import IOVEC, SIGSET
 from blink.syscalls import _table
-from blink.syscalls._spec import CALLS
+from blink.syscalls._spec import CALLS, NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
     Registers = tuple[int, ...]
 
-BAD_ADDRESS = 1 << 63
-"""Stands for a guest pointer outside the guest's range: the host answers EFAULT when (and if) it
-gets to it, so that errors keep Linux's order."""
+BAD_ADDRESS = 0x1000
+"""Stands for a guest pointer that the guest cannot have: nobody maps it, so the host answers EFAULT
+when (and if) it gets to it, and errors keep Linux's order."""
 
-USER_TOP = 1 << 47
+BAD_PAGES = 1 << 62
+"""Stands for pages outside the guest's memory: no range from here on is mapped."""
+
+MAX_TRANSFER = 0x7FFFF000  # the host moves no more bytes in one call
+ULONG = 1 << 64
+USER_TOP = (1 << 47) - PAGE  # Linux keeps the last page free
 NR_CLOSE = 3
 UIO_MAXIOV = 1024
 
@@ -48,7 +53,12 @@ def invoke(task: Task, call: Call, registers: Registers) -> int:
     try:
         if call.function is None:
             return forward(task, call, registers)
-        values = [c(task, value) for c, value in zip(call.converters, registers)]  # noqa: B905
+        try:
+            values = [c(task, v) for c, v in zip(call.converters, registers)]  # noqa: B905
+        except SysError:  # a bad path: where the host makes the call, it knows which error is first
+            if call.native == NEVER:
+                raise
+            return forward(task, call, registers)
         result: int | None = call.function(task, *values)
         return 0 if result is None else result
     except SysError as error:
@@ -83,14 +93,28 @@ def _forward_translated(
     opened: list[int] = []
     try:
         for arg in call.paths if files is not None else ():
-            path = files.translated(task, arg, registers, opened)
-            if path is not None:
-                arguments[arg.index] = path + b"\0"
+            arguments[arg.index] = _host_path(task, arg, registers, opened, arguments[arg.index])
         result: int = task.host_call(call.number, *arguments)
     finally:
         for fd in opened:
             task.host_now(NR_CLOSE, fd)
     return result
+
+
+def _host_path(
+    task: Task, arg: Arg, registers: Registers, opened: list[int], pointer: int | bytes
+) -> int | bytes:
+    """A path for the host; what cannot be read is the host's to refuse, at its place."""
+    files = task.process.files
+    try:
+        path = files.translated(task, arg, registers, opened)
+    except SysError as error:
+        if error.errno == EFAULT:
+            return host_pointer(task, registers[arg.index], 0, False) and BAD_ADDRESS
+        if error.errno == ENAMETOOLONG and files.root is None:
+            return pointer
+        raise
+    return pointer if path is None else path + b"\0"
 
 
 def note_mask(task: Task, call: Call, registers: Registers) -> None:
@@ -141,18 +165,25 @@ def host_pointer(task: Task, address: int, length: int, write: bool) -> int:
     """The host's address of guest memory; with `write`, the range is prepared for the host."""
     if address == 0:
         return 0
-    if address >= GUEST_TOP or address + length > USER_TOP:
-        return BAD_ADDRESS
+    if address >= GUEST_TOP:  # the host refuses what is no address of user programs by itself
+        return address if address >= USER_TOP else BAD_ADDRESS | address & PAGE - 1
     if write and length:
-        task.memory.prepare_write(address, min(length, GUEST_TOP - address))
+        task.memory.prepare_write(address, min(length, GUEST_TOP - address, MAX_TRANSFER))
     return address + task.memory.skew
 
 
-def host_range(task: Task, address: int, length: int) -> int:
-    """The host's address of pages; a range that leaves the guest's memory is not mapped at all."""
-    if address > GUEST_TOP or length > GUEST_TOP - address:
-        return BAD_ADDRESS | address & PAGE - 1  # the host looks at the alignment first
-    return address + task.memory.skew
+def host_range(task: Task, address: int, length: int) -> tuple[int, int]:
+    """The host's address of pages, and how many bytes: none behind the guest's memory.
+
+    The rest would not be mapped anyway; there is less of it, but there is some.
+    """
+    if address + length > ULONG - PAGE:
+        return address, length  # wraps around: EINVAL
+    if address > GUEST_TOP:
+        return BAD_PAGES | address & PAGE - 1, length
+    if length > GUEST_TOP - address:
+        length = GUEST_TOP - address + PAGE  # the page behind is nobody's
+    return address + task.memory.skew, length
 
 
 def extent(task: Task, arg: Arg, registers: Registers) -> int:
@@ -167,8 +198,16 @@ def extent(task: Task, arg: Arg, registers: Registers) -> int:
     if rule == "bits":
         return (value + 63) // 64 * 8
     if rule == "ref":
-        return int.from_bytes(task.memory.read(value, 4), "little") if value else 0
+        return _word(task, value)
     raise AssertionError(f"no extent for the rule {rule}")
+
+
+def _word(task: Task, address: int) -> int:
+    """The u32 that a length argument points to; 0 when it points nowhere."""
+    try:
+        return int.from_bytes(task.memory.read(address, 4), "little") if address else 0
+    except task.MemoryFault:
+        return 0
 
 
 def iovecs(task: Task, address: int, count: int) -> list[tuple[int, int]]:
@@ -188,7 +227,22 @@ def _host_iovecs(task: Task, arg: Arg, address: int, registers: Registers) -> in
     return host_iovecs(task, address, count, arg.type.direction != "in")
 
 
-def host_iovecs(task: Task, address: int, count: int, write: bool) -> bytes:
-    """A guest's iovec array, made fit for the host.  Raises MemoryFault."""
-    pairs = iovecs(task, address, count)
+def host_iovecs(task: Task, address: int, count: int, write: bool) -> int | bytes:
+    """A guest's iovec array, made fit for the host, or an address that the host refuses."""
+    try:
+        pairs = iovecs(task, address, count)
+    except task.MemoryFault:
+        return broken_iovecs(task, address, count)
     return b"".join(IOVEC.pack(host_pointer(task, b, n, write), n) for b, n in pairs)
+
+
+def broken_iovecs(task: Task, address: int, count: int) -> int | bytes:
+    """For an array that cannot be read to its end: the host checks lengths as it reads."""
+    for at in range(address, address + count * IOVEC.size, IOVEC.size):
+        try:
+            _, length = IOVEC.unpack(task.memory.read(at, IOVEC.size))
+        except task.MemoryFault:
+            return BAD_ADDRESS
+        if length >> 63:
+            return IOVEC.pack(0, length) * count  # EINVAL, when the host gets to it
+    return BAD_ADDRESS

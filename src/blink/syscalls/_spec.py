@@ -368,6 +368,7 @@ class Call:
     def __init__(
         self, number: int, function: Callable[..., Any], passthrough: bool, level: str, note: str,
         result: str, sigmask: str | None, native: int | None = None, waits: bool = False,
+        raw_paths: bool = False,
     ) -> None:  # fmt: skip
         if level not in LEVELS:
             raise ValueError(f"{level!r} is no support level")
@@ -389,20 +390,27 @@ class Call:
         self.result = result
         self.sigmask = None if sigmask is None else names.index(sigmask)
         self.doc = function.__doc__ or ""
-        self.converters = tuple(_converter(arg.type) for arg in self.args)
+        self.converters = tuple(
+            _u64 if raw_paths and arg.type.kind == "path" else _converter(arg.type)
+            for arg in self.args
+        )
 
 
 def syscall(
     number: int, *, passthrough: bool = False, native: int | None = None, level: str = "full",
     note: str = "", result: str = "dec", sigmask: str | None = None, waits: bool = False,
+    raw_paths: bool = False,
 ) -> Callable[[F], F]:  # fmt: skip
     """Defines system call `number`; the function's name (less a trailing `_`) is the call's.
 
     `native` with a body: the engine makes the call itself when it may, else the body runs.
+    `raw_paths`: the body gets addresses of paths, for `forward` to translate.
     """
 
     def define(function: F) -> F:
-        call = Call(number, function, passthrough, level, note, result, sigmask, native, waits)
+        call = Call(
+            number, function, passthrough, level, note, result, sigmask, native, waits, raw_paths
+        )
         if number in CALLS:
             raise ValueError(f"system call {number} is defined twice: {call.name}")
         CALLS[number] = call

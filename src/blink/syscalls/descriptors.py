@@ -142,6 +142,6 @@ def fcntl(
     """Implements fcntl(2)."""
     if command in ARGUMENTS:
         return forward(task, CALLS[NR_FCNTL], (fd, command, arg))
-    task.host(NR_FCNTL, fd, f.F_GETFL)  # EBADF comes before EINVAL
+    task.host(NR_FCNTL, fd, f.F_GETOWN)  # EBADF comes before EINVAL, with O_PATH too
     task.process.log_once(f"fcntl command {command} is not known")
     raise SysError(EINVAL)

@@ -8,16 +8,7 @@ from errno import EPERM
 from blink.abi import fanotify as fan
 from blink.abi import files as f
 from blink.abi.errors import SysError
-from blink.syscalls._spec import (
-    UNLESS_POLICY,
-    Fd,
-    Flags,
-    OptionalPath,
-    UInt,
-    ULong,
-    Unless,
-    syscall,
-)
+from blink.syscalls._spec import UNLESS_POLICY, Fd, Flags, Text, UInt, ULong, syscall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +39,8 @@ def fanotify_mark(
     flags: Flags[UInt, fan.MARK],
     mask: Flags[ULong, fan.EVENTS],
     dirfd: Fd,
-    path: Unless[OptionalPath, "flags", fan.FAN_MARK_DONT_FOLLOW],
+    path: Text,
 ) -> int:
     """Implements fanotify_mark(2)."""
     _refuse_under_root(task)
-    name = 0 if path is None else path + b"\0"
-    return task.host(NR_FANOTIFY_MARK, fd, flags, mask, dirfd, name)
+    return task.host(NR_FANOTIFY_MARK, fd, flags, mask, dirfd, task.guest(path))

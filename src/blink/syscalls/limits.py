@@ -4,7 +4,7 @@ Most limits are the host's.  RLIMIT_AS, RLIMIT_DATA and RLIMIT_STACK would hit t
 so they are kept for the guest alone, see `blink.kernel.limits`.
 """
 
-from errno import EINVAL
+from errno import EFAULT, EINVAL
 
 from blink.abi import limits
 from blink.abi.errors import SysError
@@ -21,6 +21,8 @@ NR_PRLIMIT64 = 302
 @syscall(97)
 def getrlimit(task: "Task", resource: Flags[UInt, limits.RLIMIT], old: Out[Struct, RLIMIT]) -> int:
     """Implements getrlimit(2)."""
+    if resource < limits.RLIM_NLIMITS and not old:
+        raise SysError(EFAULT)
     return _change(task, resource, 0, old)
 
 
@@ -50,10 +52,10 @@ def prlimit64(
 
 
 def _change(task: "Task", resource: int, new: int, old: int) -> int:
-    if resource >= limits.RLIM_NLIMITS:
-        raise SysError(EINVAL)
     process = task.process
     values = task.read_struct(new, RLIMIT) if new else None
+    if resource >= limits.RLIM_NLIMITS:
+        raise SysError(EINVAL)
     was = process.limits.get(resource)
     if values is not None:
         process.limits.set(resource, *values)

@@ -4,13 +4,14 @@ Where things go is decided by `blink.kernel.address_space`; the host kernel does
 answers about files, protections and limits.
 """
 
-from errno import EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM
+from errno import EBADF, EEXIST, EFAULT, EINTR, EINVAL, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM
 
 from blink.abi import mman
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_MIN, GUEST_TOP, PAGE
 from blink.kernel import host
 from blink.kernel.address_space import PAGE_MASK, Vma, check_range, page_up
+from blink.syscalls._dispatch import USER_TOP
 from blink.syscalls._spec import (
     Fd,
     Flags,
@@ -53,8 +54,14 @@ def mmap(
     size = page_up(length)
     if flags & mman.MAP_ANONYMOUS:
         fd, offset = -1, 0
-    _check_mmap(length, size, flags)
+    elif host.now(host.NR_FCNTL, fd, host.F_GETOWN) < -EINTR:
+        raise SysError(EBADF)
+    _check_size(length, size, flags)
     start = _choose(task, addr, size, flags)
+    if flags & mman.MAP_TYPE not in (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE):
+        raise SysError(EINVAL)
+    if prot & mman.PROT_EXEC and fd >= 0:
+        _check_executable(task, fd, offset)
     vma = Vma(start, start + size, prot & mman.PROT_RWX)
     vma.shared = flags & mman.MAP_TYPE != mman.MAP_PRIVATE
     vma.grows = bool(flags & mman.MAP_GROWSDOWN)
@@ -67,15 +74,27 @@ def mmap(
 def _host_flags(flags: int) -> int:
     """Less what says where; the host need not validate again what it would not know from us."""
     if flags & mman.MAP_TYPE == mman.MAP_SHARED_VALIDATE:
-        if flags & ~(mman.MAP_KNOWN | mman.MAP_FIXED_NOREPLACE):
+        if flags & mman.MAP_ANONYMOUS:
+            raise SysError(EINVAL)
+        if flags & ~mman.MAP_KNOWN:
             raise SysError(EOPNOTSUPP)
         flags ^= mman.MAP_SHARED_VALIDATE ^ mman.MAP_SHARED
     place = mman.MAP_FIXED | mman.MAP_FIXED_NOREPLACE | mman.MAP_32BIT | mman.MAP_GROWSDOWN
     return flags & ~place
 
 
-def _check_mmap(length: int, size: int, flags: int) -> None:
-    if length == 0 or flags & mman.MAP_TYPE not in (1, 2, 3):
+def _check_executable(task: "Task", fd: int, offset: int) -> None:
+    """A file system may forbid it (noexec), and our host mappings are never executable: ask."""
+    prot = mman.PROT_READ | mman.PROT_EXEC
+    found = host.now(host.NR_MMAP, 0, PAGE, prot, mman.MAP_PRIVATE, fd, offset)
+    if found == -EPERM:
+        raise SysError(EPERM)
+    if found > 0:
+        host.now(host.NR_MUNMAP, found, PAGE)
+
+
+def _check_size(length: int, size: int, flags: int) -> None:
+    if length == 0:
         raise SysError(EINVAL)
     if size > GUEST_TOP or (flags & mman.MAP_HUGETLB and flags & mman.MAP_ANONYMOUS):
         raise SysError(ENOMEM)
@@ -126,29 +145,33 @@ def mprotect(
     """Implements mprotect(2)."""
     grows = prot & (mman.PROT_GROWSDOWN | mman.PROT_GROWSUP)
     prot &= ~(mman.PROT_GROWSDOWN | mman.PROT_GROWSUP)
-    if addr & PAGE_MASK or prot & ~(mman.PROT_RWX | mman.PROT_SEM):
-        raise SysError(EINVAL)
-    if grows == mman.PROT_GROWSDOWN | mman.PROT_GROWSUP:
+    if grows == mman.PROT_GROWSDOWN | mman.PROT_GROWSUP or addr & PAGE_MASK:
         raise SysError(EINVAL)
     if length == 0:
         return
-    if length > GUEST_TOP or addr > GUEST_TOP - page_up(length):
+    end = addr + page_up(length) & MASK64
+    if end <= addr:
         raise SysError(ENOMEM)
-    start = _extended(task, addr, grows)
-    _refuse_sealed(task, start, addr + page_up(length))
-    task.process.space.protect(start, addr + page_up(length), prot & mman.PROT_RWX)
+    if prot & ~(mman.PROT_RWX | mman.PROT_SEM):
+        raise SysError(EINVAL)
+    if addr >= GUEST_TOP:
+        raise SysError(ENOMEM)
+    start = _extended(task, addr, end, grows)
+    end = min(end, GUEST_TOP + PAGE)  # no page behind is mapped: ENOMEM
+    _refuse_sealed(task, start, end)
+    task.process.space.protect(start, end, prot & mman.PROT_RWX)
 
 
-def _extended(task: "Task", addr: int, grows: int) -> int:
+def _extended(task: "Task", addr: int, end: int, grows: int) -> int:
     """The start of the change: with PROT_GROWSDOWN, of the mapping that grows down."""
     if not grows:
         return addr
-    vma = task.process.space.find(addr)
-    if vma is None:
+    found = task.process.space.overlapping(addr, end)
+    if not found or (grows == mman.PROT_GROWSUP and found[0].start > addr):
         raise SysError(ENOMEM)
-    if grows == mman.PROT_GROWSUP or not vma.grows:
+    if grows == mman.PROT_GROWSUP or not found[0].grows:
         raise SysError(EINVAL)
-    return vma.start
+    return found[0].start
 
 
 @syscall(329)
@@ -169,7 +192,7 @@ def pkey_mprotect(
 
 
 @syscall(330)
-def pkey_alloc(task: "Task", flags: UInt, rights: UInt) -> int:
+def pkey_alloc(task: "Task", flags: ULong, rights: ULong) -> int:
     """Implements pkey_alloc(2).
 
     CPUID offers no protection keys: ENOSPC, as on such a CPU.
@@ -308,13 +331,14 @@ def madvise(
     task: "Task", addr: In[Range, "length"], length: Size, advice: Flags[Int, mman.MADV]
 ) -> None:
     """Implements madvise(2)."""
-    target = task.pages(addr, length)
+    target, size = task.pages(addr, length)
     inside = target == addr + task.memory.skew and not addr & PAGE_MASK
+    length = min(size, GUEST_TOP)
     if inside and advice in _SEALED_AGAINST:
         _refuse_discarding(task, addr, addr + page_up(length))
     if inside and advice in mman.MADV_DISCARDS:
         task.memory.prepare_write(addr, length)  # the bytes change
-    task.host(host.NR_MADVISE, target, length, advice)
+    task.host(host.NR_MADVISE, target, size, advice)
     if inside and advice in (mman.MADV_DONTFORK, mman.MADV_DOFORK):
         end = addr + page_up(length)
         task.process.space.mark_fork(addr, end, advice == mman.MADV_DONTFORK)
@@ -323,8 +347,12 @@ def madvise(
 @syscall(27)
 def mincore(task: "Task", addr: In[Range, "length"], length: Size, vec: Ptr) -> None:
     """Implements mincore(2)."""
+    if addr & PAGE_MASK:
+        raise SysError(EINVAL)
+    if addr + page_up(length) > USER_TOP:
+        raise SysError(ENOMEM)
     vec = task.guest(vec, page_up(length) // PAGE, True)
-    task.host(host.NR_MINCORE, task.pages(addr, length), length, vec)
+    task.host(host.NR_MINCORE, *task.pages(addr, length), vec)
 
 
 @syscall(26)
@@ -332,25 +360,25 @@ def msync(
     task: "Task", addr: In[Range, "length"], length: Size, flags: Flags[Int, mman.MSYNC]
 ) -> int:
     """Implements msync(2)."""
-    return task.host(host.NR_MSYNC, task.pages(addr, length), length, flags)
+    return task.host(host.NR_MSYNC, *task.pages(addr, length), flags)
 
 
 @syscall(149)
 def mlock(task: "Task", addr: In[Range, "length"], length: Size) -> int:
     """Implements mlock(2)."""
-    return task.host(host.NR_MLOCK, task.pages(addr, length), length)
+    return task.host(host.NR_MLOCK, *task.pages(addr, length))
 
 
 @syscall(325)
 def mlock2(task: "Task", addr: In[Range, "length"], length: Size, flags: UInt) -> int:
     """Implements mlock2(2)."""
-    return task.host(host.NR_MLOCK2, task.pages(addr, length), length, flags)
+    return task.host(host.NR_MLOCK2, *task.pages(addr, length), flags)
 
 
 @syscall(150)
 def munlock(task: "Task", addr: In[Range, "length"], length: Size) -> int:
     """Implements munlock(2)."""
-    return task.host(host.NR_MUNLOCK, task.pages(addr, length), length)
+    return task.host(host.NR_MUNLOCK, *task.pages(addr, length))
 
 
 @syscall(
@@ -397,11 +425,11 @@ def remap_file_pages(
     """Implements remap_file_pages(2)."""
     start = addr & ~PAGE_MASK
     vma = task.process.space.find(start)
-    if vma is not None and size and vma.sealed:
+    if vma is not None and size and vma.sealed and not prot:
         raise SysError(EPERM)
     if vma is not None:
         task.guest(start, min(size, vma.end - start), True)  # the bytes change
-    return task.host(host.NR_REMAP_FILE_PAGES, task.pages(start, size), size, prot, pgoff, flags)
+    return task.host(host.NR_REMAP_FILE_PAGES, *task.pages(start, size), prot, pgoff, flags)
 
 
 @syscall(447, passthrough=True)

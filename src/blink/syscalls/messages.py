@@ -4,7 +4,7 @@ The header and its iovecs are copied with host addresses; data and control messa
 guest has them.
 """
 
-from errno import EBADF, EMSGSIZE
+from errno import EBADF
 
 from blink.abi import sockets as s
 from blink.abi.errors import SysError
@@ -30,15 +30,16 @@ class Header:
 
     def __init__(self, task: "Task", address: int, receive: bool, opened: list[int]) -> None:
         name, size, iov, count, control, length, flags = task.read_struct(address, MSGHDR)
-        if count > UIO_MAXIOV:
-            raise SysError(EMSGSIZE)
-        self.iovecs = host_iovecs(task, iov, count, receive) if count else b""
+        many = count > UIO_MAXIOV  # EMSGSIZE, when the host gets to it
+        self.iovecs = host_iovecs(task, iov, count, receive) if count and not many else b""
         self.name: int | bytes = task.guest(name, size if receive else 0, receive)
         if not receive:
             _refuse_ours(task, control, length)
             self.name, size = task.process.files.address(task, name, size, opened)
         where = self.name if isinstance(self.name, int) else task.buffer_address(self.name)
-        array = task.buffer_address(self.iovecs)
+        array = self.iovecs
+        if isinstance(array, bytes):
+            array = task.buffer_address(array)
         control = task.guest(control, min(length, MAX_CONTROL) if receive else 0, receive)
         self.data = MSGHDR.pack(where, size, array, count, control, length, flags)
 

@@ -1,11 +1,11 @@
 """Mounts: mount(2), and the calls that do its parts.
 
-Under a root (`-C`) they give EPERM, for a mount could show what lies outside.
+Under a root (`-C`) they give EPERM, for a mount could show what lies outside.  So a path is the
+host's, plain text.
 """
 
 from errno import EPERM
 
-from blink.abi import files as f
 from blink.abi import mounts as m
 from blink.abi.errors import SysError
 from blink.abi.structs import U64
@@ -18,18 +18,15 @@ from blink.syscalls._spec import (
     Buffer,
     Fd,
     Flags,
-    If,
     In,
     Int,
     Out,
-    Path,
     Ptr,
     Size,
     Struct,
     Text,
     UInt,
     ULong,
-    Unless,
     syscall,
 )
 
@@ -51,47 +48,47 @@ def _refuse_under_root(task: "Task") -> None:
 
 @syscall(165, native=UNLESS_POLICY, note=NOTE)
 def mount(
-    task: "Task", source: Text, target: Path, kind: Text, flags: Flags[ULong, m.MS], data: Text
+    task: "Task", source: Text, target: Text, kind: Text, flags: Flags[ULong, m.MS], data: Text
 ) -> int:
     """Implements mount(2)."""
     _refuse_under_root(task)
     source, kind, data = task.guest(source), task.guest(kind), task.guest(data)
-    return task.host(NR_MOUNT, source, target + b"\0", kind, flags, data)
+    return task.host(NR_MOUNT, source, task.guest(target), kind, flags, data)
 
 
 @syscall(166, native=UNLESS_POLICY, note=NOTE)
-def umount2(
-    task: "Task", target: Unless[Path, "flags", m.UMOUNT_NOFOLLOW], flags: Flags[Int, m.UMOUNT]
-) -> int:
+def umount2(task: "Task", target: Text, flags: Flags[Int, m.UMOUNT]) -> int:
     """Implements umount2(2)."""
     _refuse_under_root(task)
-    return task.host(NR_UMOUNT2, target + b"\0", flags)
+    return task.host(NR_UMOUNT2, task.guest(target), flags)
 
 
 @syscall(428, native=UNLESS_POLICY, note=NOTE)
 def open_tree(
     task: "Task",
     dirfd: Fd,
-    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    path: Text,
     flags: Flags[UInt, m.OPEN_TREE],
 ) -> int:
     """Implements open_tree(2)."""
     _refuse_under_root(task)
-    return task.host(NR_OPEN_TREE, dirfd, path + b"\0", flags)
+    return task.host(NR_OPEN_TREE, dirfd, task.guest(path), flags)
 
 
 @syscall(429, native=UNLESS_POLICY, note=NOTE)
 def move_mount(
     task: "Task",
     from_dirfd: Fd,
-    from_path: If[Path, "flags", m.MOVE_MOUNT_F_SYMLINKS],
+    from_path: Text,
     to_dirfd: Fd,
-    to_path: If[Path, "flags", m.MOVE_MOUNT_T_SYMLINKS],
+    to_path: Text,
     flags: Flags[UInt, m.MOVE_MOUNT],
 ) -> int:
     """Implements move_mount(2)."""
     _refuse_under_root(task)
-    return task.host(NR_MOVE_MOUNT, from_dirfd, from_path + b"\0", to_dirfd, to_path + b"\0", flags)
+    return task.host(
+        NR_MOVE_MOUNT, from_dirfd, task.guest(from_path), to_dirfd, task.guest(to_path), flags
+    )
 
 
 @syscall(430, native=UNLESS_POLICY, note=NOTE)
@@ -121,19 +118,19 @@ def fsmount(fd: Fd, flags: Flags[UInt, m.FSMOUNT], attributes: Flags[UInt, m.MOU
 def fspick(
     task: "Task",
     dirfd: Fd,
-    path: Unless[Path, "flags", m.FSPICK_SYMLINK_NOFOLLOW],
+    path: Text,
     flags: Flags[UInt, m.FSPICK],
 ) -> int:
     """Implements fspick(2)."""
     _refuse_under_root(task)
-    return task.host(NR_FSPICK, dirfd, path + b"\0", flags)
+    return task.host(NR_FSPICK, dirfd, task.guest(path), flags)
 
 
 @syscall(442, native=UNLESS_POLICY, note=NOTE)
 def mount_setattr(
     task: "Task",
     dirfd: Fd,
-    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
+    path: Text,
     flags: Flags[UInt, m.OPEN_TREE],
     attributes: In[Buffer, "size"],
     size: Size,
@@ -141,7 +138,7 @@ def mount_setattr(
     """Implements mount_setattr(2)."""
     _refuse_under_root(task)
     pointer = task.guest(attributes)
-    return task.host(NR_MOUNT_SETATTR, dirfd, path + b"\0", flags, pointer, size)
+    return task.host(NR_MOUNT_SETATTR, dirfd, task.guest(path), flags, pointer, size)
 
 
 @syscall(457, native=UNLESS_POLICY, note=NOTE)

@@ -1,7 +1,11 @@
 """NUMA memory policies: where pages are to lie."""
 
+from errno import EFAULT
+
 from blink.abi import mman
+from blink.abi.errors import SysError
 from blink.abi.structs import S32, U64
+from blink.syscalls._dispatch import BAD_ADDRESS
 from blink.syscalls._spec import (
     Array,
     Bits,
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 NR_MBIND, NR_GET_MEMPOLICY, NR_MOVE_PAGES, NR_HOME_NODE = 237, 239, 279, 450
+MAX_PAGES = 1 << 20
 MAX_NODES = 1 << 15  # the host refuses longer masks: a page of bits
 
 
@@ -42,7 +47,7 @@ def mbind(
 ) -> int:
     """Implements mbind(2)."""
     pages = task.pages(addr, length)
-    return task.host(NR_MBIND, pages, length, mode, task.guest(nodes), count, flags)
+    return task.host(NR_MBIND, *pages, mode, task.guest(nodes), count, flags)
 
 
 @syscall(238, passthrough=True)
@@ -70,6 +75,17 @@ def migrate_pages(pid: Int, count: ULong, old: In[Bits, "count"], new: In[Bits, 
     """Implements migrate_pages(2)."""
 
 
+def _readable(task: "Task", address: int, count: int) -> list[int]:
+    """The page addresses of an array, up to where it cannot be read."""
+    found: list[int] = []
+    try:
+        for at in range(address, address + count * U64.size, U64.size):
+            found.append(task.guest(int.from_bytes(task.memory.read(at, U64.size), "little")))
+    except task.MemoryFault:
+        pass
+    return found
+
+
 @syscall(279)
 def move_pages(
     task: "Task",
@@ -81,14 +97,18 @@ def move_pages(
     flags: Flags[Int, mman.MPOL_MF],
 ) -> int:
     """Implements move_pages(2)."""
-    made: int | bytes = task.guest(pages)
-    room = count * S32.size if count < 1 << 20 else 0
-    if task.memory.skew and room:
-        data = task.memory.read(pages, count * U64.size)
-        each = (int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8))
-        made = b"".join(U64.pack(task.guest(page)) for page in each)
+    room = count * S32.size if count < MAX_PAGES else 0
     where = task.guest(status, room, True)
-    return task.host(NR_MOVE_PAGES, pid, count, made, task.guest(nodes), where, flags)
+    if not task.memory.skew or not pages or not room:
+        pointer = task.guest(pages)
+        return task.host(NR_MOVE_PAGES, pid, count, pointer, task.guest(nodes), where, flags)
+    each = _readable(task, pages, count)
+    array: int | bytes = b"".join(map(U64.pack, each)) if each else BAD_ADDRESS
+    here = len(each) or 1
+    result = task.host(NR_MOVE_PAGES, pid, here, array, task.guest(nodes), where, flags)
+    if len(each) < count:
+        raise SysError(EFAULT)  # behind what could be done
+    return result
 
 
 @syscall(450)
@@ -96,4 +116,4 @@ def set_mempolicy_home_node(
     task: "Task", addr: In[Range, "length"], length: Size, node: ULong, flags: ULong
 ) -> int:
     """Implements set_mempolicy_home_node(2)."""
-    return task.host(NR_HOME_NODE, task.pages(addr, length), length, node, flags)
+    return task.host(NR_HOME_NODE, *task.pages(addr, length), node, flags)

@@ -8,6 +8,7 @@ from blink.abi.errors import SysError
 from blink.abi.file_structs import EPOLL_EVENT, POLLFD, SIGSET_ARGUMENT
 from blink.abi.signals import SYNCHRONOUS_MASK, UNBLOCKABLE
 from blink.abi.structs import ITIMERSPEC, S32, SIGSET, TIMESPEC, TIMEVAL
+from blink.syscalls._dispatch import BAD_ADDRESS
 from blink.syscalls._spec import (
     ALWAYS,
     Array,
@@ -92,9 +93,9 @@ def pselect6(
     """Implements pselect6(2)."""
     length = (min(max(nfds, 0), MAX_DESCRIPTORS) + 63) // 64 * 8
     sets = [task.guest(each, length, True) for each in (reading, writing, exceptional)]
-    during, size = _pselect_mask(task, mask)
+    during, where, size = _pselect_mask(task, mask)
     held = b"" if during is None else SIGSET.pack(during & ~SYNCHRONOUS_MASK)
-    where = 0 if during is None else task.buffer_address(held)
+    where = where if during is None else task.buffer_address(held)
     argument = SIGSET_ARGUMENT.pack(where, size)
     try:
         timeout = task.guest(timeout, TIMESPEC.size, True)
@@ -105,14 +106,19 @@ def pselect6(
         raise
 
 
-def _pselect_mask(task: "Task", argument: int) -> tuple[int | None, int]:
-    """The signal mask of the call, or None, and its size."""
+def _pselect_mask(task: "Task", argument: int) -> tuple[int | None, int, int]:
+    """The signal mask of the call, or None; else what the host is to refuse; and the size."""
     if not argument:
-        return None, SIGSET.size
+        return None, 0, SIGSET.size
     address, size = task.read_struct(argument, SIGSET_ARGUMENT)
     if not address:
-        return None, size
-    return (task.read_struct(address, SIGSET)[0] if size == SIGSET.size else 0), size
+        return None, 0, size
+    if size != SIGSET.size:
+        return 0, 0, size
+    try:
+        return task.read_struct(address, SIGSET)[0], 0, size
+    except task.MemoryFault:
+        return None, BAD_ADDRESS, size
 
 
 # --- epoll ---

@@ -2,12 +2,14 @@
 
 from errno import EBADF, EINVAL, ENOENT
 
+from blink.abi import files as f
 from blink.abi import sched
 from blink.abi.errors import SysError
 from blink.abi.structs import RUSAGE, S32, U64
 from blink.kernel import exec as exec_
 from blink.kernel import host
-from blink.loader import open_host
+from blink.loader import LoadError, open_host
+from blink.loader.program import check_program
 from blink.syscalls._spec import (
     KEEP,
     Argv,
@@ -34,33 +36,71 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = -100, 0x100, 0x1000
+AT_EXECVE_CHECK = 0x10000
 O_NOFOLLOW = 0o400000
+NR_EXECVEAT = 322
 
 
 @syscall(59)
 def execve(task: "Task", path: Path, argv: Argv, envp: Envp) -> int:
     """Implements execve(2).
 
-    Set-user-ID and set-group-ID bits and file capabilities have no effect.
+    Set-user-ID and set-group-ID bits and file capabilities have no effect.  A program that is open
+    for writing runs (no ETXTBSY).
     """
-    arguments = exec_.read_strings(task, argv)
-    exec_.execute(task, path, arguments, exec_.read_strings(task, envp))
+    open_file = task.process.open_executable
+    arguments, variables = _read_vectors(task, argv, envp, path, open_file)
+    exec_.execute(task, path, arguments, variables)
     return KEEP
 
 
+def _read_vectors(
+    task: "Task", argv: int, envp: int, path: bytes, open_file: "Callable[[bytes], int]"
+) -> tuple[list[bytes], list[bytes]]:
+    """The arguments and the environment.  When they cannot be read, a program that cannot be opened
+    is the error that comes first."""
+    try:
+        return exec_.read_strings(task, argv), exec_.read_strings(task, envp)
+    except (SysError, task.MemoryFault):
+        _check(path, open_file)
+        raise
+
+
+def _check(path: bytes, open_file: "Callable[[bytes], int]") -> None:
+    try:
+        check_program(path, open_file)
+    except LoadError as error:
+        raise SysError(error.errno) from None
+
+
+def _host_checks_programs() -> bool:
+    """Whether uname(2) shows a kernel with AT_EXECVE_CHECK; no descriptor has the number -1."""
+    flags = AT_EXECVE_CHECK | AT_EMPTY_PATH
+    return host.now(NR_EXECVEAT, -1, b"\0", 0, 0, flags) == -EBADF
+
+
 @syscall(322)
-def execveat(task: "Task", dirfd: Fd, path: Path, argv: Argv, envp: Envp, flags: Int) -> int:
+def execveat(
+    task: "Task", dirfd: Fd, path: Path, argv: Argv, envp: Envp, flags: Flags[Int, f.AT_EXECVE]
+) -> int:
     """Implements execveat(2).
 
-    Set-user-ID and set-group-ID bits and file capabilities have no effect.
+    Set-user-ID and set-group-ID bits and file capabilities have no effect.  A program that is open
+    for writing runs (no ETXTBSY).
     """
-    if flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW):
-        raise SysError(EINVAL)
-    arguments, variables = exec_.read_strings(task, argv), exec_.read_strings(task, envp)
     if not path and not flags & AT_EMPTY_PATH:
         raise SysError(ENOENT)
+    if flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK):
+        raise SysError(EINVAL)
+    if flags & AT_EXECVE_CHECK and not _host_checks_programs():
+        raise SysError(EINVAL)
     through_fd = not path.startswith(b"/") and dirfd != AT_FDCWD
     name = _name_at(dirfd, path) if through_fd else path
+    open_file = _opener(task, name, dirfd, path, flags)
+    arguments, variables = _read_vectors(task, argv, envp, name, open_file)
+    if flags & AT_EXECVE_CHECK:
+        _check(name, open_file)
+        return 0
     exec_.execute(
         task,
         name,
@@ -68,7 +108,7 @@ def execveat(task: "Task", dirfd: Fd, path: Path, argv: Argv, envp: Envp, flags:
         variables,
         inaccessible=through_fd and _closes_on_exec(dirfd),
         comm=None if path else _file_name(dirfd),
-        open_file=_opener(task, name, dirfd, path, flags),
+        open_file=open_file,
     )
     return KEEP
 

@@ -2,7 +2,7 @@
 
 from blink.abi import mman, sched
 from blink.abi.structs import Struct as Layout
-from blink.syscalls._dispatch import BAD_ADDRESS, UIO_MAXIOV, host_iovecs, iovecs
+from blink.syscalls._dispatch import UIO_MAXIOV, broken_iovecs, host_iovecs, iovecs
 from blink.syscalls._spec import (
     ALWAYS,
     By,
@@ -32,10 +32,7 @@ KCMP_EPOLL_SLOT = Layout("kcmp_epoll_slot", "III", "efd tfd toff")
 def _local(task: "Task", address: int, count: int, write: bool) -> int | bytes:
     if not address or not 0 < count <= UIO_MAXIOV:
         return task.guest(address)
-    try:
-        return host_iovecs(task, address, count, write)
-    except task.MemoryFault:
-        return BAD_ADDRESS
+    return host_iovecs(task, address, count, write)
 
 
 def _remote(task: "Task", pid: int, address: int, count: int, write: bool) -> int | bytes:
@@ -47,7 +44,7 @@ def _remote(task: "Task", pid: int, address: int, count: int, write: bool) -> in
     try:
         pairs = iovecs(task, address, count)
     except task.MemoryFault:
-        return BAD_ADDRESS
+        return broken_iovecs(task, address, count)
     skew = task.memory.skew
     moved = [(base + skew if base + skew < 1 << 64 else base, size) for base, size in pairs]
     return b"".join(b.to_bytes(8, "little") + n.to_bytes(8, "little") for b, n in moved)

@@ -65,6 +65,10 @@ def shmctl(
 def shmat(task: "Task", shmid: Int, addr: Ptr, flags: Flags[Int, ipc.SHM_AT]) -> int:
     """Implements shmat(2)."""
     space = task.process.space
+    if not addr and flags & mman.SHM_REMAP:
+        raise SysError(EINVAL)
+    if addr & PAGE_MASK and not flags & mman.SHM_RND:
+        raise SysError(EINVAL)
     size = page_up(_segment_size(task, shmid))
     start = _attach_address(task, addr, size, flags)
     prot = mman.PROT_READ
@@ -91,12 +95,10 @@ def _segment_size(task: "Task", shmid: int) -> int:
 def _attach_address(task: "Task", addr: int, size: int, flags: int) -> int:
     space = task.process.space
     if addr == 0:
-        if flags & mman.SHM_REMAP:
-            raise SysError(EINVAL)
         return space.find_gap(size)
     if flags & mman.SHM_RND:
         addr &= ~PAGE_MASK
-    if addr & PAGE_MASK or not GUEST_MIN <= addr <= GUEST_TOP - size:
+    if not GUEST_MIN <= addr <= GUEST_TOP - size:
         raise SysError(EINVAL)
     if space.has_sealed(addr, addr + size):
         raise SysError(EPERM)

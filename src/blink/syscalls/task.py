@@ -72,6 +72,8 @@ def get_robust_list(
     """
     owner = task.process.tasks.get(tid or task.tid)
     if owner is None:
+        if tid < 0:
+            raise SysError(ESRCH)
         raise SysError(EPERM if host.now(host.NR_KILL, tid, 0) != -ESRCH else ESRCH)
     address, size = owner.robust_list
     task.write_struct(length, U64, size or ROBUST_LIST_HEAD_SIZE)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 NR_IOCTL = 16
-F_GETFL, NR_FCNTL = 3, 72
+F_GETOWN, NR_FCNTL = 9, 72
 SIOCGIFCONF = 0x8912
 
 _NUMBER: "Any" = Int
@@ -191,7 +191,7 @@ def ioctl(
         return forward(task, CALLS[NR_IOCTL], (fd, request, arg))
     if request == SIOCGIFCONF:
         return _interfaces(task, fd, arg)
-    task.host(NR_FCNTL, fd, F_GETFL)  # EBADF comes before ENOTTY
+    task.host(NR_FCNTL, fd, F_GETOWN)  # EBADF comes before ENOTTY, with O_PATH too
     task.process.log_once(f"ioctl request {request:#x} is not known")
     raise SysError(ENOTTY)
 

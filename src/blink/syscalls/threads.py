@@ -103,12 +103,25 @@ def _host_waiters(task: "Task", address: int, count: int) -> int | bytes:
     try:
         data = task.memory.read(address, count * size)
     except task.MemoryFault:
-        return BAD_ADDRESS
+        return _broken_waiters(task, address, count)
     made = b""
     for at in range(0, len(data), size):
         value, word, flags, reserved = FUTEX_WAITV.unpack(data[at : at + size])
         made += FUTEX_WAITV.pack(value, task.guest(word, 4, True), flags, reserved)
     return made
+
+
+def _broken_waiters(task: "Task", address: int, count: int) -> int | bytes:
+    """For an array that cannot be read to its end: the host checks each waiter as it reads."""
+    size = FUTEX_WAITV.size
+    for at in range(address, address + count * size, size):
+        try:
+            _, _, flags, reserved = task.read_struct(at, FUTEX_WAITV)
+        except task.MemoryFault:
+            return BAD_ADDRESS
+        if reserved or flags & ~sched.FUTEX2_KNOWN or flags & 3 != sched.FUTEX2_SIZE_U32:
+            return FUTEX_WAITV.pack(0, 0, flags, reserved) * count  # EINVAL, at its place
+    return BAD_ADDRESS
 
 
 @syscall(449, waits=True)

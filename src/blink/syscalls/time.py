@@ -131,15 +131,9 @@ def timer_create(
     timer: Out[Struct, S32],
 ) -> None:
     """Implements timer_create(2)."""
-    made = bytearray(4)
-    task.host(host.NR_TIMER_CREATE, clock, task.guest(event), made)
-    (number,) = S32.unpack(bytes(made))
-    try:
-        task.memory.write(timer, made)
-    except task.MemoryFault:
-        host.now(host.NR_TIMER_DELETE, number)
-        raise
-    task.process.timers.add(number)
+    where = task.guest(timer, S32.size, True)
+    task.host(host.NR_TIMER_CREATE, clock, task.guest(event), where)
+    task.process.timers.add(task.read_struct(timer, S32)[0])
 
 
 @syscall(226)

@@ -28,6 +28,8 @@ from blink.syscalls._spec import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from blink.kernel.task import Task
 
 NR_SETXATTRAT, NR_GETXATTRAT = 463, 464
@@ -104,8 +106,9 @@ def fremovexattr(fd: Fd, name: Text) -> None:
 # --- with a directory and flags ---
 
 
-def _with_value(task: "Task", number: int, address: int, size: int, write: bool) -> int:
+def _with_value(task: "Task", number: int, write: bool, *registers: "Any") -> int:
     """The call with a host address for the value that the structure points to."""
+    *_, address, size = registers
     if size > PAGE:
         raise SysError(E2BIG)
     if size < XATTR_ARGS.size:
@@ -114,10 +117,10 @@ def _with_value(task: "Task", number: int, address: int, size: int, write: bool)
     value, length, flags = XATTR_ARGS.unpack(data[: XATTR_ARGS.size])
     pointer = task.guest(value, length if write else 0, write)
     made = XATTR_ARGS.pack(pointer, length, flags) + data[XATTR_ARGS.size :]
-    return forward(task, CALLS[number], task.cpu.syscall_args()[1:], {ARGUMENTS_AT: made})
+    return forward(task, CALLS[number], registers, {ARGUMENTS_AT: made})
 
 
-@syscall(463)
+@syscall(463, raw_paths=True)
 def setxattrat(
     task: "Task",
     dirfd: Fd,
@@ -128,10 +131,11 @@ def setxattrat(
     size: Size,
 ) -> int:
     """Implements setxattrat(2)."""
-    return _with_value(task, NR_SETXATTRAT, arguments, size, False)
+    registers = dirfd, path, flags, name, arguments, size
+    return _with_value(task, NR_SETXATTRAT, False, *registers)
 
 
-@syscall(464)
+@syscall(464, raw_paths=True)
 def getxattrat(
     task: "Task",
     dirfd: Fd,
@@ -142,7 +146,8 @@ def getxattrat(
     size: Size,
 ) -> int:
     """Implements getxattrat(2)."""
-    return _with_value(task, NR_GETXATTRAT, arguments, size, True)
+    registers = dirfd, path, flags, name, arguments, size
+    return _with_value(task, NR_GETXATTRAT, True, *registers)
 
 
 @syscall(465, passthrough=True)

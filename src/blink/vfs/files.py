@@ -317,7 +317,12 @@ class Files:
             raise SysError(EINVAL)
         if size > MAX_OPEN_HOW:
             raise SysError(E2BIG)
-        data = task.memory.read(how, size)
+        try:
+            data = task.memory.read(how, size)
+        except task.MemoryFault:
+            if self.root is not None:
+                raise
+            return task.host(nr.NR_OPENAT2, dirfd, path + b"\0", task.guest(how), size)
         flags, mode, resolve = OPEN_HOW.unpack(data[: OPEN_HOW.size])
         links = not resolve & (f.RESOLVE_NO_MAGICLINKS | f.RESOLVE_NO_SYMLINKS)
         follow = links and not flags & f.O_NOFOLLOW
