@@ -16,8 +16,8 @@
 static const NativeCall native_calls[1];
 #endif
 
-#define BAD_ADDRESS ((u64)0x1000)      /* nobody maps it */
-#define MAX_TRANSFER ((u64)0x7ffff000) /* the host moves no more bytes in one call */
+#define BAD_ADDRESS ((u64)0x1000)          /* nobody maps it */
+#define MAX_TRANSFER ((u64)0x7ffff000)     /* the host moves no more bytes in one call */
 #define USER_TOP (((u64)1 << 47) - 0x1000) /* Linux keeps the last page free */
 
 enum {
