@@ -17,6 +17,7 @@ sleep 0.2
 tr '\0' ' ' < /proc/$p/cmdline; echo
 tr '\0' '\n' < /proc/$p/environ | grep SHOWN
 tr '\0' ' ' < /proc/$$/cmdline | cut -c 1-20
+readlink /proc/$p/exe; grep -o '/[^ ]*sleep' /proc/$p/maps | sort -u
 kill $p; wait $p 2> /dev/null; echo $?
 """
 

@@ -65,3 +65,20 @@ def test_every_text_has_its_writer() -> None:
     for name, module in proc.TEXTS.items():
         writer = __import__(f"blink.vfs._{module}", fromlist=["x"])
         assert callable(getattr(writer, name.lstrip(b"/").decode()))
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (b"/proc/1/exe", (1, b"exe")),
+        (b"/proc/1/maps", (1, b"maps")),
+        (b"/proc/1/status", None),
+        (b"/proc/self/exe", None),
+        (b"/x/proc/1/exe", None),
+        (b"proc/1/exe", None),
+        (b"/proc/1/task/1/exe", None),
+        (b"/proc/PID/exe", None),
+    ],
+)
+def test_entries_of_other_processes(path: bytes, found: tuple[int, bytes] | None) -> None:
+    assert proc.other_entry(path.replace(PID, b"%d" % os.getpid())) == found

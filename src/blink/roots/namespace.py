@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from blink.kernel.hidden import HiddenFds
 
     Parts = tuple[bytes, ...]
+    Place = tuple["Mount", int, Parts]
     Magic = Callable[["Node", list[int]], "Node | None"]
 
 MAX_LINKS = 40
+MAX_PLACES = 4096
 LOOK = f.O_PATH | f.O_NOFOLLOW | f.O_CLOEXEC
 PLAIN = f.RESOLVE_BENEATH | f.RESOLVE_NO_SYMLINKS | f.RESOLVE_NO_MAGICLINKS
 WHITEOUT = b".wh."
@@ -174,18 +176,20 @@ class Found:
 class Namespace:
     """All mounts of a process, and its root."""
 
-    __slots__ = ("base", "hidden", "magic", "mounts", "shown")
+    __slots__ = ("base", "hidden", "magic", "mounts", "places", "shown")
 
     def __init__(self, hidden: HiddenFds) -> None:
         self.hidden = hidden
         self.mounts: dict[Parts, Mount] = {}
         self.base: Parts = ()  # chroot(2)
+        self.places: dict[bytes, Place | None] = {}  # what `locate` has found
         self.magic: Magic = lambda _node, _opened: None
         self.shown: Callable[[Node, bytes], bool] = lambda _node, _name: True
 
     def add(self, mount: Mount) -> None:
         """A mount; it hides an earlier one at the same point."""
         mount.number = len(self.mounts) + 1
+        self.places.clear()
         self.mounts[mount.point] = mount
 
     def has_mounts(self, parts: Parts) -> bool:
@@ -194,8 +198,15 @@ class Namespace:
 
     # --- where the host's paths are in the guest's tree ---
 
-    def locate(self, path: bytes) -> tuple[Mount, int, Parts] | None:
+    def locate(self, path: bytes) -> Place | None:
         """The mount, the layer and the guest's path of a host's path; None for what none shows."""
+        if path not in self.places:
+            if len(self.places) > MAX_PLACES:
+                self.places.clear()
+            self.places[path] = self._locate(path)
+        return self.places[path]
+
+    def _locate(self, path: bytes) -> Place | None:
         best = None
         length = -1
         for mount in self.mounts.values():

@@ -94,6 +94,8 @@ def link_text(files: RootedFiles, node: Node) -> bytes | None:
         return None
     if name == b"exe":
         path = others.exe(int(pid))
+        if path == b"":
+            raise SysError(ENOENT)
         return None if path is None else files.guest_path(path) or path
     if name == b"root":
         return b"/"
@@ -112,6 +114,8 @@ def other_exe(files: RootedFiles, link: Node, opened: list[int]) -> Node | None:
     """The program of another guest."""
     pid = link.inner[0]
     path = others.exe(int(pid)) if pid.isdigit() and len(link.inner) == 2 else None
+    if path == b"":
+        raise SysError(ENOENT)
     return None if path is None else files.host_node(path, opened)
 
 

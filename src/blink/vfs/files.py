@@ -239,6 +239,8 @@ class Files:
 
     def open(self, task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int:
         """openat(2)."""
+        if (text := self._other_text(path, flags)) is not None:
+            return self._open_text(path[len(b"/proc/") :], text, flags)
         exclusive = f.O_CREAT | f.O_EXCL
         follow = not flags & f.O_NOFOLLOW and flags & exclusive != exclusive
         name = self.own_name(dirfd, path, follow)
@@ -283,6 +285,27 @@ class Files:
     def _text(self, task: Task, name: bytes) -> bytes | None:
         """What an own file of /proc says; None where the host's will do."""
         return proc.text(task, name)
+
+    def _other_text(self, path: bytes, flags: int) -> bytes | None:
+        """What a file of another guest in /proc says; None where the host's will do."""
+        other = proc.other_entry(path)
+        if other is None or other[1] != proc.MAPS or flags & (f.O_PATH | f.O_ACCMODE):
+            return None
+        from blink.vfs import others
+
+        return others.text(*other, self.guest_path)
+
+    def _other_exe(self, path: bytes) -> bytes | None:
+        """The program of another guest; None where the host's answer will do."""
+        other = proc.other_entry(path)
+        if other is None or other[1] != proc.EXE:
+            return None
+        from blink.vfs import others
+
+        found = others.exe(other[0])
+        if found == b"":
+            raise SysError(ENOENT)
+        return None if found is None else proc.shown_path(self.process, found)
 
     def _open_text(self, name: bytes, text: bytes, flags: int) -> int:
         """A read-only descriptor, the lowest free, of a file in memory that holds `text`."""
@@ -363,7 +386,7 @@ class Files:
         if size <= 0:
             raise SysError(EINVAL)
         name = self.own_name(dirfd, path, False) if path else None
-        target = None if name is None else self._own_link(name)
+        target = self._other_exe(path) if name is None else self._own_link(name)
         if target is not None:
             task.memory.write(buf, target[:size])
             return min(len(target), size)

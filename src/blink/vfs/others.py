@@ -1,15 +1,16 @@
 """What /proc tells a guest of another guest: its program and its mappings, not the emulator's.
 
 The host's /proc/PID/maps has the guest's mappings where guests live; ours lie above.  What only
-its own table knows is missing: names other than [stack], permission to execute (the host has none),
-and the mappings of a guest in checked memory (`-m`), which lie elsewhere.
+its own table knows is missing: names other than [stack], and permission to execute, which the host
+has not given.
 """
 
 from __future__ import annotations
 
 import posix
+from time import sleep
 
-from blink.abi.layout import GUEST_TOP, STACK_TOP
+from blink.abi.layout import GUEST_TOP, PAGED_SKEW, STACK_TOP
 from blink.vfs.proc import HostMapping
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 EMULATOR = b"/proc/self/exe"
 PATH_COLUMN = 73
+RETRIES, PAUSE = 5, 0.002
 
 
 def is_guest(pid: int) -> bool:
@@ -37,15 +39,29 @@ def _mappings(pid: int) -> list[HostMapping]:
             lines = file.readall().splitlines()
     except OSError:
         return []
-    mappings = [HostMapping(line) for line in lines]
-    return [mapping for mapping in mappings if mapping.start < GUEST_TOP]
+    found = []
+    for mapping in map(HostMapping, lines):
+        if mapping.start >= GUEST_TOP:  # of a guest in checked memory, or ours
+            mapping.start -= PAGED_SKEW
+            mapping.end -= PAGED_SKEW
+        if mapping.start < GUEST_TOP and b"x" not in mapping.fields[0]:  # translations are ours
+            found.append(mapping)
+    return found
 
 
 def exe(pid: int) -> bytes | None:
-    """The host's path of another guest's program: the lowest file that is mapped."""
+    """The host's path of another guest's program: the lowest file that is mapped.
+
+    None for a process that is no guest; empty for one that has no program, or is between two.
+    """
     if not is_guest(pid):
         return None
-    return next((m.path for m in _mappings(pid) if m.path.startswith(b"/")), None)
+    for _ in range(RETRIES):
+        found = next((m.path for m in _mappings(pid) if m.path.startswith(b"/")), b"")
+        if found:
+            return found
+        sleep(PAUSE)  # it is executing another program
+    return b""
 
 
 def text(pid: int, name: bytes, shown: Shown) -> bytes | None:

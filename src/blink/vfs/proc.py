@@ -32,7 +32,7 @@ MEMFD_PREFIX = b"blink:"
 CHUNK = 1 << 16
 SELF = b"/proc/self/"
 
-EXE, MEM, CPUINFO = b"exe", b"mem", b"/cpuinfo"
+EXE, MAPS, MEM, CPUINFO = b"exe", b"maps", b"mem", b"/cpuinfo"
 # Name -> module that writes it; the modules are imported when a guest asks.
 TEXTS = {
     b"maps": "maps",
@@ -86,6 +86,15 @@ def plain_name(path: bytes) -> bytes | None:
     if not path.startswith(SELF) or b"/" in name or name in (b"", b".", b".."):
         return None
     return name
+
+
+def other_entry(path: bytes) -> tuple[int, bytes] | None:
+    """(process, name) of a path of the form /proc/PID/exe or maps, of another process."""
+    root, slash, rest = path.partition(b"/proc/")
+    pid, _, name = rest.partition(b"/")
+    if root or not slash or not pid.isdigit() or name not in (EXE, MAPS):
+        return None
+    return None if int(pid) == posix.getpid() else (int(pid), name)
 
 
 def descriptor(name: bytes) -> int | None:
