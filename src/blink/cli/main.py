@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from blink.syscalls._trace import TraceOptions
 
 USAGE_ERROR = 48
+TOOLS = {
+    "profile": "blink.cli.profile:main",
+    "sql": "blink.cli.trace:sql",
+    "trace": "blink.cli.trace:main",
+}
 CANNOT_START = 125
 TARGET = "--debug-target="  # how a session starts the process of its guest
 
@@ -34,6 +39,8 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
         from blink.cli.isa import main as isa_coverage
 
         return isa_coverage(words[2:])
+    if words and words[0] in TOOLS:
+        return _tool(words)
     if words and words[0].startswith(TARGET):
         return _debug_target(int(words[0][len(TARGET) :]))
     try:
@@ -67,6 +74,14 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
     if "g" in line.values:
         return _serve_gdb(line, str(line.program))
     return _run_rooted(line) if _wants_root(line) else _run(line, line.program, _options(line))
+
+
+def _tool(words: list[str]) -> int:
+    """A subcommand: a function of a module of its own."""
+    module, function = TOOLS[words[0]].split(":")
+    __import__(module)
+    status: int = getattr(sys.modules[module], function)(words[1:])
+    return status
 
 
 def _debug_target(fd: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 HELP = """\
 usage: blink [OPTIONS] PROGRAM [ARGUMENTS]
        blink -0 [OPTIONS] PROGRAM ARGV0 [ARGUMENTS]
+       blink profile | trace [OPTIONS] PROGRAM [ARGUMENTS], blink sql FILE QUERY (-h tells more)
        blink isa coverage [--json] DIR...
 
 Runs an x86-64 Linux program in a user-space machine.

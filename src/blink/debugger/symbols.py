@@ -19,6 +19,7 @@ PT_LOAD = 1
 SHT_SYMTAB, SHT_DYNSYM = 2, 11
 STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_GNU_IFUNC = 0, 1, 2, 10
 _CODE = (STT_NOTYPE, STT_FUNC, STT_GNU_IFUNC)
+_RESERVED = 0xFF00  # from here on no section: SHN_ABS (names of versions), SHN_COMMON
 _LIMIT = 256 << 20  # bytes of one table: more than any program has
 
 
@@ -83,7 +84,7 @@ class Symbols:
         ):
             kind = info & 15
             wanted = kind in _CODE or kind == STT_OBJECT
-            if section and wanted and names[name : name + 1] not in (b"", b"\0"):
+            if 0 < section < _RESERVED and wanted and names[name : name + 1] not in (b"", b"\0"):
                 text = names[name : names.index(b"\0", name)].decode("utf-8", "replace")
                 table_of_kind = self.data if kind == STT_OBJECT else self.symbols
                 table_of_kind.append(Symbol(text, value, length))
