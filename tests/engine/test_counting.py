@@ -144,7 +144,7 @@ def test_budgets_are_exact(make: Make, rng: random.Random) -> None:
 
 @pytest.mark.parametrize("budget", [4350, 4353, 4360, 4400, 5003])
 def test_budgets_are_exact_where_every_block_is_new(memory: Memory, budget: int) -> None:
-    """Each jump leaves for a new link; the last ones before the budget's end once ran on for ever."""
+    """Each jump leaves for a new link; the last ones before the end once ran on for ever."""
     length = 3 * budget
     memory.map(BASE, -(-2 * length // PAGE) * PAGE, RWX, PRIVATE)
     memory.write(BASE, b"\xeb\x00" * (length - 1) + b"\xeb\xfe")  # jmp over nothing; jmp to itself
