@@ -27,6 +27,7 @@ class Memory:
     paged: bool
     rss: int
     code_epoch: int
+    clock: int
     def __init__(self, paged: bool = False) -> None: ...
     def map(
         self, addr: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0

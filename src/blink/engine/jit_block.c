@@ -310,7 +310,7 @@ static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
     return REFUSED;
   }
   if (!(f->flags & FORM_COPY) || segment_elsewhere(in, f)) return REFUSED;
-  if (m->c->doctor && f->flags & FORM_VOLATILE) return REFUSED;
+  if ((m->c->doctor || m->c->mem->clock) && f->flags & FORM_VOLATILE) return REFUSED;
   if (!jit_copy(m, bytes, in)) return REFUSED;
   if (f->flags & FORM_VECTOR) m->c->js.wide = 1;
   if (m->j->broken[0] && !strcmp(form_names[f - form_table], m->j->broken)) break_copy(&m->k);

@@ -69,6 +69,7 @@ struct Memory {
   uintptr_t *root;         /* ROOT_SIZE entries */
   Shared *shared;          /* shared mappings of files: memory_shared.c */
   CodeRange changes[CODE_CHANGES];
+  u64 clock;     /* 0: RDTSC asks the host; else what it returned last */
   bool compares; /* there is a translator, whose code can compare its source */
   u32 hot_count;
   PageHeat heat[HEAT_SIZE];

@@ -397,6 +397,19 @@ static PyObject *get_code_epoch(PyObject *self, void *unused) {
   return PyLong_FromUnsignedLongLong(MEM(self)->code_epoch);
 }
 
+static PyObject *get_clock(PyObject *self, void *unused) {
+  (void)unused;
+  return PyLong_FromUnsignedLongLong(MEM(self)->clock);
+}
+
+static int set_clock(PyObject *self, PyObject *value, void *unused) {
+  (void)unused;
+  u64 clock = value ? PyLong_AsUnsignedLongLongMask(value) : 0;
+  if (PyErr_Occurred()) return -1;
+  MEM(self)->clock = clock;
+  return 0;
+}
+
 #define FAST(name, function, doc) \
   { name, (PyCFunction)(void (*)(void))function, METH_FASTCALL | METH_KEYWORDS, PyDoc_STR(doc) }
 #define PLAIN(name, function, doc) \
@@ -460,6 +473,8 @@ static PyGetSetDef attributes[] = {
     {"skew", get_skew, NULL, PyDoc_STR("host address - guest address, in bytes"), NULL},
     {"paged", get_paged, NULL, PyDoc_STR("whether every access is checked in software"), NULL},
     {"rss", get_rss, NULL, PyDoc_STR("resident bytes of the guest; slow"), NULL},
+    {"clock", get_clock, set_clock,
+     PyDoc_STR("0: RDTSC asks the host; else it counts from here, and RDPID gives 0"), NULL},
     {"code_epoch", get_code_epoch, NULL, PyDoc_STR("grows when decoded code is invalidated"), NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 

@@ -267,6 +267,9 @@ class AddressSpace:
         """Whether a page of [start, end) is sealed."""
         return any(vma.sealed for vma in self.overlapping(start, end))
 
+    def discard(self, start: int, end: int) -> None:
+        """Told that madvise(2) has given back what the pages in [start, end) held."""
+
     # --- heap and stack ---
 
     def set_heap(self, start: int) -> None:

@@ -60,7 +60,7 @@ def _send(fd: int, data: bytes) -> bool:
 
 def fork(task: Task) -> int:
     """A new process: its number in the parent, 0 in the child.  Raises SysError."""
-    _freeze()
+    freeze()
     memory = task.memory
     memory.fork_begin()
     try:
@@ -79,7 +79,7 @@ def fork(task: Task) -> int:
 _frozen = False
 
 
-def _freeze() -> None:
+def freeze() -> None:
     """Keeps the collector from writing to the pages that parent and children share."""
     global _frozen
     if not _frozen:

@@ -18,7 +18,7 @@ from blink.kernel.process import Options
 from blink.kernel.threads import live
 from blink.replay.baton import Baton
 from blink.replay.calls import BRIEF
-from blink.replay.runner import Halt, Runner
+from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 INTERNAL_ERROR = 125
-PF_WRITE = 2
-FOREVER = 1 << 62
 QUANTUM = 1_000_000  # instructions, while other threads wait
 STOP_COST = 10_000  # of these, what a system call takes
 GRACE = 0.05  # seconds that a system call may take at the time that run() was told
@@ -226,8 +224,12 @@ class LiveRunner(Runner, Director):
             self._handle(task, stop)
 
     def _handle(self, task: Task, stop: int) -> None:
-        self._turn_began -= STOP_COST
+        self._charge()
         act(task, stop)
+
+    def _charge(self) -> None:
+        """A system call shortens a turn, too."""
+        self._turn_began -= STOP_COST
 
     # --- what the kernel layer tells ---
 
@@ -263,19 +265,6 @@ class LiveRunner(Runner, Director):
         task.cpu.counting = False
         task.cpu.native = process.tracer is None
         process.actions.tell_again(catch_fatal=False)
-
-
-def access_halt(task: Task) -> Halt:
-    """For STOP_WATCHPOINT."""
-    cpu = task.cpu
-    write = bool(cpu.stop_error & PF_WRITE)
-    return Halt("watchpoint", task.tid, address=cpu.stop_addr, size=cpu.stop_size, write=write)
-
-
-def call_halt(task: Task, call: tuple[int, ...]) -> Halt:
-    """Behind a system call; `call` is its number and arguments."""
-    result = task.cpu.get("rax")
-    return Halt("syscall", task.tid, number=call[0], args=call[1:], result=result)
 
 
 def _control(control: Callable[[], None]) -> None:

@@ -25,6 +25,8 @@ REASONS = frozenset(
     )
 )
 CATCHABLE = frozenset(("syscall", "signal", "exec", "clone", "fork", "load"))
+FOREVER = 1 << 62
+_PF_WRITE = 2
 _STATUS_FLAGS = 0x8D5  # undefined after some instructions: the translator's choice is the host's
 
 
@@ -175,3 +177,16 @@ def _bytes(memory: _engine.Memory, start: int, length: int) -> bytes:
         behind = (fault.address | 0xFFF) + 1 - start
         there = memory.read(start, fault.address - start, force=True)
     return there + (_bytes(memory, start + behind, length - behind) if behind < length else b"")
+
+
+def access_halt(task: Task) -> Halt:
+    """For STOP_WATCHPOINT."""
+    cpu = task.cpu
+    write = bool(cpu.stop_error & _PF_WRITE)
+    return Halt("watchpoint", task.tid, address=cpu.stop_addr, size=cpu.stop_size, write=write)
+
+
+def call_halt(task: Task, call: tuple[int, ...]) -> Halt:
+    """Behind a system call; `call` is its number and arguments."""
+    result = task.cpu.get("rax")
+    return Halt("syscall", task.tid, number=call[0], args=call[1:], result=result)

@@ -1,0 +1,128 @@
+"""The log: everything that memory and registers do not determine, in order, in one growing file.
+
+A recording in progress keeps it in a memory file, or in the capsule itself; its checkpoints share
+it.  The first page is a header; then records follow, each a multiple of 8 bytes:
+
+    size  u32   of the whole record
+    kind  u16   META, BLOB, RUN, STOP, CALL, END
+    stop  u16   why the Cpu stopped (STOP)
+    tid   u32   the thread
+    number u32  of the system call
+    icount u64  how many instructions the thread had retired
+    clock u64   what RDTSC counts from behind this event
+    payload
+
+META is JSON.  BLOB is bytes of a file; they begin at a page, so that a replay can map them.  RUN:
+the thread ran until there, and another one goes on.  STOP: a stop that Python handled; the payload
+is operations (`replay.ops`).  CALL: a system call that the engine made itself: result, and the
+ranges of memory that it wrote.  END: the process's end, "exit" (stop 0) or "killed" (stop 1).
+"""
+
+from __future__ import annotations
+
+import mmap
+import posix
+from struct import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAGIC = b"BLNKCAP\n"
+VERSION = 1
+PAGE = 0x1000
+SPAN = 1 << 36
+"""Addresses that a log may need.  Its file has holes until then."""
+
+META, BLOB, RUN, STOP, CALL, END = range(1, 7)
+_RECORD = Struct("<IHHIIQQ")
+RECORD_SIZE = _RECORD.size
+# magic, version, finished, used, end time, digest
+HEADER = Struct("<8sIIQQ16s")
+_USED_AT, _TIME_AT = 16, 24
+_WORD = Struct("<Q")
+
+
+class LogFull(Exception):
+    """The log has reached the size that was allowed."""
+
+
+class Event:
+    """One record, read."""
+
+    __slots__ = ("clock", "icount", "kind", "number", "payload", "stop", "tid")
+
+    def __init__(self, head: tuple[int, ...], payload: memoryview) -> None:
+        _, self.kind, self.stop, self.tid, self.number, self.icount, self.clock = head
+        self.payload = payload
+
+
+class Log:
+    """A log in `fd`, mapped.  `limit`: how many bytes it may have."""
+
+    def __init__(self, fd: int, limit: int = SPAN) -> None:
+        self.fd = fd
+        self.limit = limit
+        self.view = mmap.mmap(fd, 0)
+
+    @classmethod
+    def create(cls, fd: int, limit: int = SPAN) -> Log:
+        """An empty log in an empty file."""
+        posix.ftruncate(fd, SPAN)
+        log = cls(fd, limit)
+        HEADER.pack_into(log.view, 0, MAGIC, VERSION, 0, PAGE, 0, bytes(16))
+        return log
+
+    @property
+    def used(self) -> int:
+        """Where the next record goes."""
+        return int(_WORD.unpack_from(self.view, _USED_AT)[0])
+
+    @property
+    def end(self) -> int:
+        """The last time that the log knows."""
+        return int(_WORD.unpack_from(self.view, _TIME_AT)[0])
+
+    def append(
+        self, kind: int, tid: int = 0, icount: int = 0, *, stop: int = 0, number: int = 0,
+        clock: int = 0, payload: bytes = b"", time: int = 0,
+    ) -> None:  # fmt: skip
+        """Raises LogFull."""
+        at, size = self.used, RECORD_SIZE + (len(payload) + 7 & ~7)
+        self._check(at + size)
+        _RECORD.pack_into(self.view, at, size, kind, stop, tid, number, icount, clock)
+        self.view[at + RECORD_SIZE : at + RECORD_SIZE + len(payload)] = payload
+        self._advance(at + size, time)
+
+    def blob(self, pieces: Iterator[bytes], length: int) -> int:
+        """Stores a file's bytes; where they begin.  Raises LogFull."""
+        at = self.used
+        data = (at + RECORD_SIZE + PAGE - 1) & ~(PAGE - 1)
+        behind = (data + length + PAGE - 1) & ~(PAGE - 1)
+        self._check(behind)
+        _RECORD.pack_into(self.view, at, (behind - at) // PAGE, BLOB, 0, 0, 0, length, data)
+        for piece in pieces:
+            self.view[data : data + len(piece)] = piece
+            data += len(piece)
+        self._advance(behind, 0)
+        return behind - ((length + PAGE - 1) & ~(PAGE - 1))
+
+    def _check(self, behind: int) -> None:
+        if behind > self.limit:
+            raise LogFull
+
+    def _advance(self, used: int, time: int) -> None:
+        if time:
+            _WORD.pack_into(self.view, _TIME_AT, time)
+        _WORD.pack_into(self.view, _USED_AT, used)
+
+    def read(self, at: int) -> tuple[Event, int] | None:
+        """The record at a place, and where the next one is; None at the end."""
+        if at >= self.used:
+            return None
+        head = _RECORD.unpack_from(self.view, at)
+        size = head[0]
+        if head[1] == BLOB:
+            size = head[6] - at + (head[5] + PAGE - 1 & ~(PAGE - 1))
+        payload = memoryview(self.view)[at + RECORD_SIZE : at + size]
+        return Event(head, payload), at + size

@@ -1,0 +1,201 @@
+"""Memory, mappings and signal actions that note what changes them, as operations."""
+
+from __future__ import annotations
+
+import posix
+from stat import S_ISREG
+
+from blink import _engine
+from blink.abi.layout import PAGE
+from blink.kernel.actions import Action, Actions
+from blink.kernel.address_space import AddressSpace, Vma
+from blink.replay import ops
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blink.replay.log import Log
+
+_PIECE = 1 << 24
+
+
+class Notes:
+    """What the thread that has the baton has done since its last event.
+
+    done     operations
+    ranges   (address, length) that the host, or a write that failed, may have changed
+    """
+
+    __slots__ = ("done", "ranges")
+
+    def __init__(self) -> None:
+        self.done: list[bytes] = []
+        self.ranges: list[tuple[int, int]] = []
+
+
+class Blobs:
+    """The files' bytes that are in the log, each once."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self._known: dict[tuple[int, ...], tuple[int, int]] = {}
+
+    def add(self, fd: int, offset: int, length: int) -> tuple[int, int]:
+        """(place in the log, length) of what a mapping of that file shows; (0, 0) for a device."""
+        status = posix.fstat(fd)
+        if not S_ISREG(status.st_mode):
+            return 0, 0
+        length = max(min(length, status.st_size - offset), 0)
+        key = (
+            status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size, offset, length
+        )  # fmt: skip
+        if key not in self._known:
+            self._known[key] = self.log.blob(_pieces(fd, offset, length), length), length
+        return self._known[key]
+
+
+def _pieces(fd: int, offset: int, length: int) -> Iterator[bytes]:
+    while length > 0 and (piece := posix.pread(fd, min(length, _PIECE), offset)):
+        yield piece
+        offset += len(piece)
+        length -= len(piece)
+
+
+class NotedMemory(_engine.Memory):
+    """Memory with notes; without (None) it is as any other."""
+
+    __slots__ = ("blobs", "notes")
+
+    def __init__(self, paged: bool = False) -> None:
+        self.notes: Notes | None = None
+        self.blobs: Blobs | None = None
+
+    def map(
+        self, addr: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0
+    ) -> None:
+        super().map(addr, length, prot, flags, fd, offset)
+        if self.notes is None or self.blobs is None:
+            return
+        blob, size, path = 0, 0, b""
+        if fd >= 0:
+            blob, size = self.blobs.add(fd, offset, length)
+            path = posix.readlink(b"/proc/self/fd/%d" % fd)
+        words = addr, length, prot, flags, offset, blob, size
+        self.notes.done.append(ops.encode(ops.MAP, *words, data=path))
+
+    def unmap(self, addr: int, length: int) -> None:
+        super().unmap(addr, length)
+        if self.notes is not None:
+            self.notes.done.append(ops.encode(ops.UNMAP, addr, length))
+
+    def protect(self, addr: int, length: int, prot: int) -> None:
+        super().protect(addr, length, prot)
+        if self.notes is not None:
+            self.notes.done.append(ops.encode(ops.PROTECT, addr, length, prot))
+
+    def remap(self, old: int, old_length: int, new: int, new_length: int) -> None:
+        super().remap(old, old_length, new, new_length)
+        if self.notes is not None:
+            self.notes.done.append(ops.encode(ops.REMAP, old, old_length, new, new_length))
+
+    def reset(self) -> None:
+        super().reset()
+        if self.notes is not None:
+            self.notes.ranges.clear()
+            self.notes.done.append(ops.encode(ops.RESET))
+
+    def write(self, addr: int, data: bytes, force: bool = False) -> None:  # type: ignore[override]
+        if self.notes is not None:
+            self.notes.ranges.append((addr, len(data)))
+        super().write(addr, data, force)
+
+    def zero(self, addr: int, length: int) -> None:
+        super().zero(addr, length)
+        if self.notes is not None:
+            self.notes.done.append(ops.encode(ops.ZERO, addr, length))
+
+    def compare_exchange(self, addr: int, expected: int, desired: int) -> int:
+        seen = super().compare_exchange(addr, expected, desired)
+        if self.notes is not None:
+            self.notes.ranges.append((addr, 4))
+        return seen
+
+    def prepare_write(self, addr: int, length: int) -> None:
+        super().prepare_write(addr, length)
+        if self.notes is not None:
+            self.notes.ranges.append((addr, length))
+
+    def contents(self, address: int, length: int) -> Iterator[tuple[int, bytes]]:
+        """The (address, bytes) that are there; pages that are not mapped are left out."""
+        while length > 0:
+            try:
+                yield address, self.read(address, length, force=True)
+                return
+            except _engine.MemoryFault as fault:
+                there = fault.address - address
+                if there > 0:
+                    yield address, self.read(address, there, force=True)
+                behind = (fault.address | PAGE - 1) + 1
+            length -= behind - address
+            address = behind
+
+
+class NotedSpace(AddressSpace):
+    """The table of mappings; `memory` has the notes."""
+
+    __slots__ = ()
+
+    memory: NotedMemory
+
+    def clear(self) -> None:
+        super().clear()
+        self._note(ops.CLEAR)
+
+    def insert(self, vma: Vma) -> None:
+        notes = self.memory.notes
+        if notes is not None:
+            notes.done.append(ops.insertion(vma))
+        self.memory.notes = None  # what it removes on the way belongs to it
+        super().insert(vma)
+        self.memory.notes = notes
+
+    def remove(self, start: int, end: int) -> list[Vma]:
+        self._note(ops.REMOVE, start, end)
+        return super().remove(start, end)
+
+    def discard(self, start: int, end: int) -> None:
+        notes = self.memory.notes
+        if notes is not None:
+            notes.ranges.pop()  # of Memory.prepare_write
+            notes.done.append(ops.encode(ops.DISCARD, start, end - start))
+
+    def set_heap(self, start: int) -> None:
+        super().set_heap(start)
+        self._note(ops.BRK, self.brk_start, self.brk)
+
+    def set_brk(self, address: int) -> int:
+        result = super().set_brk(address)
+        self._note(ops.BRK, self.brk_start, self.brk)
+        return result
+
+    def _note(self, code: int, *words: int) -> None:
+        notes = getattr(self.memory, "notes", None)
+        if notes is not None:
+            notes.done.append(ops.encode(code, *words))
+
+
+class NotedActions(Actions):
+    """Signal actions; `memory` has the notes."""
+
+    __slots__ = ("memory",)
+
+    def __init__(self, memory: NotedMemory) -> None:
+        super().__init__()
+        self.memory = memory
+
+    def tell_host(self, signo: int, action: Action) -> None:
+        super().tell_host(signo, action)
+        if self.memory.notes is not None:
+            words = signo, action.handler, action.flags, action.restorer, action.mask
+            self.memory.notes.done.append(ops.encode(ops.ACTION, *words))

@@ -1,0 +1,240 @@
+"""What a handled stop did, as operations that a replay repeats without knowing why.
+
+The kernel layer runs while recording only: a replay repeats its effects on memory, mappings,
+registers and on the tables that debuggers look at.  So a capsule does not depend on how a later
+version of the kernel layer would do it, and nothing needs the host's answers twice.
+
+An operation is code u16, attribute u16, size u32 of the whole, then words by code, then bytes.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from blink import _engine
+from blink.kernel.actions import Action
+from blink.kernel.address_space import Vma
+from blink.replay.runner import Halt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from blink.kernel.task import Task
+    from blink.replay.replayer import Replayer
+
+(
+    WRITE, ZERO, MAP, UNMAP, PROTECT, REMAP, RESET, DISCARD, INSERT, REMOVE, CLEAR, BRK, ACTION,
+    TASK, STATE, RESULT, NEW, GONE, RENAME, IMAGE, SIGNAL, FORK,
+) = range(1, 23)  # fmt: skip
+
+_HEAD = Struct("<HHI")
+_WORDS = [Struct(f"<{n}Q") for n in range(12)]
+_COUNTS = {
+    WRITE: 1, ZERO: 2, MAP: 7, UNMAP: 2, PROTECT: 3, REMAP: 4, RESET: 0, DISCARD: 2, INSERT: 4,
+    REMOVE: 2, CLEAR: 0, BRK: 2, ACTION: 5, TASK: 7, STATE: 0, RESULT: 1, NEW: 1, GONE: 1,
+    RENAME: 2, IMAGE: 0, SIGNAL: 1, FORK: 1,
+}  # fmt: skip
+LABELS = (b"", b"[heap]", b"[stack]")
+
+
+def encode(code: int, *words: int, data: bytes = b"", attribute: int = 0) -> bytes:
+    """One operation."""
+    size = _HEAD.size + 8 * len(words) + len(data)
+    padded = size + 7 & ~7
+    head = _HEAD.pack(code, attribute | (padded - size) << 8, padded)
+    return head + _WORDS[len(words)].pack(*words) + data + bytes(padded - size)
+
+
+def insertion(vma: Vma) -> bytes:
+    """For INSERT."""
+    bits = vma.shared | vma.grows << 1 | vma.dont_fork << 2 | LABELS.index(vma.label) << 4
+    return encode(INSERT, vma.start, vma.end, vma.prot, vma.origin, attribute=bits)
+
+
+def task_fields(task: Task) -> tuple[int, ...]:
+    """What TASK sets."""
+    stack = task.altstack
+    return (
+        task.sigmask, stack.sp, stack.flags, stack.size, task.clear_child_tid, *task.robust_list
+    )  # fmt: skip
+
+
+def decode(payload: memoryview) -> Iterator[tuple[int, int, tuple[int, ...], memoryview]]:
+    """(code, attribute, words, data) of each operation.  Raises ValueError."""
+    at = 0
+    while at + _HEAD.size <= len(payload):
+        code, attribute, size = _HEAD.unpack_from(payload, at)
+        if not code:
+            return
+        if code not in _COUNTS or not _HEAD.size <= size <= len(payload) - at:
+            raise ValueError(f"no operation: {code}, {size} bytes")
+        words = _WORDS[_COUNTS[code]]
+        first = at + _HEAD.size
+        data = payload[first + words.size : at + size - (attribute >> 8)]
+        yield code, attribute & 0xFF, words.unpack_from(payload, first), data
+        at += size
+
+
+# --- repeating ---
+
+
+def apply(replayer: Replayer, task: Task | None, payload: memoryview) -> None:
+    """Repeats all operations of an event of that thread."""
+    for code, attribute, words, data in decode(payload):
+        _APPLY[code](replayer, task, attribute, words, data)
+        task = task or replayer.current  # the first one has just been made
+
+
+def _write(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.store(words[0], data)
+
+
+def _zero(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.store(words[0], bytes(words[1]))
+
+
+def _map(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    start, length, prot, flags, offset, blob, size = words
+    replayer.map(start, length, prot, flags, blob, size)
+    if data:
+        replayer.files.add(start, start + length, bytes(data), offset)
+
+
+def _unmap(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.memory.unmap(*words)
+
+
+def _protect(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.memory.protect(*words)
+
+
+def _remap(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.memory.remap(*words)
+    replayer.files.move(words[0], words[2], words[3])
+
+
+def _reset(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.memory.reset()
+    replayer.files.clear()
+
+
+def _discard(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.discard(*words)
+
+
+def _insert(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    vma = Vma(*words[:3], origin=words[3])
+    vma.shared, vma.grows = bool(attribute & 1), bool(attribute & 2)
+    vma.dont_fork, vma.label = bool(attribute & 4), LABELS[attribute >> 4]
+    replayer.process.space.insert(vma)
+
+
+def _remove(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.process.space.remove(*words)
+
+
+def _clear(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.process.space.clear()
+
+
+def _brk(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.process.space.brk_start, replayer.process.space.brk = words
+
+
+def _action(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    signo, handler, flags, restorer, mask = words
+    replayer.process.actions.rows[signo] = Action(handler, flags, restorer, mask)
+
+
+def _task(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    task.sigmask = words[0]
+    task.altstack.sp, task.altstack.flags, task.altstack.size = words[1:4]
+    task.clear_child_tid = words[4]
+    task.robust_list = words[5], words[6]
+
+
+def _state(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    task.cpu.load(bytes(data))
+
+
+def _result(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    task.cpu.set_result(words[0])
+
+
+def _new(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.add_task(words[0], bytes(data))
+
+
+def _gone(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.remove_task(words[0])
+
+
+def _rename(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.rename_task(*words)
+
+
+def _image(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.set_image(bytes(data))
+
+
+def _signal(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.note(Halt("signal", task.tid, number=words[0], siginfo=bytes(data)))
+
+
+def _fork(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.note(Halt("fork", task.tid, number=words[0]))
+
+
+_APPLY: dict[
+    int, Callable[[Replayer, Task, int, tuple[int, ...], memoryview], None]
+] = {
+    WRITE: _write, ZERO: _zero, MAP: _map, UNMAP: _unmap, PROTECT: _protect, REMAP: _remap,
+    RESET: _reset, DISCARD: _discard, INSERT: _insert, REMOVE: _remove, CLEAR: _clear, BRK: _brk,
+    ACTION: _action, TASK: _task, STATE: _state, RESULT: _result, NEW: _new, GONE: _gone,
+    RENAME: _rename, IMAGE: _image, SIGNAL: _signal, FORK: _fork,
+}  # fmt: skip

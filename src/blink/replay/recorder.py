@@ -1,0 +1,247 @@
+"""`Recorder`: a LiveRunner that writes the log."""
+
+from __future__ import annotations
+
+import json
+import posix
+from time import monotonic_ns
+
+from blink import __version__, _engine
+from blink.abi.encoding import decode, encode
+from blink.kernel import boot
+from blink.kernel.loop import act
+from blink.kernel.process import Options
+from blink.replay import log as records
+from blink.replay import ops
+from blink.replay.bounds import trimmed
+from blink.replay.live import LiveRunner
+from blink.replay.log import Log, LogFull
+from blink.replay.notes import Blobs, NotedActions, NotedMemory, NotedSpace, Notes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blink.kernel.process import Process
+    from blink.kernel.task import Task
+
+_RAX = slice(0, 8)  # in what Cpu.state() gives
+_RDTSC_STARTS = 1 << 20
+
+
+class Recorder(LiveRunner):
+    """See `LiveRunner`; `log` is what it writes, until that is full."""
+
+    def __init__(self, process: Process, current: Task, log: Log) -> None:
+        super().__init__(process, current)
+        self.log: Log | None = log
+        self.full = False
+        self._notes: dict[Task, Notes] = {}
+        self._fields: dict[Task, tuple[int, ...]] = {}
+        self._logged: dict[Task, int] = {}  # how far the log knows a thread
+        self._handling: dict[Task, tuple[int, int, bytes]] = {}  # stop, call number, state before
+        self._begin(current)
+
+    @classmethod
+    def record(
+        cls,
+        log: Log,
+        name: bytes | str,
+        argv: Sequence[bytes | str],
+        env: Sequence[bytes | str],
+        options: Options | None = None,
+        inherited: tuple[int, int] | None = None,
+    ) -> Recorder:
+        """As `launch`.  Raises LogFull, too."""
+        options = options or Options()
+        process = boot.new_process(options, NotedMemory, NotedSpace)
+        memory = process.memory
+        assert isinstance(memory, NotedMemory)
+        log.append(records.META, payload=_meta(name, argv, env, options))
+        memory.blobs, memory.notes = Blobs(log), Notes()
+        memory.clock = _RDTSC_STARTS
+        process.actions = NotedActions(memory)
+        task = boot.load_program(process, name, argv, env, inherited)
+        task.cpu.set("entropy", _seed())
+        return cls(process, task, log)
+
+    @property
+    def noted(self) -> NotedMemory:
+        assert isinstance(self.memory, NotedMemory)
+        return self.memory
+
+    @property
+    def end(self) -> int:
+        return self.time
+
+    # --- events ---
+
+    def _begin(self, task: Task) -> None:
+        """The first events: the thread, then all that loading has done."""
+        assert self.noted.notes is not None and self.log is not None
+        self._notes[task] = notes = self.noted.notes
+        self.noted.notes = Notes()
+        self.noted.notes.done.append(ops.encode(ops.NEW, task.tid, data=task.cpu.state()))
+        self._emit(task, _engine.STOP_NONE, 0, task.cpu.state())
+        self.noted.notes = notes
+        self._note_image()
+        self._emit(task, _engine.STOP_NONE, 0, task.cpu.state())
+
+    def _handle(self, task: Task, stop: int) -> None:
+        cpu = task.cpu
+        number = cpu.syscall_args()[0] & 0xFFFFFFFF if stop == _engine.STOP_SYSCALL else 0
+        tid = task.tid
+        self._handling[task] = stop, number, cpu.state()
+        self._charge()
+        try:
+            act(task, stop)
+        finally:
+            if self.process.director is self:
+                self._finish(task, tid)
+
+    def _finish(self, task: Task, tid: int) -> None:
+        """A stop is handled; `tid` is what the thread was called before."""
+        there = self.tasks.get(task.tid) is task
+        if not there:
+            self._add(ops.encode(ops.GONE, tid))
+        elif task.tid != tid:
+            self._add(ops.encode(ops.RENAME, tid, task.tid))
+        stop, number, before = self._handling.pop(task)
+        self._emit(task, stop, number, before, tid)
+        if not there:
+            for table in (self._notes, self._fields, self._logged):
+                table.pop(task, None)
+
+    def _add(self, operation: bytes) -> None:
+        if self.noted.notes is not None:
+            self.noted.notes.done.append(operation)
+
+    def _emit(
+        self, task: Task, stop: int, number: int, before: bytes | None, tid: int | None = None
+    ) -> None:
+        """One event: what is noted, and what changed in the registers."""
+        notes = self.noted.notes
+        if notes is None:
+            return
+        payload = notes.done
+        after = task.cpu.state()
+        for address, length in trimmed(notes.ranges, stop, number, task):
+            for at, data in self.noted.contents(address, length):
+                payload.append(ops.encode(ops.WRITE, at, data=data))
+        if before is None or after[8:] != before[8:]:
+            payload.append(ops.encode(ops.STATE, data=after))
+        elif after[_RAX] != before[_RAX]:
+            payload.append(ops.encode(ops.RESULT, int.from_bytes(after[_RAX], "little")))
+        self._add_fields(task, payload)
+        notes.ranges.clear()
+        if payload or stop not in (_engine.STOP_INTERRUPT, _engine.STOP_NONE):
+            self._append(records.STOP, task, stop, number, b"".join(payload), tid)
+        notes.done = []
+
+    def _add_fields(self, task: Task, payload: list[bytes]) -> None:
+        fields = ops.task_fields(task)
+        if self._fields.get(task) != fields:
+            self._fields[task] = fields
+            payload.append(ops.encode(ops.TASK, *fields))
+
+    def _append(
+        self, kind: int, task: Task, stop: int, number: int, payload: bytes, tid: int | None
+    ) -> None:
+        if self.log is None:
+            return
+        clock = max(self.memory.clock, monotonic_ns())
+        icount = task.cpu.icount
+        self._logged[task] = icount
+        try:
+            self.log.append(
+                kind, task.tid if tid is None else tid, icount, stop=stop, number=number,
+                clock=clock, payload=payload, time=self._now(),
+            )  # fmt: skip
+        except LogFull:
+            self._stop_recording()
+        self.memory.clock = clock
+
+    def _stop_recording(self) -> None:
+        """The log is full: it ends here, the program goes on."""
+        self.full = True
+        self.log = None
+        self.noted.notes = None
+        self.noted.blobs = None
+
+    # --- threads ---
+
+    def _switch(self, task: Task) -> None:
+        before = self.current
+        known = self._logged.get(before)
+        if self.tasks.get(before.tid) is before and known != before.cpu.icount:
+            self._append(records.RUN, before, 0, 0, b"", None)
+        super()._switch(task)
+        if self.log is not None:
+            self.noted.notes = self._notes.setdefault(task, Notes())
+
+    def _prepare(self, task: Task) -> None:
+        super()._prepare(task)
+        if self.noted.notes is not None and self.noted.notes.done:  # execve in another host thread
+            self._emit(task, _engine.STOP_NONE, 0, None)
+
+    def note(self, task: Task, reason: str, number: int = 0) -> None:
+        if reason == "clone":
+            new = self.tasks[number]
+            new.cpu.set("entropy", _seed())
+            self._add(ops.encode(ops.NEW, number, data=new.cpu.state()))
+        elif reason == "fork":
+            self._add(ops.encode(ops.FORK, number))
+        else:
+            self._note_image()
+        super().note(task, reason, number)
+
+    def signal(self, task: Task, signo: int, info: bytes) -> None:
+        self._add(ops.encode(ops.SIGNAL, signo, data=info))
+        super().signal(task, signo, info)
+
+    def _note_image(self) -> None:
+        image = self.process.image
+        self._add(ops.encode(ops.IMAGE, data=image.path if image is not None else b""))
+
+    def ending(self, reason: str, number: int) -> None:
+        task = self.current
+        stop, call, before = self._handling[task]
+        self._emit(task, stop, call, before)
+        self._append(records.END, task, reason == "killed", number, b"", None)
+        self.log = None
+        self.noted.notes = None
+        super().ending(reason, number)
+
+    def forked(self, task: Task) -> None:
+        self.log = None
+        self.noted.notes = None
+        self.noted.blobs = None
+        self.memory.clock = 0
+        task.cpu.set("entropy", 0)
+        super().forked(task)
+
+    # --- what a debugger changes ---
+
+    def edited(self, task: Task) -> None:
+        """After a change of registers or memory while all stand still: it becomes an event."""
+        self._emit(task, _engine.STOP_NONE, 0, None)
+
+
+def _seed() -> int:
+    return int.from_bytes(posix.urandom(8), "little") | 1
+
+
+def _meta(
+    name: bytes | str, argv: Sequence[bytes | str], env: Sequence[bytes | str], options: Options
+) -> bytes:
+    said = {
+        "blink": __version__,
+        "program": decode(encode(name)),
+        "argv": [decode(encode(word)) for word in argv],
+        "env": [decode(encode(word)) for word in env],
+        "cwd": posix.getcwd(),
+        "cpu": options.cpu or _engine.CPU_MODELS[0],
+        "checked": options.checked,
+        "uname": list(posix.uname()),
+    }
+    return json.dumps(said).encode()

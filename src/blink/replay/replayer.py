@@ -1,0 +1,338 @@
+"""`Replayer`: runs a program again from its log, in one host thread, and touches nothing outside.
+
+It goes from event to event: runs the event's thread until it has retired as many instructions as
+the log says, compares why it stopped, and repeats what the event did.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from blink import _engine
+from blink.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE
+from blink.kernel import boot, host
+from blink.kernel.fork import freeze
+from blink.kernel.process import Options, Process
+from blink.kernel.task import Task
+from blink.replay import log as records
+from blink.replay import ops
+from blink.replay.files import MappedFiles
+from blink.replay.log import Event, Log
+from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NR_MADVISE, MADV_DONTNEED = 28, 4
+MAP_FILE_TYPE = 0x0F
+PAGE = records.PAGE
+_RETIRED = (_engine.STOP_SYSCALL, _engine.STOP_INT)  # the instruction counts
+_QUIET = (_engine.STOP_NONE, _engine.STOP_INTERRUPT)  # no instruction is the reason
+NAMES = {getattr(_engine, n): n[5:].lower() for n in dir(_engine) if n.startswith("STOP_")}
+
+
+class Diverged(Exception):
+    """The program does not do what the log says.  The message tells both sides."""
+
+
+class Replayer(Runner):
+    """See `Runner`; `log` is what it follows.  `written` is called with 1 or 2 and the bytes that
+    the program wrote to its standard output or error."""
+
+    def __init__(self, log: Log, process: Process, current: Task | None, at: int) -> None:
+        super().__init__(process, current)  # type: ignore[arg-type]
+        self.log = log
+        self.files = MappedFiles()
+        self.image = b""
+        self.event: Event | None = None  # the next one
+        self._at = at  # where the one behind it is
+        self._reached: dict[Task, int] = {}  # a thread's stop that the log has yet to tell about
+        self._only: int | None = None
+        self._asked = False
+        self._noted: Halt | None = None
+        self._over = False
+        self._start = (0, 0)
+
+    @classmethod
+    def open(cls, log: Log, cpu: str, checked: bool) -> Replayer:
+        """At the start of a log's program."""
+        options = Options()
+        options.cpu, options.checked = cpu, checked
+        process = boot.new_process(options)
+        replayer = cls(log, process, None, PAGE)
+        replayer.process.memory.clock = 1
+        replayer._next()
+        for _ in range(2):  # the thread, then its program
+            replayer._repeat()
+        return replayer
+
+    @property
+    def end(self) -> int:
+        return self.log.end
+
+    def only(self, tid: int | None) -> None:
+        """Has no meaning here: the log says who runs."""
+        self._only = tid
+
+    def interrupt(self) -> None:
+        self._asked = True
+        self.current.cpu.interrupt()
+
+    def serve(self, control: Callable[[], None]) -> None:
+        control()
+        posix._exit(0)
+
+    def fork(self, control: Callable[[Replayer], None]) -> int:
+        """Starts a copy of this process, in which `control` is called; its number."""
+        return fork_quietly(self, lambda: control(self))
+
+    # --- running ---
+
+    def run(self, until: int | None = None) -> Halt:
+        self._start = (self.current.tid, self.current.cpu.icount)
+        began = self.time
+        try:
+            halt = self._run(FOREVER if until is None else until)
+        except (Diverged, ValueError, _engine.MemoryFault) as error:
+            self._over = True
+            halt = Halt("diverged", self.current.tid, text=str(error))
+        if halt.reason == "until" and self.time > began and self.current.cpu.rip in self.breakpoints:
+            halt = Halt("breakpoint", self.current.tid)
+        self._asked = False
+        return halt
+
+    def _run(self, until: int) -> Halt:
+        time = self.time
+        while True:
+            if self._noted is not None:
+                halt, self._noted = self._noted, None
+                return halt
+            if self._asked:
+                return Halt("interrupt", self.current.tid)
+            event = self.event
+            if self._over or event is None:
+                return Halt("end", self.current.tid)
+            task = self._task(event)
+            cpu = task.cpu
+            left = event.icount - cpu.icount
+            if left > 0:
+                if time >= until:
+                    return Halt("until", self.current.tid)
+                before = cpu.icount
+                halt = self._approach(task, min(left, until - time))
+                time += cpu.icount - before
+                if halt is not None:
+                    return halt
+            elif self._is_due(task, event):
+                if (halt := self._meet(task, event)) is not None:
+                    return halt
+                time = self.time
+            elif time >= until:
+                return Halt("until", self.current.tid)
+            else:
+                halt = self._attempt(task)
+                if halt is not None:
+                    return halt
+
+    def _task(self, event: Event) -> Task:
+        task = self.tasks.get(event.tid)
+        if task is None:
+            raise Diverged(f"the log has an event of thread {event.tid}, which does not exist")
+        self.current = task
+        return task
+
+    def _is_due(self, task: Task, event: Event) -> bool:
+        """Whether an event needs no further instruction."""
+        if event.kind != records.STOP or event.stop in _QUIET:
+            return True
+        return task in self._reached
+
+    def _approach(self, task: Task, budget: int) -> Halt | None:
+        """Runs a thread towards its next event."""
+        if task in self._reached:
+            raise Diverged(self._difference(task, NAMES[self._reached[task]]))
+        return self._look(task, task.cpu.run(budget))
+
+    def _attempt(self, task: Task) -> Halt | None:
+        """The event's instruction: it stops without being retired."""
+        before = task.cpu.icount
+        stop = task.cpu.run(1)
+        if task.cpu.icount != before:
+            raise Diverged(self._difference(task, NAMES[stop]))
+        return self._look(task, stop)
+
+    def _look(self, task: Task, stop: int) -> Halt | None:
+        if stop in (_engine.STOP_BUDGET, _engine.STOP_INTERRUPT):
+            return None
+        if stop == _engine.STOP_BREAKPOINT:
+            if (task.tid, task.cpu.icount) == self._start:
+                return None
+            return Halt("breakpoint", task.tid)
+        if stop == _engine.STOP_WATCHPOINT:
+            return access_halt(task)
+        self._reached[task] = stop
+        return None
+
+    # --- events ---
+
+    def _next(self) -> None:
+        """Goes to the next event that is not just bytes."""
+        while (found := self.log.read(self._at)) is not None:
+            event, self._at = found
+            if event.kind not in (records.META, records.BLOB):
+                self.event = event
+                return
+        self.event = None
+
+    def _meet(self, task: Task, event: Event) -> Halt | None:
+        """The thread is where the event came."""
+        if event.kind == records.END:
+            self._over = True
+            name = ("status", "signo")[event.stop]
+            return Halt(("exit", "killed")[event.stop], task.tid, **{name: event.number})
+        if event.kind == records.RUN:
+            self._next()
+            return None
+        call = None
+        if event.stop not in _QUIET:
+            stop = self._reached.pop(task)
+            number = task.cpu.syscall_args()[0] & 0xFFFFFFFF
+            if stop != event.stop or stop == _engine.STOP_SYSCALL and number != event.number:
+                raise Diverged(self._difference(task, NAMES[stop]))
+            call = task.cpu.syscall_args() if stop == _engine.STOP_SYSCALL else None
+        self._repeat()
+        if call is not None:
+            self.called(task, call)
+        return None
+
+    def _repeat(self) -> None:
+        """Does what the next event says."""
+        event = self.event
+        assert event is not None
+        task = self.tasks.get(event.tid, self.current)
+        self.memory.clock = event.clock
+        ops.apply(self, task, event.payload)
+        self._next()
+
+    def called(self, task: Task, call: tuple[int, ...]) -> None:
+        """A system call has come back."""
+        if "syscall" in self.caught:
+            self.note(call_halt(task, call))
+
+    def note(self, halt: Halt) -> None:
+        """It halts next for that reason, if it is caught."""
+        if halt.reason in self.caught and self._noted is None:
+            self._noted = halt
+
+    def _difference(self, task: Task, found: str) -> str:
+        event = self.event
+        assert event is not None
+        said = NAMES.get(event.stop, "?") if event.kind == records.STOP else "a switch"
+        if event.stop == _engine.STOP_SYSCALL:
+            said = f"system call {event.number}"
+        if found == "syscall":
+            found = f"system call {task.cpu.syscall_args()[0]}"
+        return (
+            f"thread {task.tid}: recorded was {said} after {event.icount} instructions; "
+            f"now there is {found} after {task.cpu.icount}, at {task.cpu.rip:#x}"
+        )
+
+    # --- what operations do ---
+
+    def store(self, address: int, data: bytes | memoryview) -> None:
+        """The host's or the kernel layer's write to memory."""
+        self.memory.write(address, data, force=True)
+        for start, length, kind in self.watchpoints:
+            if kind & _engine.WATCH_WRITE and start < address + len(data) and address < start + length:
+                self._noted = Halt(
+                    "watchpoint", self.current.tid, address=address, size=len(data), write=True,
+                    call=True,
+                )  # fmt: skip
+
+    def map(self, start: int, length: int, prot: int, flags: int, blob: int, size: int) -> None:
+        """A mapping; `size` bytes at `blob` in the log are the file's, if `blob` is not 0."""
+        if not blob:
+            if flags & MAP_ANONYMOUS:
+                self.memory.map(start, length, prot, flags)
+            else:  # a device
+                self.memory.map(start, length, prot, MAP_PRIVATE | MAP_ANONYMOUS)
+            return
+        there = (size + PAGE - 1) & ~(PAGE - 1)
+        if flags & MAP_FILE_TYPE != MAP_PRIVATE:
+            self._map_copy(start, length, prot, flags, blob, size)
+            return
+        if there:
+            self.memory.map(start, there, prot, flags, self.log.fd, blob)
+        if there < length:
+            self._map_copy(start + there, length - there, prot, flags, 0, 0)
+
+    def _map_copy(
+        self, start: int, length: int, prot: int, flags: int, blob: int, size: int
+    ) -> None:
+        """A file of its own, so that what is behind its end is SIGBUS, and sharing works."""
+        fd = posix.memfd_create("replay")
+        try:
+            if size:
+                posix.write(fd, self.log.view[blob : blob + size])
+            self.memory.map(start, length, prot, flags, fd, 0)
+        finally:
+            posix.close(fd)
+
+    def discard(self, start: int, length: int) -> None:
+        """madvise(2) with MADV_DONTNEED."""
+        self.memory.prepare_write(start, length)
+        host.now(NR_MADVISE, start + self.memory.skew, length, MADV_DONTNEED)
+
+    def set_image(self, path: bytes) -> None:
+        """The program's file, at the start and behind execve."""
+        if self.image:
+            self.note(Halt("exec", self.current.tid, path=path))
+        self.image = path
+
+    # --- threads ---
+
+    def add_task(self, tid: int, state: bytes) -> None:
+        cpu = _engine.Cpu(self.memory)
+        options = self.process.options
+        if options.cpu:
+            cpu.set_model(options.cpu)
+        cpu.native = False
+        cpu.counting = True
+        if options.translate:
+            cpu.set_jit(True)
+        cpu.load(state)
+        task = Task(self.process, cpu, tid)
+        if self.current is None:
+            self.current = task
+        else:
+            self.note(Halt("clone", self.current.tid, number=tid))
+        self.tasks[tid] = task
+        self._prepare(task)
+
+    def remove_task(self, tid: int) -> None:
+        task = self.tasks.pop(tid)
+        self._gone += task.cpu.icount
+        self._reached.pop(task, None)
+        task.cpu.retire()
+
+    def rename_task(self, old: int, new: int) -> None:
+        task = self.tasks.pop(old)
+        task.tid = new
+        self.tasks[new] = task
+
+
+def fork_quietly(runner: Runner, child: Callable[[], None]) -> int:
+    """Forks a process that calls `child` and ends; the host tells nobody when it does."""
+    freeze()
+    runner.memory.fork_begin()
+    try:
+        pid = posix.fork()
+    finally:
+        runner.memory.fork_end()
+    if pid == 0:
+        try:
+            child()
+        finally:
+            posix._exit(0)
+    return pid
