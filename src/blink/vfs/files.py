@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from blink.vfs.resolve import Call as HostCall
 
 ROOT = "root"
+MAGIC = (ELOOP, EXDEV)  # what openat2 says to a magic link below a root
 MAX_LINKS = 40
 SUN_PATH_MAX = 108
 DIRECTORY = f.O_PATH | f.O_DIRECTORY | f.O_CLOEXEC
@@ -256,7 +257,7 @@ class Files:
         try:
             return plain()
         except SysError as error:  # a link such as /dev/stdin, which leads to a magic link of /proc
-            linked = self.root is not None and error.errno in (ELOOP, EXDEV)
+            linked = self.root is not None and error.errno in MAGIC
             name = self._locate(dirfd, path, follow) if linked else None
             if name is None:
                 raise
@@ -376,8 +377,28 @@ class Files:
         special = None if name is None else self._own_path(name, follow)
         now = self.process.hidden.now
         if special is None and self.root is not None:
-            return self.root.open(now, dirfd, path, flags)
-        return check(now(nr.NR_OPENAT, dirfd, (special or path) + b"\0", flags, 0))
+            try:
+                return self.root.open(now, dirfd, path, flags)
+            except SysError as error:  # a link that leads to a magic link of /proc
+                name = self._locate(dirfd, path, follow) if error.errno in MAGIC else None
+                special = None if name is None else self._own_path(name, follow)
+                if special is None:
+                    raise
+        fd = check(now(nr.NR_OPENAT, dirfd, (special or path) + b"\0", flags, 0))
+        if special is None and name is None and proc.is_emulator(fd):
+            fd = self._instead_of_emulator(fd, dirfd, path, follow, flags)
+        return fd
+
+    def _instead_of_emulator(
+        self, fd: int, dirfd: int, path: bytes, follow: bool, flags: int
+    ) -> int:
+        """The guest's program, where a link outside /proc has led to /proc/self/exe."""
+        name = self._locate(dirfd, path, follow)
+        special = None if name is None else self._own_path(name, follow)
+        if special is None:
+            return fd  # it is blink that is to be run
+        self.host.now(nr.NR_CLOSE, fd)
+        return check(self.process.hidden.now(nr.NR_OPENAT, dirfd, special + b"\0", flags, 0))
 
     # --- links and directories ---
 

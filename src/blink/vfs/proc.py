@@ -61,6 +61,12 @@ def is_proc(host: ModuleType, path: bytes) -> bool:
     return found and int.from_bytes(buffer[:8], "little") == PROC_SUPER_MAGIC
 
 
+def is_emulator(fd: int) -> bool:
+    """Whether a file is the program that this process really runs."""
+    found, ours = posix.fstat(fd), posix.stat(b"/proc/self/exe")
+    return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+
+
 def own_name(directory: bytes, name: bytes) -> bytes | None:
     """The name of an entry of this process (`maps`, `fd/3`), `/cpuinfo`, or None.
 
