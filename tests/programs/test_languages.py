@@ -1,6 +1,8 @@
-"""perl, python3, sqlite3."""
+"""perl, python3, PHP, Ruby, sqlite3."""
 
 from __future__ import annotations
+
+import signal
 
 import pytest
 
@@ -44,6 +46,17 @@ def test_python_modules(same: Same, name: str) -> None:
     """Threads, processes and sockets, as people use them."""
     same.need("openssl")
     same(PYTHON, "-c", MODULES[name], ignore=["*"])
+
+
+@pytest.mark.tiers(plain="ci", interpreted="ci")
+def test_php(same: Same) -> None:
+    same("php", "-n", str(GUESTS / "script.php"), "one", "two", status=7)
+
+
+@pytest.mark.tiers(plain="ci", interpreted="long")
+def test_ruby(same: Same) -> None:
+    outcome = same("ruby", str(GUESTS / "script.rb"), env={"LC_ALL": "C.UTF-8"}, status=None)
+    assert outcome.status == -signal.SIGTERM
 
 
 SQL = """
