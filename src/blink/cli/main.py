@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 USAGE_ERROR = 48
 TOOLS = {
     "profile": "blink.cli.profile:main",
+    "record": "blink.cli.record:main",
+    "replay": "blink.cli.replay:main",
     "sql": "blink.cli.trace:sql",
     "trace": "blink.cli.trace:main",
 }
@@ -46,34 +48,34 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
     try:
         line = parse(words)
     except UsageError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     if "h" in line:
         from blink.cli.usage import HELP
 
-        return _print(HELP)
+        return show(HELP)
     if "v" in line:
-        return _print(f"blink {__version__}\n")
+        return show(f"blink {__version__}\n")
     if "M" in line.values and (answer := _choose_cpu(line.values["M"])) is not None:
         return answer
     if "F" in line:
         from blink.cli.binfmt import registration
 
-        return _print(registration())
+        return show(registration())
     if line.program is None and "I" not in line.values:
-        return _refuse("no program was named")
+        return refuse("no program was named")
     if "D" in line and ("j" in line or "m" in line):
-        return _refuse("--doctor needs the translator: not with -j or -m")
+        return refuse("--doctor needs the translator: not with -j or -m")
     if "g" in line.values and ("D" in line or "B" in line):
-        return _refuse("--gdb goes with neither --doctor nor --show-blocks")
+        return refuse("--gdb goes with neither --doctor nor --show-blocks")
     if "g" in line.values and any(letter in line.values for letter in MOUNTED):
-        return _refuse("--gdb knows no root but that of -C, without mounts")
+        return refuse("--gdb knows no root but that of -C, without mounts")
     if problem := _trace_problem(line):
-        return _refuse(problem)
+        return refuse(problem)
     if before_run is not None:
         before_run()
     if "g" in line.values:
         return _serve_gdb(line, str(line.program))
-    return _run_rooted(line) if _wants_root(line) else _run(line, line.program, _options(line))
+    return _run_rooted(line) if _wants_root(line) else _run(line, line.program, options(line))
 
 
 def _tool(words: list[str]) -> int:
@@ -100,11 +102,11 @@ def _run_rooted(line: CommandLine) -> int:
     from blink.cli.roots import RootError, prepare
 
     try:
-        return prepare(line, _options(line), _run)
+        return prepare(line, options(line), _run)
     except UsageError as error:
-        return _refuse(str(error))
+        return refuse(str(error))
     except RootError as error:
-        _say(str(error))
+        say(str(error))
         return CANNOT_START
 
 
@@ -115,32 +117,33 @@ def _choose_cpu(model: str) -> int | None:
     if model == "help":
         from blink.cli.usage import models
 
-        return _print(models())
+        return show(models())
     if model not in CPU_MODELS:
-        return _refuse(f"there is no CPU model {model}: {', '.join(CPU_MODELS)}")
+        return refuse(f"there is no CPU model {model}: {', '.join(CPU_MODELS)}")
     return None
 
 
-def _refuse(problem: str) -> int:
-    _say(f"{problem}; see blink -h")
+def refuse(problem: str, more: str = "blink -h") -> int:
+    """For a wrong command line: one line on stderr; an exit status."""
+    say(f"{problem}; see {more}")
     return USAGE_ERROR
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """One line on stderr, for who can read it."""
     from blink.kernel.log import write_line
 
     write_line(2, f"blink: {text}")
 
 
-def _print(text: str) -> int:
+def show(text: str) -> int:
     """Writes to stdout; 1 when that fails."""
     data = text.encode()
     try:
         while data:
             data = data[posix.write(1, data) :]
     except OSError as error:
-        _say(f"cannot write: {error.strerror}")
+        say(f"cannot write: {error.strerror}")
         return 1
     return 0
 
@@ -152,7 +155,7 @@ def _run(
     from blink.kernel.boot import run_program
 
     if program is None:
-        return _refuse("no program was named")
+        return refuse("no program was named")
     if env is None:
         env = [name + b"=" + value for name, value in posix.environ.items()]
     try:
@@ -162,11 +165,11 @@ def _run(
             env,
             options,
             inherited_signals(),
-            _report_crash,
+            report_crash,
             _at_end(line),
         )
     except OSError as error:
-        _say(f"{decode(error.filename or 'cannot start')}: {error.strerror}")
+        say(f"{decode(error.filename or 'cannot start')}: {error.strerror}")
         return CANNOT_START
 
 
@@ -189,11 +192,11 @@ def _serve_gdb(line: CommandLine, program: str) -> int:
         with Session.launch(line.argv, program=program, options=options) as session:
             return serve(session, line.values["g"])
     except DebugError as error:
-        _say(str(error))
+        say(str(error))
         return CANNOT_START
 
 
-def _options(line: CommandLine) -> Options:
+def options(line: CommandLine) -> Options:
     """The kernel's options.  What `-s` and `-Z` write goes to stderr, unless -L says where."""
     from blink.cli.launch import host_is_low
     from blink.kernel.process import Options
@@ -265,7 +268,8 @@ def _report_difference(task: Task) -> None:
     report(task)
 
 
-def _report_crash(task: Task, fault: Fault) -> None:
+def report_crash(task: Task, fault: Fault) -> None:
+    """Describes a fault that kills the program."""
     from blink.debugger.crash import report
 
     report(task, fault)

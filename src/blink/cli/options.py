@@ -58,13 +58,18 @@ class CommandLine:
     counts    how often each flag was given, by its letter
     values    the value of each letter of WITH_VALUE, the last one given
     given     all its values
+    long, with_value   the options that there are, as LONG and WITH_VALUE
     program   the program's name, or None
     argv      argv of the program, argv[0] included
     """
 
-    __slots__ = ("argv", "counts", "given", "program", "values")
+    __slots__ = ("argv", "counts", "given", "long", "program", "values", "with_value")
 
-    def __init__(self) -> None:
+    def __init__(
+        self, long: dict[str, str] = LONG, with_value: dict[str, str] = WITH_VALUE
+    ) -> None:
+        self.long = long
+        self.with_value = with_value
         self.counts: dict[str, int] = {}
         self.values: dict[str, str] = {}
         self.given: dict[str, list[str]] = {}
@@ -75,9 +80,11 @@ class CommandLine:
         return flag in self.counts
 
 
-def parse(words: Sequence[str]) -> CommandLine:
+def parse(
+    words: Sequence[str], long: dict[str, str] = LONG, with_value: dict[str, str] = WITH_VALUE
+) -> CommandLine:
     """Reads options up to the first word that is none, the program.  Raises UsageError."""
-    line = CommandLine()
+    line = CommandLine(long, with_value)
     rest = list(words)
     while rest and rest[0].startswith("-") and rest[0] != "-":
         word = rest.pop(0)
@@ -93,7 +100,7 @@ def parse(words: Sequence[str]) -> CommandLine:
 
 def _long(line: CommandLine, word: str, rest: list[str]) -> None:
     name, equals, value = word.partition("=")
-    letter = LONG.get(name, "")[1:]
+    letter = line.long.get(name, "")[1:]
     if not letter:
         raise UsageError(f"there is no option {name}")
     if letter in FLAGS:
@@ -107,7 +114,7 @@ def _long(line: CommandLine, word: str, rest: list[str]) -> None:
 def _short(line: CommandLine, word: str, rest: list[str]) -> None:
     """A word of letters; a value follows its letter, in the same word or the next."""
     for i, letter in enumerate(word[1:], 2):
-        if letter in WITH_VALUE:
+        if letter in line.with_value:
             _take(line, letter, f"-{letter}", word[i:] or None, rest)
             return
         if letter not in FLAGS:
@@ -123,7 +130,7 @@ def _take(line: CommandLine, letter: str, name: str, value: str | None, rest: li
     if value is None and rest:
         value = rest.pop(0)
     if not value:
-        raise UsageError(f"{name} needs {WITH_VALUE[letter]}")
+        raise UsageError(f"{name} needs {line.with_value[letter]}")
     line.values[letter] = value
     line.given.setdefault(letter, []).append(value)
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from blink.abi.filled import FILLS_ALL, FILLS_FIRST
+
 if TYPE_CHECKING:
     from blink.syscalls._spec import Arg, Call
 
@@ -148,7 +150,14 @@ def _row(call: Call) -> str:
     body = f", {{{arguments}}}" if arguments else ""
     if variants := len(_variants(call)):
         body += f", {variants}, variants_{call.number}"
-    return f"  [{call.number}] = {{{call.native}, {len(call.args)}{body}}}, /* {call.name} */"
+    head = f"{call.native}, {_filled(call)}, {len(call.args)}"
+    return f"  [{call.number}] = {{{head}{body}}}, /* {call.name} */"
+
+
+def _filled(call: Call) -> str:
+    if call.number in FILLS_ALL:
+        return "FILLS_ALL"
+    return "FILLS_FIRST" if call.number in FILLS_FIRST else "FILLS_AS_TOLD"
 
 
 def emit(definitions: Iterable[Call]) -> str:

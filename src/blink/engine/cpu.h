@@ -230,8 +230,11 @@ struct Cpu {
   Watch *watches;
   u32 watch_count;
   WatchPlace watch_passed;
-  Doctor *doctor;              /* compares the translator with the interpreter, or NULL */
-  bool counting;               /* translated code counts instructions */
+  Doctor *doctor;    /* compares the translator with the interpreter, or NULL */
+  bool counting;     /* translated code counts instructions */
+  struct Tape *tape; /* where system calls are recorded, or replayed from, or NULL: tape.h */
+  u64 tape_end;      /* replaying: the icount at which to stop at the latest */
+  u32 tape_tid;      /* the thread's number there */
   u64 counts[BLOCK_INSNS + 1]; /* counts[n] == n: what translated code adds */
   JitPoll poll;
   u64 targets[TARGET_SIZE]; /* host code by the low 16 bits of an indirect branch's target */

@@ -10,6 +10,7 @@
 #include "forms.h"
 #include "jit.h"
 #include "memory.h"
+#include "py_tape.h"
 #include "run.h"
 #include "watch.h"
 
@@ -155,6 +156,22 @@ static PyObject *cpu_set_doctor(PyObject *self, PyObject *unused) {
   return PyBool_FromLong(doctor_start(((CpuObject *)self)->cpu));
 }
 
+/* set_tape(tape or None, tid=0) */
+static PyObject *cpu_set_tape(PyObject *self, PyObject *args) {
+  CpuObject *o = (CpuObject *)self;
+  PyObject *object;
+  unsigned tid = 0;
+  if (!PyArg_ParseTuple(args, "O|I:set_tape", &object, &tid) || refuse_running(self)) return NULL;
+  Tape *tape = object == Py_None ? NULL : py_tape_get(object);
+  if (!tape && object != Py_None) return NULL;
+  Py_INCREF(object);
+  Py_XDECREF(o->tape);
+  o->tape = object;
+  o->cpu->tape = tape;
+  o->cpu->tape_tid = tid;
+  Py_RETURN_NONE;
+}
+
 static PyObject *cpu_difference(PyObject *self, PyObject *unused) {
   (void)unused;
   return py_doctor_finding(((CpuObject *)self)->cpu);
@@ -201,6 +218,7 @@ static void cpu_dealloc(PyObject *self) {
   PyTypeObject *type = Py_TYPE(self);
   if (o->cpu) cpu_free(o->cpu);
   Py_XDECREF(o->memory);
+  Py_XDECREF(o->tape);
   freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
   release(self);
   Py_DECREF(type);
@@ -209,7 +227,7 @@ static void cpu_dealloc(PyObject *self) {
 /* Attributes that are plain fields of Cpu. */
 enum { READ_ONLY = 1 };
 typedef struct {
-  u16 offset, size;
+  u32 offset, size;
 } Plain;
 
 #define PLAIN(field) \
@@ -252,6 +270,8 @@ static PyGetSetDef getset[] = {
     {"mode", get_plain, NULL, "16, 32 or 64", PLAIN(mode)},
     {"native", get_plain, set_plain, "the engine may run passthrough system calls", PLAIN(native)},
     {"model", get_model, NULL, "the name of the CPU model", NULL},
+    {"tape_end", get_plain, set_plain, "replaying: the icount where run() stops at the latest",
+     PLAIN(tape_end)},
     {"stop_vector", get_plain, NULL, "exception or interrupt vector", PLAIN(stop_vector)},
     {"stop_error", get_plain, NULL, "exception error code", PLAIN(stop_error)},
     {"stop_addr", get_plain, NULL, "faulting address (CR2)", PLAIN(stop_addr)},
@@ -307,6 +327,8 @@ static PyMethodDef methods[] = {
      "set_doctor() -> bool: from now on compare the translator with the interpreter, block by "
      "block; "
      "False where set_jit() is off."},
+    {"set_tape", cpu_set_tape, METH_VARARGS,
+     "set_tape(tape, tid=0): native system calls of this thread are recorded there, or replayed."},
     {"difference", cpu_difference, METH_NOARGS, "difference() -> what STOP_DIFFERENCE found."},
     {"break_copy", cpu_break_copy, METH_O,
      "break_copy(name): translate instructions of this name wrongly, so that tests can find it."},

@@ -7,6 +7,7 @@ typedef struct {
   PyObject ob_base;
   Cpu *cpu;
   PyObject *memory; /* keeps the Memory alive */
+  PyObject *tape;   /* and this the Tape, or NULL */
 } CpuObject;
 
 PyObject *py_cpu_get(PyObject *self, PyObject *arg);

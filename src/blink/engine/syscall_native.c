@@ -8,6 +8,7 @@
 #include "hostsig.h"
 #include "memory.h"
 #include "run.h"
+#include "tape.h"
 
 #if defined(__x86_64__)
 #include "_generated_syscalls.h"
@@ -37,6 +38,8 @@ typedef struct {
   u64 guest[6], host[6];
   Iovec *iovecs;
   u64 sigset;
+  TapeRange *ranges; /* what the host may write, if somebody wants to know */
+  u32 range_count;
 } Translation;
 
 u32 native_hidden_low = ~(u32)0, native_hidden_count, native_hidden[HIDDEN_FDS];
@@ -70,11 +73,15 @@ static NOINLINE u64 outside(u64 addr) {
 
 static inline u64 smaller(u64 a, u64 b) { return a < b ? a : b; }
 
-static inline u64 host_pointer(Memory *mem, u64 addr, u64 bytes, bool write) {
+static inline u64 host_pointer(Translation *t, u64 addr, u64 bytes, bool write) {
+  Memory *mem = t->cpu->mem;
   if (addr == 0) return 0;
   if (unlikely(addr >= GUEST_TOP)) return outside(addr);
-  if (write && bytes != 0)
-    prepare_out(mem, addr, smaller(smaller(bytes, MAX_TRANSFER), GUEST_TOP - addr));
+  if (write && bytes != 0) {
+    bytes = smaller(smaller(bytes, MAX_TRANSFER), GUEST_TOP - addr);
+    prepare_out(mem, addr, bytes);
+    if (unlikely(t->ranges != NULL)) t->ranges[t->range_count++] = (TapeRange){addr, bytes};
+  }
   return addr + mem->skew;
 }
 
@@ -93,15 +100,15 @@ static NOINLINE u64 broken_iovecs(const Translation *t, u64 addr, u32 count) {
 
 /* Copies the array, so that nobody changes it behind our back.  The host looks at 32 bits of the count
  * (all of readv(2)'s family), and refuses an absurd one before it looks at the array. */
-static u64 host_iovecs(const Translation *t, u64 addr, u32 count, bool write) {
+static u64 host_iovecs(Translation *t, u64 addr, u32 count, bool write) {
   Memory *mem = t->cpu->mem;
   u64 unread;
-  if (addr == 0 || count == 0 || count > IOV_LIMIT) return host_pointer(mem, addr, 0, false);
+  if (addr == 0 || count == 0 || count > IOV_LIMIT) return host_pointer(t, addr, 0, false);
   if (!memory_read(mem, addr, t->iovecs, count * sizeof(Iovec), false, &unread))
     return broken_iovecs(t, addr, count);
   for (u32 i = 0; i < count; i++) {
     Iovec *v = &t->iovecs[i];
-    v->base = host_pointer(mem, v->base, v->length, write);
+    v->base = host_pointer(t, v->base, v->length, write);
   }
   return (u64)t->iovecs;
 }
@@ -137,13 +144,12 @@ static u64 host_sigset(Translation *t, u64 addr) {
 
 /* Comparisons, no switch: an indirect jump right after the host kernel was entered is not predicted. */
 static inline u64 host_argument(Translation *t, const NativeArg *arg, u64 value) {
-  Memory *mem = t->cpu->mem;
   if (arg->kind == ARG_VALUE) return value;
   if (arg->kind == ARG_FD) return host_fd(value);
-  if (arg->kind <= ARG_OUT) return host_pointer(mem, value, extent(t, arg), arg->kind == ARG_OUT);
+  if (arg->kind <= ARG_OUT) return host_pointer(t, value, extent(t, arg), arg->kind == ARG_OUT);
   if (arg->kind <= ARG_IOV_OUT)
     return host_iovecs(t, value, (u32)t->guest[arg->from], arg->kind == ARG_IOV_OUT);
-  if (arg->kind == ARG_PATH) return host_pointer(mem, value, 0, false);
+  if (arg->kind == ARG_PATH) return host_pointer(t, value, 0, false);
   return arg->kind == ARG_SIGSET ? host_sigset(t, value) : value;
 }
 
@@ -206,20 +212,38 @@ static bool interrupted(Cpu *c, s64 result) {
   return false;
 }
 
+/* Makes a translated call. */
+static bool call_host(Translation *t, u32 number) {
+  Cpu *c = t->cpu;
+  s64 result = hostcall(&c->interrupt, number, t->host);
+  bool stopped = result == -EINTR || result == -HOST_ERESTARTSYS;
+  if (unlikely(t->ranges != NULL))
+    tape_record(c, number, result, t->call->filled, t->ranges, t->range_count, stopped);
+  if (unlikely(stopped)) return interrupted(c, result);
+  c->gpr[RAX] = (u64)result;
+  c->counters[COUNT_NATIVE]++;
+  return true;
+}
+
+/* Apart, so that calls that are not recorded need no room for this. */
+static NOINLINE bool call_recorded(Translation *t, u32 number) {
+  TapeRange ranges[IOV_LIMIT + 6];
+  t->ranges = ranges;
+  return translate(t) && call_host(t, number);
+}
+
 bool syscall_native(Cpu *c) {
   const u64 *r = c->gpr;
   u32 number = (u32)r[RAX]; /* Linux looks at the low half only */
+  if (unlikely(c->tape != NULL) && !c->tape->recording) return tape_replay(c);
   if (number >= NATIVE_CALLS || !allowed(&native_calls[number])) return false;
+  if (unlikely(c->tape != NULL) && !tape_takes(c->tape, number)) return false;
   Iovec iovecs[IOV_LIMIT];
   const NativeCall *call = &native_calls[number];
   Translation t = {.cpu = c,
                    .call = call,
                    .guest = {r[RDI], r[RSI], r[RDX], r[R10], r[R8], r[R9]},
                    .iovecs = iovecs};
-  if (!translate(&t)) return false;
-  s64 result = hostcall(&c->interrupt, number, t.host);
-  if (unlikely(result == -EINTR || result == -HOST_ERESTARTSYS)) return interrupted(c, result);
-  c->gpr[RAX] = (u64)result;
-  c->counters[COUNT_NATIVE]++;
-  return true;
+  if (unlikely(c->tape != NULL)) return call_recorded(&t, number);
+  return translate(&t) && call_host(&t, number);
 }

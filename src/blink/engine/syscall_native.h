@@ -44,8 +44,12 @@ typedef struct {
 
 typedef enum { NATIVE_NEVER, NATIVE_ALWAYS, NATIVE_UNLESS_POLICY } NativeWhen;
 
+/* Whether the result says how many bytes of the ARG_OUT buffers are new. */
+typedef enum { FILLS_AS_TOLD, FILLS_ALL, FILLS_FIRST } NativeFill;
+
 typedef struct {
   u8 native; /* NativeWhen; unless policy: while native_paths is set */
+  u8 filled; /* NativeFill */
   u8 count;
   NativeArg args[6];
   u8 variant_count;

@@ -4,7 +4,7 @@ A recording in progress keeps it in a memory file, or in the capsule itself; its
 it.  The first page is a header; then records follow, each a multiple of 8 bytes:
 
     size  u32   of the whole record
-    kind  u16   META, BLOB, RUN, STOP, CALL, END
+    kind  u16   META, BLOB, RUN, STOP, CALL, END, PART
     stop  u16   why the Cpu stopped (STOP)
     tid   u32   the thread
     number u32  of the system call
@@ -15,7 +15,8 @@ it.  The first page is a header; then records follow, each a multiple of 8 bytes
 META is JSON.  BLOB is bytes of a file; they begin at a page, so that a replay can map them.  RUN:
 the thread ran until there, and another one goes on.  STOP: a stop that Python handled; the payload
 is operations (`replay.ops`).  CALL: a system call that the engine made itself: result, and the
-ranges of memory that it wrote.  END: the process's end, "exit" (stop 0) or "killed" (stop 1).
+ranges of memory that it wrote (address, length, bytes).  PART: such ranges alone, of a call that a
+signal interrupted; a STOP follows.  END: the process's end, "exit" (stop 0) or "killed" (stop 1).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ PAGE = 0x1000
 SPAN = 1 << 36
 """Addresses that a log may need.  Its file has holes until then."""
 
-META, BLOB, RUN, STOP, CALL, END = range(1, 7)
+META, BLOB, RUN, STOP, CALL, END, PART = range(1, 8)
 _RECORD = Struct("<IHHIIQQ")
 RECORD_SIZE = _RECORD.size
 # magic, version, finished, used, end time, digest
@@ -45,6 +46,19 @@ _WORD = Struct("<Q")
 
 class LogFull(Exception):
     """The log has reached the size that was allowed."""
+
+
+_kept: list[mmap.mmap] = []
+
+
+def _map(fd: int, prot: int) -> mmap.mmap:
+    """Maps a file.  Python's mmap keeps a duplicate of the descriptor; a guest must not meet it."""
+    number = posix.dup(fd)
+    posix.close(number)
+    view = mmap.mmap(fd, 0, mmap.MAP_SHARED, prot)
+    posix.close(number)
+    _kept.append(view)  # it would close that number once more
+    return view
 
 
 class Event:
@@ -60,10 +74,11 @@ class Event:
 class Log:
     """A log in `fd`, mapped.  `limit`: how many bytes it may have."""
 
-    def __init__(self, fd: int, limit: int = SPAN) -> None:
+    def __init__(self, fd: int, limit: int = SPAN, readable: bool = False) -> None:
+        """`readable`: it is not to be written."""
         self.fd = fd
         self.limit = limit
-        self.view = mmap.mmap(fd, 0)
+        self.view = _map(fd, mmap.PROT_READ if readable else mmap.PROT_READ | mmap.PROT_WRITE)
 
     @classmethod
     def create(cls, fd: int, limit: int = SPAN) -> Log:

@@ -10,6 +10,7 @@ from blink.abi.layout import PAGE
 from blink.kernel.actions import Action, Actions
 from blink.kernel.address_space import AddressSpace, Vma
 from blink.replay import ops
+from blink.replay.files import MappedFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,11 +66,12 @@ def _pieces(fd: int, offset: int, length: int) -> Iterator[bytes]:
 class NotedMemory(_engine.Memory):
     """Memory with notes; without (None) it is as any other."""
 
-    __slots__ = ("blobs", "notes")
+    __slots__ = ("blobs", "files", "notes")
 
     def __init__(self, paged: bool = False) -> None:
         self.notes: Notes | None = None
         self.blobs: Blobs | None = None
+        self.files = MappedFiles()
 
     def map(
         self, addr: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0
@@ -81,6 +83,7 @@ class NotedMemory(_engine.Memory):
         if fd >= 0:
             blob, size = self.blobs.add(fd, offset, length)
             path = posix.readlink(b"/proc/self/fd/%d" % fd)
+            self.files.add(addr, addr + length, path, offset)
         words = addr, length, prot, flags, offset, blob, size
         self.notes.done.append(ops.encode(ops.MAP, *words, data=path))
 
@@ -96,11 +99,13 @@ class NotedMemory(_engine.Memory):
 
     def remap(self, old: int, old_length: int, new: int, new_length: int) -> None:
         super().remap(old, old_length, new, new_length)
+        self.files.move(old, new, new_length)
         if self.notes is not None:
             self.notes.done.append(ops.encode(ops.REMAP, old, old_length, new, new_length))
 
     def reset(self) -> None:
         super().reset()
+        self.files.clear()
         if self.notes is not None:
             self.notes.ranges.clear()
             self.notes.done.append(ops.encode(ops.RESET))

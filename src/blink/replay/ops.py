@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from struct import Struct
 
-from blink import _engine
 from blink.kernel.actions import Action
 from blink.kernel.address_space import Vma
 from blink.replay.runner import Halt
@@ -35,7 +34,6 @@ _COUNTS = {
     REMOVE: 2, CLEAR: 0, BRK: 2, ACTION: 5, TASK: 7, STATE: 0, RESULT: 1, NEW: 1, GONE: 1,
     RENAME: 2, IMAGE: 0, SIGNAL: 1, FORK: 1,
 }  # fmt: skip
-LABELS = (b"", b"[heap]", b"[stack]")
 
 
 def encode(code: int, *words: int, data: bytes = b"", attribute: int = 0) -> bytes:
@@ -48,8 +46,9 @@ def encode(code: int, *words: int, data: bytes = b"", attribute: int = 0) -> byt
 
 def insertion(vma: Vma) -> bytes:
     """For INSERT."""
-    bits = vma.shared | vma.grows << 1 | vma.dont_fork << 2 | LABELS.index(vma.label) << 4
-    return encode(INSERT, vma.start, vma.end, vma.prot, vma.origin, attribute=bits)
+    bits = vma.shared | vma.grows << 1 | vma.dont_fork << 2
+    words = vma.start, vma.end, vma.prot, vma.origin
+    return encode(INSERT, *words, data=vma.label, attribute=bits)
 
 
 def task_fields(task: Task) -> tuple[int, ...]:
@@ -79,11 +78,25 @@ def decode(payload: memoryview) -> Iterator[tuple[int, int, tuple[int, ...], mem
 # --- repeating ---
 
 
-def apply(replayer: Replayer, task: Task | None, payload: memoryview) -> None:
+def apply(replayer: Replayer, task: Task, payload: memoryview) -> None:
     """Repeats all operations of an event of that thread."""
     for code, attribute, words, data in decode(payload):
+        task = task or replayer.current  # the first one makes it
         _APPLY[code](replayer, task, attribute, words, data)
-        task = task or replayer.current  # the first one has just been made
+
+
+def apply_call(replayer: Replayer, payload: memoryview) -> int:
+    """Repeats what a CALL or PART record says: its result.  Raises ValueError."""
+    (result,) = _WORDS[1].unpack_from(payload, 0)
+    at = 8
+    while at + 16 <= len(payload):
+        address, length = _WORDS[2].unpack_from(payload, at)
+        at += 16
+        if length > len(payload) - at:
+            raise ValueError(f"a range of {length} bytes")
+        replayer.store(address, payload[at : at + length])
+        at += length + 7 & ~7
+    return int(result)
 
 
 def _write(
@@ -144,7 +157,7 @@ def _insert(
 ) -> None:
     vma = Vma(*words[:3], origin=words[3])
     vma.shared, vma.grows = bool(attribute & 1), bool(attribute & 2)
-    vma.dont_fork, vma.label = bool(attribute & 4), LABELS[attribute >> 4]
+    vma.dont_fork, vma.label = bool(attribute & 4), bytes(data)
     replayer.process.space.insert(vma)
 
 

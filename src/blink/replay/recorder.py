@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import posix
 from time import monotonic_ns
 
 from blink import __version__, _engine
 from blink.abi.encoding import decode, encode
-from blink.kernel import boot
+from blink.kernel import boot, host
 from blink.kernel.loop import act
 from blink.kernel.process import Options
 from blink.replay import log as records
 from blink.replay import ops
 from blink.replay.bounds import trimmed
+from blink.replay.calls import WAITING
+from blink.replay.capsule import state_size
 from blink.replay.live import LiveRunner
 from blink.replay.log import Log, LogFull
 from blink.replay.notes import Blobs, NotedActions, NotedMemory, NotedSpace, Notes
+from blink.replay.replayer import Replayer, fork_quietly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from blink.kernel.process import Process
     from blink.kernel.task import Task
+    from blink.replay.runner import Halt
 
+LOG = "recording"
 _RAX = slice(0, 8)  # in what Cpu.state() gives
 _RDTSC_STARTS = 1 << 20
 
@@ -40,6 +46,8 @@ class Recorder(LiveRunner):
         self._fields: dict[Task, tuple[int, ...]] = {}
         self._logged: dict[Task, int] = {}  # how far the log knows a thread
         self._handling: dict[Task, tuple[int, int, bytes]] = {}  # stop, call number, state before
+        self._tape = self._make_tape(WAITING)
+        self._private.append(LOG)
         self._begin(current)
 
     @classmethod
@@ -63,6 +71,7 @@ class Recorder(LiveRunner):
         process.actions = NotedActions(memory)
         task = boot.load_program(process, name, argv, env, inherited)
         task.cpu.set("entropy", _seed())
+        log.fd = process.hidden.keep(LOG, log.fd)
         return cls(process, task, log)
 
     @property
@@ -89,9 +98,10 @@ class Recorder(LiveRunner):
 
     def _handle(self, task: Task, stop: int) -> None:
         cpu = task.cpu
-        number = cpu.syscall_args()[0] & 0xFFFFFFFF if stop == _engine.STOP_SYSCALL else 0
+        told = _engine.STOP_SYSCALL if stop == _engine.STOP_SYSCALL_INTERRUPTED else stop
+        number = cpu.syscall_args()[0] & 0xFFFFFFFF if told == _engine.STOP_SYSCALL else 0
         tid = task.tid
-        self._handling[task] = stop, number, cpu.state()
+        self._handling[task] = told, number, cpu.state()
         self._charge()
         try:
             act(task, stop)
@@ -106,6 +116,7 @@ class Recorder(LiveRunner):
             self._add(ops.encode(ops.GONE, tid))
         elif task.tid != tid:
             self._add(ops.encode(ops.RENAME, tid, task.tid))
+            self._attach(task)
         stop, number, before = self._handling.pop(task)
         self._emit(task, stop, number, before, tid)
         if not there:
@@ -125,12 +136,16 @@ class Recorder(LiveRunner):
             return
         payload = notes.done
         after = task.cpu.state()
-        for address, length in trimmed(notes.ranges, stop, number, task):
+        plain = (
+            before is not None and after[8:] == before[8:]
+        )  # else a signal's frame is there, too
+        ranges = trimmed(notes.ranges, stop, number, task) if plain else notes.ranges
+        for address, length in ranges:
             for at, data in self.noted.contents(address, length):
                 payload.append(ops.encode(ops.WRITE, at, data=data))
-        if before is None or after[8:] != before[8:]:
+        if not plain:
             payload.append(ops.encode(ops.STATE, data=after))
-        elif after[_RAX] != before[_RAX]:
+        elif before is not None and after[_RAX] != before[_RAX]:
             payload.append(ops.encode(ops.RESULT, int.from_bytes(after[_RAX], "little")))
         self._add_fields(task, payload)
         notes.ranges.clear()
@@ -163,7 +178,60 @@ class Recorder(LiveRunner):
 
     def _stop_recording(self) -> None:
         """The log is full: it ends here, the program goes on."""
+        self.process.messages.tell("the recording ends here: its limit is reached")
         self.full = True
+        self.log = None
+        self.noted.notes = None
+        self.noted.blobs = None
+        for task in self.tasks.values():
+            self._attach(task)
+
+    # --- the engine's part ---
+
+    def _make_tape(self, left: frozenset[int]) -> _engine.Tape:
+        assert self.log is not None
+        flags = bytes(number in left for number in range(512))
+        return _engine.Tape(_engine.buffer_address(self.log.view), self.log.limit, True, flags)
+
+    def _attach(self, task: Task) -> None:
+        """The engine makes and records what calls it can."""
+        task.cpu.set_tape(self._tape if self.log is not None else None, task.tid)
+        task.cpu.native = self.log is not None and not self.process.trace
+
+    def alone(self) -> None:
+        """Nobody will call interrupt(): while there is one thread, the engine makes calls that may
+        wait, too."""
+        self._tape = self._make_tape(frozenset())
+        self._attach(self.current)
+
+    def run(self, until: int | None = None) -> Halt:
+        self._tape.others = self.time - self.current.cpu.icount
+        return super().run(until)
+
+    # --- checkpoints ---
+
+    def fork(self, control: Callable[[Replayer], None], keep: Iterable[int] = ()) -> int:
+        """Starts a copy of this process, which stands still, in which `control` is called with a
+        Replayer that goes on from here; its number.  It has no descriptors but those in `keep`."""
+        assert self.log is not None
+        log, process = self.log, self.process
+        inside = [
+            task for task in self._handling if self._handling[task][0] == _engine.STOP_SYSCALL
+        ]
+        kept = (*keep, log.fd)
+
+        def child() -> None:
+            self.forget()
+            replayer = Replayer(log, process, self.current, log.used)
+            replayer.take_over(self._gone, inside, self.noted.files, kept)
+            control(replayer)
+
+        return fork_quietly(self, child)
+
+    def forget(self) -> None:
+        """In a copy of this process: there is nobody to direct and nothing to record."""
+        self.process.director = None
+        host.lock = _thread.allocate_lock()
         self.log = None
         self.noted.notes = None
         self.noted.blobs = None
@@ -176,11 +244,13 @@ class Recorder(LiveRunner):
         if self.tasks.get(before.tid) is before and known != before.cpu.icount:
             self._append(records.RUN, before, 0, 0, b"", None)
         super()._switch(task)
+        self._tape.others = self._base
         if self.log is not None:
             self.noted.notes = self._notes.setdefault(task, Notes())
 
     def _prepare(self, task: Task) -> None:
         super()._prepare(task)
+        self._attach(task)
         if self.noted.notes is not None and self.noted.notes.done:  # execve in another host thread
             self._emit(task, _engine.STOP_NONE, 0, None)
 
@@ -188,6 +258,9 @@ class Recorder(LiveRunner):
         if reason == "clone":
             new = self.tasks[number]
             new.cpu.set("entropy", _seed())
+            self._tape = self._make_tape(WAITING)
+            for other in self.tasks.values():
+                self._attach(other)
             self._add(ops.encode(ops.NEW, number, data=new.cpu.state()))
         elif reason == "fork":
             self._add(ops.encode(ops.FORK, number))
@@ -210,6 +283,7 @@ class Recorder(LiveRunner):
         self._append(records.END, task, reason == "killed", number, b"", None)
         self.log = None
         self.noted.notes = None
+        self._attach(task)
         super().ending(reason, number)
 
     def forked(self, task: Task) -> None:
@@ -218,6 +292,7 @@ class Recorder(LiveRunner):
         self.noted.blobs = None
         self.memory.clock = 0
         task.cpu.set("entropy", 0)
+        task.cpu.set_tape(None)
         super().forked(task)
 
     # --- what a debugger changes ---
@@ -242,6 +317,7 @@ def _meta(
         "cwd": posix.getcwd(),
         "cpu": options.cpu or _engine.CPU_MODELS[0],
         "checked": options.checked,
+        "state": state_size(),
         "uname": list(posix.uname()),
     }
     return json.dumps(said).encode()

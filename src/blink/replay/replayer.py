@@ -7,10 +7,12 @@ the log says, compares why it stopped, and repeats what the event did.
 from __future__ import annotations
 
 import posix
+import sys
 
 from blink import _engine
 from blink.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE
 from blink.kernel import boot, host
+from blink.kernel.exec import open_fds
 from blink.kernel.fork import freeze
 from blink.kernel.process import Options, Process
 from blink.kernel.task import Task
@@ -22,9 +24,11 @@ from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 NR_MADVISE, MADV_DONTNEED = 28, 4
+NR_WAIT4, WNOHANG, WCLONE = 61, 1, 0x80000000
+INTERNAL_ERROR = 125
 MAP_FILE_TYPE = 0x0F
 PAGE = records.PAGE
 _RETIRED = (_engine.STOP_SYSCALL, _engine.STOP_INT)  # the instruction counts
@@ -37,8 +41,8 @@ class Diverged(Exception):
 
 
 class Replayer(Runner):
-    """See `Runner`; `log` is what it follows.  `written` is called with 1 or 2 and the bytes that
-    the program wrote to its standard output or error."""
+    """See `Runner`; `log` is what it follows.  `on_call` is called behind system calls (those of
+    `leave`, at least) with the thread, number and arguments, and RAX."""
 
     def __init__(self, log: Log, process: Process, current: Task | None, at: int) -> None:
         super().__init__(process, current)  # type: ignore[arg-type]
@@ -47,8 +51,12 @@ class Replayer(Runner):
         self.image = b""
         self.event: Event | None = None  # the next one
         self._at = at  # where the one behind it is
+        self._event_at = at
+        address = _engine.buffer_address(log.view)
+        self._tape = _engine.Tape(address, log.limit, False, bytes(512))
         self._reached: dict[Task, int] = {}  # a thread's stop that the log has yet to tell about
         self._only: int | None = None
+        self.on_call: Callable[[Task, tuple[int, ...], int], None] | None = None
         self._asked = False
         self._noted: Halt | None = None
         self._over = False
@@ -83,21 +91,48 @@ class Replayer(Runner):
         control()
         posix._exit(0)
 
-    def fork(self, control: Callable[[Replayer], None]) -> int:
-        """Starts a copy of this process, in which `control` is called; its number."""
-        return fork_quietly(self, lambda: control(self))
+    def fork(self, control: Callable[[Replayer], None], keep: Iterable[int] = ()) -> int:
+        """Starts a copy of this process, in which `control` is called with a copy of this; its
+        number.  It has no descriptors but those in `keep`."""
+        kept = (*keep, self.log.fd)
+
+        def child() -> None:
+            close_others(kept)
+            control(self)
+
+        return fork_quietly(self, child)
+
+    def take_over(
+        self, gone: int, inside: Iterable[Task], files: MappedFiles, keep: Iterable[int]
+    ) -> None:
+        """In a copy of a recording process: `gone` instructions are those of threads that have
+        ended, and the threads `inside` wait in system calls."""
+        close_others(keep)
+        self._gone, self.files = gone, files
+        self._reached = dict.fromkeys(inside, _engine.STOP_SYSCALL)
+        self.image = b"?" if self.process.image is None else self.process.image.path
+        for task in self.tasks.values():
+            task.cpu.set_breakpoints([])
+            task.cpu.set_watchpoints([])
+        self._next()
 
     # --- running ---
 
     def run(self, until: int | None = None) -> Halt:
         self._start = (self.current.tid, self.current.cpu.icount)
         began = self.time
+        for task in self.tasks.values():
+            self._attach(task)
         try:
             halt = self._run(FOREVER if until is None else until)
         except (Diverged, ValueError, _engine.MemoryFault) as error:
             self._over = True
             halt = Halt("diverged", self.current.tid, text=str(error))
-        if halt.reason == "until" and self.time > began and self.current.cpu.rip in self.breakpoints:
+        if (
+            halt.reason == "until"
+            and self.time > began
+            and self.current.cpu.rip in self.breakpoints
+        ):
             halt = Halt("breakpoint", self.current.tid)
         self._asked = False
         return halt
@@ -105,11 +140,8 @@ class Replayer(Runner):
     def _run(self, until: int) -> Halt:
         time = self.time
         while True:
-            if self._noted is not None:
-                halt, self._noted = self._noted, None
+            if (halt := self._reason()) is not None:
                 return halt
-            if self._asked:
-                return Halt("interrupt", self.current.tid)
             event = self.event
             if self._over or event is None:
                 return Halt("end", self.current.tid)
@@ -120,10 +152,12 @@ class Replayer(Runner):
                 if time >= until:
                     return Halt("until", self.current.tid)
                 before = cpu.icount
-                halt = self._approach(task, min(left, until - time))
+                halt = self._approach(task, left, until - time)
                 time += cpu.icount - before
                 if halt is not None:
                     return halt
+            elif left < 0:
+                raise Diverged(self._difference(task, "no stop"))
             elif self._is_due(task, event):
                 if (halt := self._meet(task, event)) is not None:
                     return halt
@@ -131,9 +165,15 @@ class Replayer(Runner):
             elif time >= until:
                 return Halt("until", self.current.tid)
             else:
-                halt = self._attempt(task)
-                if halt is not None:
+                if (halt := self._attempt(task)) is not None:
                     return halt
+
+    def _reason(self) -> Halt | None:
+        """To halt for what has happened so far."""
+        if self._noted is not None:
+            halt, self._noted = self._noted, None
+            return halt
+        return Halt("interrupt", self.current.tid) if self._asked else None
 
     def _task(self, event: Event) -> Task:
         task = self.tasks.get(event.tid)
@@ -144,15 +184,34 @@ class Replayer(Runner):
 
     def _is_due(self, task: Task, event: Event) -> bool:
         """Whether an event needs no further instruction."""
-        if event.kind != records.STOP or event.stop in _QUIET:
-            return True
-        return task in self._reached
+        if event.kind == records.CALL or (event.kind == records.STOP and event.stop not in _QUIET):
+            return task in self._reached
+        return True
 
-    def _approach(self, task: Task, budget: int) -> Halt | None:
-        """Runs a thread towards its next event."""
+    def _attach(self, task: Task) -> None:
+        """Lets the engine replay the calls that it recorded, if nobody wants to see them."""
+        seen = "syscall" in self.caught or self.watchpoints
+        task.cpu.set_tape(None if seen else self._tape, task.tid)
+        task.cpu.native = not seen
+
+    def leave(self, numbers: frozenset[int]) -> None:
+        """These system calls come to `called`, others need not."""
+        flags = bytes(number in numbers for number in range(512))
+        address = _engine.buffer_address(self.log.view)
+        self._tape = _engine.Tape(address, self.log.limit, False, flags)
+
+    def _approach(self, task: Task, left: int, room: int) -> Halt | None:
+        """Runs a thread towards its next event, `left` instructions away; at most `room`."""
         if task in self._reached:
             raise Diverged(self._difference(task, NAMES[self._reached[task]]))
-        return self._look(task, task.cpu.run(budget))
+        cpu = task.cpu
+        cpu.tape_end = min(cpu.icount + room, FOREVER)
+        self._tape.at = self._event_at
+        stop = cpu.run(min(left, room))
+        if self._tape.at != self._event_at:
+            self._at = self._tape.at
+            self._next()
+        return self._look(task, stop)
 
     def _attempt(self, task: Task) -> Halt | None:
         """The event's instruction: it stops without being retired."""
@@ -179,11 +238,13 @@ class Replayer(Runner):
     def _next(self) -> None:
         """Goes to the next event that is not just bytes."""
         while (found := self.log.read(self._at)) is not None:
+            self._event_at = self._at
             event, self._at = found
             if event.kind not in (records.META, records.BLOB):
                 self.event = event
                 return
         self.event = None
+        self._event_at = self._at
 
     def _meet(self, task: Task, event: Event) -> Halt | None:
         """The thread is where the event came."""
@@ -195,16 +256,22 @@ class Replayer(Runner):
             self._next()
             return None
         call = None
-        if event.stop not in _QUIET:
-            stop = self._reached.pop(task)
-            number = task.cpu.syscall_args()[0] & 0xFFFFFFFF
-            if stop != event.stop or stop == _engine.STOP_SYSCALL and number != event.number:
-                raise Diverged(self._difference(task, NAMES[stop]))
-            call = task.cpu.syscall_args() if stop == _engine.STOP_SYSCALL else None
+        if event.kind == records.CALL or event.stop not in _QUIET:
+            call = self._check(task, event)
         self._repeat()
         if call is not None:
             self.called(task, call)
         return None
+
+    def _check(self, task: Task, event: Event) -> tuple[int, ...] | None:
+        """Compares the thread's stop with the event's; a system call's number and arguments."""
+        stop = self._reached.pop(task)
+        call = task.cpu.syscall_args()
+        said = _engine.STOP_SYSCALL if event.kind == records.CALL else event.stop
+        is_call = stop == _engine.STOP_SYSCALL
+        if stop != said or (is_call and call[0] & 0xFFFFFFFF != event.number):
+            raise Diverged(self._difference(task, NAMES[stop]))
+        return call if is_call else None
 
     def _repeat(self) -> None:
         """Does what the next event says."""
@@ -212,11 +279,18 @@ class Replayer(Runner):
         assert event is not None
         task = self.tasks.get(event.tid, self.current)
         self.memory.clock = event.clock
-        ops.apply(self, task, event.payload)
+        if event.kind == records.STOP:
+            ops.apply(self, task, event.payload)
+        else:
+            result = ops.apply_call(self, event.payload)
+            if event.kind == records.CALL:
+                task.cpu.set_result(result)
         self._next()
 
     def called(self, task: Task, call: tuple[int, ...]) -> None:
         """A system call has come back."""
+        if self.on_call is not None:
+            self.on_call(task, call, task.cpu.get("rax"))
         if "syscall" in self.caught:
             self.note(call_halt(task, call))
 
@@ -229,7 +303,7 @@ class Replayer(Runner):
         event = self.event
         assert event is not None
         said = NAMES.get(event.stop, "?") if event.kind == records.STOP else "a switch"
-        if event.stop == _engine.STOP_SYSCALL:
+        if event.kind == records.CALL or event.stop == _engine.STOP_SYSCALL:
             said = f"system call {event.number}"
         if found == "syscall":
             found = f"system call {task.cpu.syscall_args()[0]}"
@@ -244,7 +318,11 @@ class Replayer(Runner):
         """The host's or the kernel layer's write to memory."""
         self.memory.write(address, data, force=True)
         for start, length, kind in self.watchpoints:
-            if kind & _engine.WATCH_WRITE and start < address + len(data) and address < start + length:
+            if (
+                kind & _engine.WATCH_WRITE
+                and start < address + len(data)
+                and address < start + length
+            ):
                 self._noted = Halt(
                     "watchpoint", self.current.tid, address=address, size=len(data), write=True,
                     call=True,
@@ -309,6 +387,7 @@ class Replayer(Runner):
             self.note(Halt("clone", self.current.tid, number=tid))
         self.tasks[tid] = task
         self._prepare(task)
+        self._attach(task)
 
     def remove_task(self, tid: int) -> None:
         task = self.tasks.pop(tid)
@@ -320,19 +399,33 @@ class Replayer(Runner):
         task = self.tasks.pop(old)
         task.tid = new
         self.tasks[new] = task
+        self._attach(task)
 
 
 def fork_quietly(runner: Runner, child: Callable[[], None]) -> int:
-    """Forks a process that calls `child` and ends; the host tells nobody when it does."""
+    """Forks a process that calls `child` and ends; the guest does not hear of it."""
+    host.now(NR_WAIT4, -1, 0, WNOHANG | WCLONE, 0)  # those that have ended
     freeze()
     runner.memory.fork_begin()
-    try:
-        pid = posix.fork()
-    finally:
-        runner.memory.fork_end()
+    pid = _engine.fork_quietly()
+    runner.memory.fork_end()
+    if pid < 0:
+        raise OSError(-pid, "no further process")
     if pid == 0:
+        status = INTERNAL_ERROR
         try:
             child()
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
         finally:
-            posix._exit(0)
+            posix._exit(status)
     return pid
+
+
+def close_others(keep: Iterable[int]) -> None:
+    """Closes all descriptors but these: pipes would seem to have a writer more."""
+    kept = set(keep)
+    for fd in open_fds():
+        if fd not in kept:
+            host.now(host.NR_CLOSE, fd)

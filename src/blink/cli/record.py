@@ -1,0 +1,113 @@
+"""`blink record`: runs a program and keeps all that it takes to run it again."""
+
+from __future__ import annotations
+
+import posix
+
+from blink.abi.encoding import decode
+from blink.cli.options import LONG, WITH_VALUE, CommandLine, UsageError, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.replay.log import Log
+    from blink.replay.recorder import Recorder
+
+HELP = """\
+usage: blink record -o FILE [OPTIONS] PROGRAM [ARGUMENTS]
+
+Runs a program as `blink [OPTIONS] PROGRAM` does, and writes a capsule: a file from which `blink
+replay` runs it again, on this machine or another.
+
+  -o, --output FILE     where the capsule goes
+  -l, --limit SIZE      at most so many bytes (K, M, G), then the recording ends and the program
+                        goes on; 16G without it
+
+and -e, -L, -j, -m, -0, -C, -M as in blink -h.  One thread runs at a time.  Processes that the
+program starts run, but are not recorded; a program that takes its process over (execve) is.
+"""
+_LONG = {**LONG, "--output": "-o", "--limit": "-l"}
+_WITH_VALUE = {**WITH_VALUE, "o": "a file", "l": "a size"}
+_UNFIT = {"s": "--strace", "Z": "--stats", "B": "--show-blocks", "D": "--doctor"}
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_DEFAULT_LIMIT = 16 << 30
+
+
+def main(words: list[str]) -> int:
+    """Runs the command; returns an exit status when the program was not started."""
+    from blink.cli.main import CANNOT_START, refuse, say, show
+
+    try:
+        line = parse(words, _LONG, _WITH_VALUE)
+        if "h" in line:
+            return show(HELP)
+        path, limit = _checked(line)
+    except UsageError as error:
+        return refuse(str(error), "blink record -h")
+    try:
+        return _record(line, path, limit)
+    except OSError as error:
+        say(f"{decode(error.filename or path)}: {error.strerror}")
+        return CANNOT_START
+
+
+def _checked(line: CommandLine) -> tuple[str, int]:
+    """Where the capsule goes, and its limit.  Raises UsageError."""
+    if line.program is None:
+        raise UsageError("no program was named")
+    if "o" not in line.values:
+        raise UsageError("record needs -o FILE")
+    for letter, name in _UNFIT.items():
+        if letter in line:
+            raise UsageError(f"{name} is not for record")
+    return line.values["o"], _size(line.values["l"]) if "l" in line.values else _DEFAULT_LIMIT
+
+
+def _size(text: str) -> int:
+    digits = text.rstrip("KMG")
+    if not digits.isdecimal() or text[len(digits) :] not in _UNITS:
+        raise UsageError(f"{text} is no size: a number, then K, M or G")
+    return int(digits) * _UNITS[text[len(digits) :]]
+
+
+def _record(line: CommandLine, path: str, limit: int) -> int:
+    from blink.cli.launch import inherited_signals
+    from blink.cli.main import options, report_crash
+    from blink.loader import LoadError
+    from blink.replay.log import Log, LogFull
+    from blink.replay.recorder import Recorder
+
+    assert line.program is not None
+    flags = posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
+    log = Log.create(posix.open(path, flags, 0o666), limit)
+    env = [name + b"=" + value for name, value in posix.environ.items()]
+    try:
+        recorder = Recorder.record(
+            log, line.program, line.argv, env, options(line), inherited_signals()
+        )
+    except (LoadError, LogFull) as error:
+        posix.unlink(path)
+        return _cannot(error)
+    recorder.process.report = report_crash
+    recorder.alone()
+    recorder.serve(lambda: _control(recorder, log))
+    return 0
+
+
+def _cannot(error: Exception) -> int:
+    from blink.cli.main import CANNOT_START, say
+    from blink.loader import LoadError
+
+    if isinstance(error, LoadError):
+        say(str(error))
+        return error.exit_status
+    say("the limit is too small even for the program's own files")
+    return CANNOT_START
+
+
+def _control(recorder: Recorder, log: Log) -> None:
+    """Lets the program run to its end, and completes the capsule before that."""
+    from blink.replay.capsule import finish
+
+    recorder.run()
+    finish(log)
+    recorder.run()

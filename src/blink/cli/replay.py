@@ -1,0 +1,84 @@
+"""`blink replay`: runs a recorded program again, from its capsule alone."""
+
+from __future__ import annotations
+
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.replay.capsule import Capsule
+    from blink.replay.runner import Halt
+
+HELP = """\
+usage: blink replay [--verify] FILE
+
+Runs the program of a capsule again, from the capsule alone: nothing of it reaches the outside but
+what it wrote to standard output and standard error, and its exit status.
+
+  -V, --verify   print no output of the program, but one line: whether all went as recorded
+  -h, --help     print this text
+
+The exit status is the program's; 48 for a wrong command line, 50 when the replay is not what was
+recorded, 125 when the capsule cannot be replayed.
+"""
+DIVERGED = 50
+ENDED_EARLY = 0
+
+
+def main(words: list[str]) -> int:
+    """Runs the command; its exit status."""
+    from blink.cli.main import CANNOT_START, refuse, say, show
+    from blink.replay.capsule import Capsule, CapsuleError
+
+    if words[:1] in (["-h"], ["--help"]):
+        return show(HELP)
+    verify = words[:1] in (["-V"], ["--verify"])
+    paths = words[verify:]
+    if len(paths) != 1 or paths[0].startswith("-"):
+        return refuse("replay needs one capsule", "blink replay -h")
+    try:
+        return _replay(Capsule.open(paths[0]), verify)
+    except CapsuleError as error:
+        say(f"{paths[0]}: {error}")
+    except OSError as error:
+        say(f"{paths[0]}: {error.strerror}")
+    return CANNOT_START
+
+
+def _replay(capsule: Capsule, verify: bool) -> int:
+    from blink.cli.main import say, show
+
+    replayer = capsule.replayer()
+    if not verify:
+        from blink.replay.echo import Echo
+
+        Echo(replayer, _write)
+    halt = replayer.run()
+    if halt.reason == "diverged":
+        say(f"the replay is not what was recorded: {halt.details['text']}")
+        return DIVERGED
+    if halt.reason == "end":
+        say("the recording ends before the program does")
+    if verify:
+        return show(f"as recorded: {replayer.time} instructions, {_end(halt)}\n")
+    if halt.reason == "killed":
+        from blink import _engine
+
+        _engine.sig_init(None)
+        _engine.sig_die(halt.details["signo"])
+    return int(halt.details.get("status", ENDED_EARLY))
+
+
+def _end(halt: Halt) -> str:
+    if halt.reason == "killed":
+        return f"killed by signal {halt.details['signo']}"
+    return f"exit status {halt.details['status']}" if halt.reason == "exit" else "no end"
+
+
+def _write(stream: int, data: bytes) -> None:
+    """Writes to stdout or stderr; a reader that has gone is no reason to stop."""
+    try:
+        while data:
+            data = data[posix.write(stream, data) :]
+    except OSError:
+        return

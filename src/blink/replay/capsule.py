@@ -1,0 +1,132 @@
+"""Capsules: recordings as files.  A capsule is a log (`replay.log`) whose header is complete."""
+
+from __future__ import annotations
+
+import json
+import posix
+from hashlib import blake2b
+from struct import error as StructError
+
+from blink import _engine
+from blink.replay.log import HEADER, MAGIC, META, PAGE, VERSION, Log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from blink.replay.replayer import Replayer
+
+_CHUNK = 1 << 24
+_AT_FINISHED = 12
+
+
+class CapsuleError(Exception):
+    """A file that cannot be replayed; the message is one line for the user."""
+
+
+def finish(log: Log) -> None:
+    """Completes the header of a log that is a file: its size, and a digest of all behind it."""
+    used = log.used
+    posix.ftruncate(log.fd, used)
+    _complete(log.fd, used, log.end, _digest(log.fd, used))
+
+
+def save(log: Log, path: bytes | str) -> None:
+    """Writes what a log has so far as a capsule.  Raises OSError."""
+    used, end = log.used, log.end
+    fd = posix.open(path, posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o666)
+    try:
+        for at in range(0, used, _CHUNK):
+            _write(fd, memoryview(log.view)[at : min(at + _CHUNK, used)])
+        _complete(fd, used, end, _digest(fd, used))
+    finally:
+        posix.close(fd)
+
+
+def _write(fd: int, data: memoryview) -> None:
+    while data:
+        data = data[posix.write(fd, data) :]
+
+
+def _complete(fd: int, used: int, end: int, digest: bytes) -> None:
+    posix.pwrite(fd, HEADER.pack(MAGIC, VERSION, 1, used, end, digest), 0)
+
+
+def _digest(fd: int, used: int) -> bytes:
+    found = blake2b(digest_size=16)
+    for at in range(PAGE, used, _CHUNK):
+        found.update(posix.pread(fd, min(_CHUNK, used - at), at))
+    return found.digest()
+
+
+class Capsule:
+    """A capsule that was opened and checked.
+
+    meta   what it says of the recording: program, argv, env, cwd, cpu, checked, uname, blink
+    log    its events
+    """
+
+    def __init__(self, log: Log, meta: dict[str, Any]) -> None:
+        self.log = log
+        self.meta = meta
+
+    @classmethod
+    def open(cls, path: bytes | str) -> Capsule:
+        """Raises CapsuleError, or OSError."""
+        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            _check(fd)
+            log = Log(fd, readable=True)
+            return cls(log, _meta(log))
+        except BaseException:
+            posix.close(fd)
+            raise
+
+    def replayer(self) -> Replayer:
+        """At the start of the program.  Raises CapsuleError."""
+        from blink.replay.replayer import Replayer
+
+        try:
+            return Replayer.open(self.log, self.meta["cpu"], self.meta["checked"])
+        except (ValueError, OSError, _engine.MemoryFault) as error:
+            raise CapsuleError(f"the program cannot be loaded: {error}") from None
+
+
+def _check(fd: int) -> None:
+    head = posix.pread(fd, HEADER.size, 0)
+    if len(head) < HEADER.size or not head.startswith(MAGIC):
+        raise CapsuleError("this is no capsule")
+    _, version, finished, used, _, digest = HEADER.unpack(head)
+    if version != VERSION:
+        age = "a newer" if version > VERSION else "an older"
+        raise CapsuleError(
+            f"the capsule is of {age} blink: its format is {version}, this one reads {VERSION}"
+        )
+    size = posix.fstat(fd).st_size
+    if finished != 1:
+        raise CapsuleError("the recording was not finished: its program, or blink, was killed")
+    if size < used or used < PAGE:
+        raise CapsuleError(f"the capsule is cut off: {size} bytes of {used}")
+    if _digest(fd, used) != digest:
+        raise CapsuleError("the capsule is damaged: its bytes are not those that were written")
+
+
+def _meta(log: Log) -> dict[str, Any]:
+    try:
+        found = log.read(PAGE)
+        if found is None or found[0].kind != META:
+            raise ValueError
+        meta: dict[str, Any] = json.loads(bytes(found[0].payload).rstrip(b"\0"))
+        model, size, bits = meta["cpu"], meta["state"], meta["checked"]
+    except (ValueError, KeyError, TypeError, StructError):
+        raise CapsuleError("the capsule is damaged: it does not say what it records") from None
+    if model not in _engine.CPU_MODELS:
+        raise CapsuleError(f"the capsule needs the CPU model {model}, which this blink lacks")
+    if size != state_size() or not isinstance(bits, bool):
+        raise CapsuleError(f"the capsule is of another build: blink {meta.get('blink')}")
+    return meta
+
+
+def state_size() -> int:
+    """Bytes of a saved Cpu: those of another build mean something else."""
+    return len(_engine.Cpu(_engine.Memory()).state())
