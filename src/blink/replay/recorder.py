@@ -196,7 +196,7 @@ class Recorder(LiveRunner):
     def _attach(self, task: Task) -> None:
         """The engine makes and records what calls it can."""
         task.cpu.set_tape(self._tape if self.log is not None else None, task.tid)
-        task.cpu.native = self.log is not None and not self.process.trace
+        task.cpu.native = self.log is not None and self.process.tracer is None
 
     def alone(self) -> None:
         """Nobody will call interrupt(): while there is one thread, the engine makes calls that may
