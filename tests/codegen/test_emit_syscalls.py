@@ -12,20 +12,20 @@ from engine.native_calls import CALLS
 V = "{ARG_VALUE, LENGTH_CONST, 0, 0}"
 FD = "{ARG_FD, LENGTH_CONST, 0, 0}"
 ROWS = f"""\
-  [0] = {{1, 3, {{{FD}, {{ARG_OUT, LENGTH_ARG, 2, 1}}, {V}}}}}, /* read */
-  [1] = {{1, 3, {{{FD}, {{ARG_IN, LENGTH_ARG, 2, 1}}, {V}}}}}, /* write */
-  [7] = {{1, 3, {{{{ARG_OUT, LENGTH_ARG32, 1, 1}}, {V}, {V}}}}}, /* poll */
-  [19] = {{1, 3, {{{FD}, {{ARG_IOV_OUT, LENGTH_CONST, 2, 0}}, {V}}}}}, /* readv */
-  [20] = {{1, 3, {{{FD}, {{ARG_IOV_IN, LENGTH_CONST, 2, 0}}, {V}}}}}, /* writev */
-  [21] = {{1, 2, {{{{ARG_PATH, LENGTH_CONST, 0, 0}}, {V}}}}}, /* access */
-  [22] = {{1, 1, {{{{ARG_OUT, LENGTH_CONST, 0, 8}}}}}}, /* pipe */
-  [33] = {{1, 2, {{{FD}, {{ARG_NEW_FD, LENGTH_CONST, 0, 0}}}}}}, /* dup2 */
-  [39] = {{1, 0}}, /* getpid */
-  [51] = {{1, 3, {{{FD}, {{ARG_OUT, LENGTH_REF, 2, 0}}, {{ARG_OUT, LENGTH_CONST, 0, 4}}}}}}, /* getsockname */
-  [72] = {{1, 3, {{{FD}, {V}, {{ARG_BY, LENGTH_CONST, 1, 0}}}}, 2, variants_72}}, /* fcntl */
-  [79] = {{2, 2, {{{{ARG_OUT, LENGTH_ARG, 1, 1}}, {V}}}}}, /* getcwd */
-  [270] = {{1, 6, {{{V}, {{ARG_OUT, LENGTH_BITS, 0, 0}}, {{ARG_OUT, LENGTH_BITS, 0, 0}}, {{ARG_OUT, LENGTH_BITS, 0, 0}}, {{ARG_OUT, LENGTH_CONST, 0, 16}}, {{ARG_NULL, LENGTH_CONST, 0, 16}}}}}}, /* pselect6 */
-  [271] = {{1, 5, {{{{ARG_OUT, LENGTH_ARG32, 1, 1}}, {V}, {{ARG_OUT, LENGTH_CONST, 0, 16}}, {{ARG_SIGSET, LENGTH_CONST, 0, 8}}, {V}}}}}, /* ppoll */
+  [0] = {{1, FILLS_ALL, 3, {{{FD}, {{ARG_OUT, LENGTH_ARG, 2, 1}}, {V}}}}}, /* read */
+  [1] = {{1, FILLS_AS_TOLD, 3, {{{FD}, {{ARG_IN, LENGTH_ARG, 2, 1}}, {V}}}}}, /* write */
+  [7] = {{1, FILLS_AS_TOLD, 3, {{{{ARG_OUT, LENGTH_ARG32, 1, 1}}, {V}, {V}}}}}, /* poll */
+  [19] = {{1, FILLS_ALL, 3, {{{FD}, {{ARG_IOV_OUT, LENGTH_CONST, 2, 0}}, {V}}}}}, /* readv */
+  [20] = {{1, FILLS_AS_TOLD, 3, {{{FD}, {{ARG_IOV_IN, LENGTH_CONST, 2, 0}}, {V}}}}}, /* writev */
+  [21] = {{1, FILLS_AS_TOLD, 2, {{{{ARG_PATH, LENGTH_CONST, 0, 0}}, {V}}}}}, /* access */
+  [22] = {{1, FILLS_AS_TOLD, 1, {{{{ARG_OUT, LENGTH_CONST, 0, 8}}}}}}, /* pipe */
+  [33] = {{1, FILLS_AS_TOLD, 2, {{{FD}, {{ARG_NEW_FD, LENGTH_CONST, 0, 0}}}}}}, /* dup2 */
+  [39] = {{1, FILLS_AS_TOLD, 0}}, /* getpid */
+  [51] = {{1, FILLS_AS_TOLD, 3, {{{FD}, {{ARG_OUT, LENGTH_REF, 2, 0}}, {{ARG_OUT, LENGTH_CONST, 0, 4}}}}}}, /* getsockname */
+  [72] = {{1, FILLS_AS_TOLD, 3, {{{FD}, {V}, {{ARG_BY, LENGTH_CONST, 1, 0}}}}, 2, variants_72}}, /* fcntl */
+  [79] = {{2, FILLS_ALL, 2, {{{{ARG_OUT, LENGTH_ARG, 1, 1}}, {V}}}}}, /* getcwd */
+  [270] = {{1, FILLS_AS_TOLD, 6, {{{V}, {{ARG_OUT, LENGTH_BITS, 0, 0}}, {{ARG_OUT, LENGTH_BITS, 0, 0}}, {{ARG_OUT, LENGTH_BITS, 0, 0}}, {{ARG_OUT, LENGTH_CONST, 0, 16}}, {{ARG_NULL, LENGTH_CONST, 0, 16}}}}}}, /* pselect6 */
+  [271] = {{1, FILLS_AS_TOLD, 5, {{{{ARG_OUT, LENGTH_ARG32, 1, 1}}, {V}, {{ARG_OUT, LENGTH_CONST, 0, 16}}, {{ARG_SIGSET, LENGTH_CONST, 0, 8}}, {V}}}}}, /* ppoll */
 """  # noqa: E501
 
 
