@@ -9,7 +9,8 @@ from __future__ import annotations
 from blink import _engine
 from blink.abi.layout import GUEST_TOP
 from blink.debugger.disassembly import MAX_INSTRUCTION
-from blink.replay.live import LiveRunner, access_halt
+from blink.replay.live import LiveRunner
+from blink.replay.runner import access_halt
 from blink.syscalls._trace import TraceOptions, Tracer
 
 TYPE_CHECKING = False
