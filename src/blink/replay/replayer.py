@@ -121,6 +121,8 @@ class Replayer(Runner):
     def run(self, until: int | None = None) -> Halt:
         self._start = (self.current.tid, self.current.cpu.icount)
         began = self.time
+        if self.event is None and not self._over:
+            self._next()  # the log may have grown
         for task in self.tasks.values():
             self._attach(task)
         try:
