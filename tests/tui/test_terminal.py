@@ -106,6 +106,17 @@ def test_what_keys_send(key: str, character: str | None, application: bool, data
     assert keys.encode(key, character, application) == data
 
 
+def test_an_escape_just_before_a_key_is_not_lost() -> None:
+    from blink.tui.term.input import Parser
+
+    events: list[object] = []
+    parser = Parser()
+    events += parser.feed("\x1b:wq\r")
+    events += parser.feed("")  # the end of the input: nothing more can follow the ESC
+    sent = b"".join(keys.encode(e.key, e.character) for e in events if hasattr(e, "key"))
+    assert sent == b"\x1b:wq\r"
+
+
 def test_what_the_mouse_sends() -> None:
     assert keys.mouse(0, 4, 2, True, sgr=True) == b"\x1b[<0;5;3M"
     assert keys.mouse(0, 4, 2, False, sgr=True) == b"\x1b[<0;5;3m"
