@@ -22,4 +22,4 @@ class Parser(XTermParser):
 
 def install() -> None:
     """Has Textual's driver for terminals use it."""
-    linux_driver.XTermParser = Parser  # type: ignore[misc]
+    vars(linux_driver)["XTermParser"] = Parser
