@@ -207,7 +207,7 @@ class Recorder(LiveRunner):
     def run(self, until: int | None = None) -> Halt:
         self._tape.others = self.time - self.current.cpu.icount
         halt = super().run(until)
-        self._log_place()
+        self.sync()
         return halt
 
     # --- checkpoints ---
@@ -241,14 +241,14 @@ class Recorder(LiveRunner):
     # --- threads ---
 
     def _switch(self, task: Task) -> None:
-        self._log_place()
+        self.sync()
         super()._switch(task)
         self._tape.others = self._base
         if self.log is not None:
             self.noted.notes = self._notes.setdefault(task, Notes())
 
-    def _log_place(self) -> None:
-        """Tells the log how far the current thread has come."""
+    def sync(self) -> None:
+        """While all stand still: what the log knows goes as far as the program has gone."""
         task = self.current
         if self.tasks.get(task.tid) is task and self._logged.get(task) != task.cpu.icount:
             self._append(records.RUN, task, 0, 0, b"", None)
