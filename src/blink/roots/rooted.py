@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 from errno import (
     E2BIG,
+    EADDRINUSE,
     EEXIST,
     EINVAL,
     EISDIR,
@@ -395,6 +396,8 @@ class RootedFiles(Files):
         if int.from_bytes(data[:2], "little") != AF_UNIX or not data[2]:
             return task.guest(address), length
         found = self.space.walk(f.AT_FDCWD, data[2:].partition(b"\0")[0], follow, opened)
+        if not follow and found.node is not None:
+            raise SysError(EADDRINUSE)
         made = fd_path(found.existing().fd) if follow else self.new_name(found, opened)
         if len(made) >= SUN_PATH_MAX:
             raise SysError(ENAMETOOLONG)
