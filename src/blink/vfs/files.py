@@ -290,7 +290,7 @@ class Files:
     def _other_text(self, path: bytes, flags: int) -> bytes | None:
         """What a file of another guest in /proc says; None where the host's will do."""
         other = proc.other_entry(path)
-        if other is None or other[1] != proc.MAPS or flags & (f.O_PATH | f.O_ACCMODE):
+        if other is None or other[1] == proc.EXE or flags & (f.O_PATH | f.O_ACCMODE):
             return None
         from blink.vfs import others
 
