@@ -114,6 +114,7 @@ def _become_child(task: Task) -> None:
             other.cpu.retire()
     process.tasks = {task.tid: task}
     process.forget_threads()
+    process.files.texts.clear()
     if process.director is not None:
         process.director.forked(task)
     process.timers.clear()

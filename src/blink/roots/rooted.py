@@ -200,11 +200,11 @@ class RootedFiles(Files):
                 return self._open_text(node.inner[-1], text, flags)
             return self._open_existing(task, found, flags, mode, opened)
 
-    def _text(self, task: Task, name: bytes) -> bytes | None:
+    def own_text(self, task: Task, name: bytes) -> bytes | None:
         """What an own file of /proc says."""
         if name in private.TEXTS:
             return private.TEXTS[name](self)
-        return super()._text(task, name)
+        return super().own_text(task, name)
 
     def _open_existing(
         self, task: Task, found: Found, flags: int, mode: int, opened: list[int]
