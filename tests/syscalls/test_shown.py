@@ -47,7 +47,7 @@ def test_arguments_and_environment(
             [*prefix, *command],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=True,
             env={"PATH": "/usr/bin:/bin", "SHOWN": "value"},
         )
