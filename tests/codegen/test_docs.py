@@ -46,12 +46,25 @@ def test_a_system_call_shows_what_differs() -> None:
             call(2, "b", passthrough=False, native=0, level="partial", note="no x",
                  doc="Implements b(2).\n\n    Never | blocks.\n"),
             call(1, "a", doc="Implements a(2)."),
-        ]
+        ],
+        emit_docs.coverage("# a comment\na: covered\nb: 1 error, O_X\n"),
     )  # fmt: skip
+    assert "3 system calls are supported, 1 of them tested in full" in page
     assert page.endswith(
-        "| a | 1 | full | native |  |\n| b | 2 | partial | Python | No x. Never \\| blocks. |\n"
-        "| c | 3 | full | both |  |\n"
+        "| a | 1 | full | yes | native |  |\n"
+        "| b | 2 | partial | not 1 error, O_X | Python | No x. Never \\| blocks. |\n"
+        "| c | 3 | full | not unknown | both |  |\n"
     )
+
+
+def test_what_tests_leave_out_is_told_in_short() -> None:
+    page = emit_docs.system_calls(
+        cast(Any, [call(1, "a"), call(2, "b", level="none")]),
+        emit_docs.coverage("a: success, A, B, C, D\n"),
+    )
+    assert "not success, A, B and 2 more" in page
+    assert "1 system calls are supported, 0 of them" in page
+    assert page.endswith("| b | 2 | none |  | native |  |\n")
 
 
 @pytest.mark.ci

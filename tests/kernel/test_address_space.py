@@ -33,6 +33,15 @@ def add(space: AddressSpace, first: int, last: int, prot: int = 3) -> None:
     space.map(Vma(BASE + first * PAGE, BASE + last * PAGE, prot), 0x22)
 
 
+def test_an_empty_range_changes_nothing(space: AddressSpace) -> None:
+    add(space, 0, 16)
+    middle = BASE + 4 * PAGE
+    space.seal(middle, middle)
+    space.mark_fork(middle, middle, True)
+    assert pages(space) == [(0, 16, 3)]
+    assert not space.has_sealed(BASE, BASE + 16 * PAGE)
+
+
 def test_neighbours_merge(space: AddressSpace) -> None:
     add(space, 0, 2)
     add(space, 4, 6)

@@ -44,6 +44,14 @@ OPEN_TREE = FlagSet(
         "AT_EMPTY_PATH": 0x1000,
     }
 )
+SETATTR = FlagSet(
+    {
+        "AT_RECURSIVE": 0x8000,
+        "AT_SYMLINK_NOFOLLOW": 0x100,
+        "AT_NO_AUTOMOUNT": 0x800,
+        "AT_EMPTY_PATH": 0x1000,
+    }
+)
 MOVE_MOUNT_F_SYMLINKS, MOVE_MOUNT_T_SYMLINKS = 1, 0x10
 MOVE_MOUNT = FlagSet(
     {

@@ -77,6 +77,34 @@ path go to Python under a root and for /proc. All else answers ENOSYS.
 """
 
 
+TESTED = """\
+The column "tests" says whether tests that compare with the host kernel make a call succeed, fail
+with two different errors (or as many as it has), and use every flag that its definition names; else
+what they leave out. `python -m syscalls.coverage` records that (tests/syscalls/coverage.py).
+"""
+COVERAGE = Path("tests/syscalls/coverage.txt")  # from the top of the tree
+
+
+def coverage(text: str) -> dict[str, str]:
+    """Name of a call -> "covered", or what no test does with it."""
+    rows = (row.partition(": ") for row in text.splitlines() if not row.startswith("#"))
+    return {name: state for name, _, state in rows}
+
+
+def _tested(call: Call, states: dict[str, str]) -> str:
+    if call.level == "none":
+        return ""
+    state = states.get(call.name, "unknown")
+    if state == "covered":
+        return "yes"
+    names = state.split(", ")
+    return (
+        f"not {state}"
+        if len(names) < 5
+        else f"not {', '.join(names[:3])} and {len(names) - 3} more"
+    )
+
+
 def _place(call: Call) -> str:
     """Where a call runs."""
     if not call.native:
@@ -84,23 +112,39 @@ def _place(call: Call) -> str:
     return "native" if call.passthrough else "both"
 
 
-def system_calls(calls: list[Call]) -> str:
+def _counts(calls: list[Call], states: dict[str, str]) -> str:
+    supported = [call for call in calls if call.level != "none"]
+    tested = sum(states.get(call.name) == "covered" for call in supported)
+    return (
+        f"{len(supported)} system calls are supported, {tested} of them tested in full;\n"
+        f"{len(calls) - len(supported)} more are known and give the error that the remarks name. "
+    )
+
+
+def system_calls(calls: list[Call], states: dict[str, str]) -> str:
     """A page with all system calls: number, support level, where it runs, what differs."""
-    text = f"{NOTICE}# System calls\n\n{len(calls)} system calls. {INTRODUCTION}"
+    text = f"{NOTICE}# System calls\n\n{_counts(calls, states)}{INTRODUCTION}\n{TESTED}"
     ordered = sorted(calls, key=lambda call: (call.family, call.number))
     for family, members in groupby(ordered, key=lambda call: call.family):
-        text += f"\n## {family}\n\n| call | number | support | runs | remarks |\n"
-        text += "|---|---|---|---|---|\n"
+        text += f"\n## {family}\n\n| call | number | support | tests | runs | remarks |\n"
+        text += "|---|---|---|---|---|---|\n"
         for call in members:
-            text += _row(call.name, str(call.number), call.level, _place(call), _remarks(call))
+            tested = _tested(call, states)
+            number = str(call.number)
+            text += _row(call.name, number, call.level, tested, _place(call), _remarks(call))
     return text
 
 
 def pages() -> dict[str, str]:
     """File name below docs/guide -> text."""
     calls = emit_syscalls.load()
+    found = Path(__file__).parents[3] / COVERAGE
+    states = coverage(found.read_text()) if found.exists() else {}
     families.load()
-    return {"instructions.md": instructions(REGISTRY), "system-calls.md": system_calls(calls)}
+    return {
+        "instructions.md": instructions(REGISTRY),
+        "system-calls.md": system_calls(calls, states),
+    }
 
 
 def main(argv: list[str]) -> int:

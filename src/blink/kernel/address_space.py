@@ -11,7 +11,7 @@ bisection is faster up to some thousands of mappings, which is what programs hav
 from __future__ import annotations
 
 from bisect import bisect_right
-from errno import EINVAL, ENOMEM
+from errno import EINVAL, ENOMEM, EPERM
 
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_MIN, GUEST_TOP, MMAP_TOP, PAGE
@@ -131,7 +131,9 @@ class AddressSpace:
     def overlapping(self, start: int, end: int) -> list[Vma]:
         """The mappings that share a page with [start, end), in order."""
         i = max(bisect_right(self._starts, start) - 1, 0)
-        found = []
+        found: list[Vma] = []
+        if end <= start:
+            return found
         while i < len(self._vmas) and self._vmas[i].start < end:
             if self._vmas[i].end > start:
                 found.append(self._vmas[i])
@@ -238,6 +240,8 @@ class AddressSpace:
             first, last = max(vma.start, start), min(vma.end, end)
             if first > at:
                 break
+            if vma.sealed:
+                raise SysError(EPERM)
             try:
                 self.memory.protect(first, last - first, prot)
             except OSError as error:

@@ -47,7 +47,7 @@ def mmap(
     """Implements mmap(2).
 
     Addresses are handed out deterministically.  MAP_HUGETLB finds no huge pages: ENOMEM.  MAP_SYNC
-    finds no persistent memory: EOPNOTSUPP.
+    finds no persistent memory: EOPNOTSUPP.  What may be executed can be read.
     """
     if offset & PAGE_MASK:
         raise SysError(EINVAL)
@@ -56,10 +56,16 @@ def mmap(
         fd, offset = -1, 0
     elif host.now(host.NR_FCNTL, fd, host.F_GETOWN) < -EINTR:
         raise SysError(EBADF)
+    if fd >= 0 and flags & mman.MAP_HUGETLB:
+        raise SysError(EINVAL)
     _check_size(length, size, flags)
     start = _choose(task, addr, size, flags)
-    if flags & mman.MAP_TYPE not in (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE):
-        raise SysError(EINVAL)
+    typed = flags & mman.MAP_TYPE in (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE)
+    asks = not typed or flags & mman.MAP_SYNC
+    if asks and (refusal := _refusal(size, flags, fd, offset)):
+        raise SysError(refusal)
+    if not typed:  # MAP_DROPPABLE: pages that may be dropped, and never are
+        flags = flags & ~mman.MAP_TYPE | mman.MAP_PRIVATE
     if prot & mman.PROT_EXEC and fd >= 0:
         _check_executable(task, fd, offset)
     vma = Vma(start, start + size, prot & mman.PROT_RWX)
@@ -81,6 +87,15 @@ def _host_flags(flags: int) -> int:
         flags ^= mman.MAP_SHARED_VALIDATE ^ mman.MAP_SHARED
     place = mman.MAP_FIXED | mman.MAP_FIXED_NOREPLACE | mman.MAP_32BIT | mman.MAP_GROWSDOWN
     return flags & ~place
+
+
+def _refusal(size: int, flags: int, fd: int, offset: int) -> int:
+    """The host's errno for a mapping of another type, or with MAP_SYNC; 0 if there is none."""
+    place = mman.MAP_FIXED | mman.MAP_FIXED_NOREPLACE
+    found = host.now(host.NR_MMAP, 0, size, mman.PROT_READ, flags & ~place, fd, offset)
+    if found > 0:
+        host.now(host.NR_MUNMAP, found, size)
+    return max(-found, 0)
 
 
 def _check_executable(task: "Task", fd: int, offset: int) -> None:
@@ -158,7 +173,6 @@ def mprotect(
         raise SysError(ENOMEM)
     start = _extended(task, addr, end, grows)
     end = min(end, GUEST_TOP + PAGE)  # no page behind is mapped: ENOMEM
-    _refuse_sealed(task, start, end)
     task.process.space.protect(start, end, prot & mman.PROT_RWX)
 
 
@@ -230,7 +244,8 @@ def mremap(
     vma = task.process.space.find(old)
     if vma is None or (old_size == 0 and not vma.shared):
         raise SysError(EFAULT if vma is None else EINVAL)
-    if vma.sealed or (flags & mman.MREMAP_FIXED and _is_sealed(task, new, new_size)):
+    moves = flags & mman.MREMAP_FIXED
+    if _is_sealed(task, old, old_size) or (moves and _is_sealed(task, new, new_size)):
         raise SysError(EPERM)
     if flags & mman.MREMAP_FIXED:
         return _move(task, vma, old, old_size, new, new_size, flags)
@@ -283,7 +298,7 @@ def _move(
 ) -> int:
     """Moves [old, old + old_size), which lies in `vma`, to `new`; what was there goes."""
     space = task.process.space
-    if vma.end < old + min(old_size, new_size) or vma.end < old + old_size:
+    if vma.end < old + min(old_size, new_size):
         raise SysError(EFAULT)
     if new < GUEST_MIN:
         raise SysError(EPERM)

@@ -131,7 +131,7 @@ def mount_setattr(
     task: "Task",
     dirfd: Fd,
     path: Text,
-    flags: Flags[UInt, m.OPEN_TREE],
+    flags: Flags[UInt, m.SETATTR],
     attributes: In[Buffer, "size"],
     size: Size,
 ) -> int:

@@ -1,6 +1,7 @@
 """Another process's memory and resources: process_vm_readv(2), process_madvise(2), kcmp(2)."""
 
 from blink.abi import mman, sched
+from blink.abi.structs import IOVEC
 from blink.abi.structs import Struct as Layout
 from blink.syscalls._dispatch import UIO_MAXIOV, broken_iovecs, host_iovecs, iovecs
 from blink.syscalls._spec import (
@@ -97,8 +98,8 @@ def process_madvise(
     """Implements process_madvise(2)."""
     made = _remote(task, -1, ranges, count, False)
     if advice in mman.MADV_DISCARDS and not isinstance(made, int):
-        for base, size in iovecs(task, ranges, count):
-            task.guest(base, size, True)  # the bytes change, if they are ours
+        for base, size in IOVEC.codec.iter_unpack(made):
+            task.guest(max(base - task.memory.skew, 0), size, True)  # the bytes change, if ours
     return task.host(NR_PROCESS_MADVISE, pidfd, made, count, advice, flags)
 
 

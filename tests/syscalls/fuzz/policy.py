@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EBADF, EFAULT, EINTR, ETIMEDOUT, ETXTBSY
+from errno import EBADF, EFAULT, EINTR, EINVAL, ETIMEDOUT, ETXTBSY
 from random import Random
 
 from blink import _engine  # noqa: F401  before the families
@@ -80,7 +80,9 @@ SAFE_LIMITS = (4, 5, 10, 11, 12, 13, 14, 16, 100, 0xFFFFFFFF)  # RLIMIT_CORE, RS
 # (call, the host's errno, ours) -> why both are right.
 _TABLE = "the kernel looks at as many bits as the table of descriptors has entries; ours has more"
 _BUSY = "documented: a program that is open for writing runs"
+_READABLE = "documented: memory that may only be executed can be read"
 FORGIVEN = {
+    ("madvise", EINVAL, None): _READABLE,
     ("select", EBADF, EFAULT): _TABLE,
     ("select", None, EFAULT): _TABLE,
     ("pselect6", EBADF, EFAULT): _TABLE,
