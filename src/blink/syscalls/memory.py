@@ -66,6 +66,7 @@ def mmap(
         raise SysError(refusal)
     if not typed:  # MAP_DROPPABLE: pages that may be dropped, and never are
         flags = flags & ~mman.MAP_TYPE | mman.MAP_PRIVATE
+    host_flags = _host_flags(flags)
     if prot & mman.PROT_EXEC and fd >= 0:
         _check_executable(task, fd, offset)
     vma = Vma(start, start + size, prot & mman.PROT_RWX)
@@ -73,7 +74,7 @@ def mmap(
     vma.grows = bool(flags & mman.MAP_GROWSDOWN)
     if fd >= 0 or vma.shared:
         vma.origin = task.process.space.new_origin()
-    task.process.space.map(vma, _host_flags(flags), fd, offset)
+    task.process.space.map(vma, host_flags, fd, offset)
     return start
 
 

@@ -1,6 +1,6 @@
 """Processes: execve, wait, prctl, process descriptors.  fork and clone: see `clone`."""
 
-from errno import EBADF, EINVAL, ENOENT
+from errno import EACCES, EBADF, EINVAL, ENOENT
 
 from blink.abi import files as f
 from blink.abi import sched
@@ -94,6 +94,8 @@ def execveat(
         raise SysError(EINVAL)
     if flags & AT_EXECVE_CHECK and not _host_checks_programs():
         raise SysError(EINVAL)
+    if not path and dirfd == AT_FDCWD:
+        raise SysError(EACCES)  # the working directory
     through_fd = not path.startswith(b"/") and dirfd != AT_FDCWD
     name = _name_at(dirfd, path) if through_fd else path
     open_file = _opener(task, name, dirfd, path, flags)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EBADF, EFAULT, EINTR, EINVAL, ETIMEDOUT, ETXTBSY
+from errno import EBADF, EFAULT, EINTR, EINVAL, ENOMEM, ETIMEDOUT, ETXTBSY
 from random import Random
 
 from blink import _engine  # noqa: F401  before the families
@@ -83,6 +83,7 @@ _BUSY = "documented: a program that is open for writing runs"
 _READABLE = "documented: memory that may only be executed can be read"
 FORGIVEN = {
     ("madvise", EINVAL, None): _READABLE,
+    ("mremap", EFAULT, ENOMEM): "mappings that must not grow (secret memory) are not told apart",
     ("select", EBADF, EFAULT): _TABLE,
     ("select", None, EFAULT): _TABLE,
     ("pselect6", EBADF, EFAULT): _TABLE,
@@ -125,7 +126,12 @@ def _mmap(args: list[int], random: Random) -> None:
         args[1] = random.choice((0, 1, PAGE, 2 * PAGE))
     elif args[1] > 1 << 24:
         args[1] = random.choice((0, 1 << 63, (1 << 64) - 1))
+    _mprotect(args, random)
     args[3] &= ~(0x40000 | 0x100 | 0x80000 | 0x2000)  # MAP_HUGETLB, GROWSDOWN, SYNC, LOCKED
+
+
+def _mprotect(args: list[int], random: Random) -> None:
+    args[2] |= (args[2] & 4) >> 2  # PROT_EXEC alone: documented as readable
 
 
 def _mremap(args: list[int], random: Random) -> None:
@@ -211,6 +217,7 @@ _RULES = {
     "rt_sigqueueinfo": _signal_at(1),
     "rt_tgsigqueueinfo": _signal_at(2, 1),
     "pidfd_send_signal": _signal_at(1, 3),
+    "mprotect": _mprotect,
     "mmap": _mmap,
     "mremap": _mremap,
     "shmat": _shmat,
