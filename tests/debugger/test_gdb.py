@@ -104,6 +104,7 @@ def test_breakpoints_frames_variables_and_the_end(debug: Debug, program: Path) -
         assert expected in said, said
 
 
+@pytest.mark.ci
 def test_watchpoints(debug: Debug, program: Path) -> None:
     said = debug(
         program,
@@ -116,6 +117,7 @@ def test_watchpoints(debug: Debug, program: Path) -> None:
     assert said.rstrip().endswith("exited with code 05]"), said
 
 
+@pytest.mark.ci
 def test_what_gdb_asks_about_a_process(debug: Debug, program: Path) -> None:
     said = debug(
         program,
@@ -159,6 +161,7 @@ def test_what_gdb_asks_about_a_process(debug: Debug, program: Path) -> None:
         assert expected in said, said
 
 
+@pytest.mark.ci
 def test_steps_over_ranges_and_instructions(debug: Debug, program: Path) -> None:
     said = debug(
         program,
@@ -170,6 +173,22 @@ def test_steps_over_ranges_and_instructions(debug: Debug, program: Path) -> None
     assert "[Inferior 1 (process" in said, said
 
 
+@pytest.mark.ci
+def test_backwards(debug: Debug, program: Path) -> None:
+    said = debug(
+        program,
+        *("break fill", "continue", "watch total", "continue", "continue", "reverse-continue"),
+        *("reverse-continue", "reverse-stepi", "delete", "break fib if n == 6"),
+        *("reverse-continue", "reverse-finish", "delete", "reverse-continue", "continue"),
+    )
+    assert "Old value = 42\nNew value = 41\n" in said, said
+    assert "Old value = 41\nNew value = 0\n" in said
+    assert "hit Breakpoint 3, fib (n=6)" in said or "Breakpoint 3, fib (n=6)" in said
+    assert "No more reverse-execution history." in said
+    assert said.rstrip().endswith("exited with code 05]"), said
+
+
+@pytest.mark.ci
 def test_signals_and_a_crash(debug: Debug, program: Path) -> None:
     said = debug(program, "continue", "backtrace", "continue", arguments=("crash",))
     assert "Program received signal SIGSEGV, Segmentation fault." in said
@@ -186,6 +205,7 @@ def test_signals_and_a_crash(debug: Debug, program: Path) -> None:
     assert "exited with code 05]" in said
 
 
+@pytest.mark.ci
 def test_system_calls_and_exec_are_caught(debug: Debug, program: Path) -> None:
     said = debug(program, "catch exec", "continue", "continue", arguments=("exec",))
     assert "is executing new program: /bin/true" in said, said
@@ -195,6 +215,7 @@ def test_system_calls_and_exec_are_caught(debug: Debug, program: Path) -> None:
     assert "detached]" in said
 
 
+@pytest.mark.ci
 def test_threads(debug: Debug, tmp_path: Path, need: Callable[[str], str]) -> None:
     source, program = tmp_path / "threads.c", tmp_path / "threads"
     source.write_text(THREADS)

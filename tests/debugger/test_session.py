@@ -45,6 +45,7 @@ def test_from_launch_to_exit(start: Start, program: Path) -> None:
         session.cont()
 
 
+@pytest.mark.ci
 def test_steps_count_instructions(start: Start) -> None:
     session = start()
     session.step()
@@ -113,6 +114,7 @@ def _source_lines(session: Session) -> list[str]:
     return Path(place.line.file).read_text().splitlines()
 
 
+@pytest.mark.ci
 def test_absent_symbols_suggest_near_ones(start: Start) -> None:
     session = start()
     with pytest.raises(DebugError, match="no symbol is called fibb; near: fib"):
@@ -207,6 +209,7 @@ def test_a_crash_is_a_stop(start: Start) -> None:
     assert session.symbols.at(session.registers()["rip"]).name == "crash"
 
 
+@pytest.mark.ci
 def test_exec_changes_the_symbols(start: Start) -> None:
     session = start("exec")
     to(session, "main")
@@ -217,6 +220,7 @@ def test_exec_changes_the_symbols(start: Start) -> None:
     assert go(session).text == "the program has ended with status 0"
 
 
+@pytest.mark.ci
 def test_one_process_is_followed_at_a_fork(start: Start) -> None:
     session = start("fork")
     session.catch("fork")
@@ -260,6 +264,7 @@ def test_a_breakpoint_is_added_while_the_program_runs(start: Start) -> None:
     assert session.wait(LONG).numbers == [point.number]
 
 
+@pytest.mark.ci
 def test_a_blocked_program_is_interrupted(start: Start) -> None:
     reader, writer = os.pipe()
     session = start("read", stdio=(reader, 1, 2))
@@ -286,6 +291,7 @@ def test_a_target_that_dies_is_a_stop(start: Start) -> None:
         session.registers()
 
 
+@pytest.mark.ci
 def test_what_cannot_be_started(tmp_path: Path) -> None:
     with pytest.raises(DebugError, match="nowhere"):
         Session.launch(["/nowhere"])
@@ -296,6 +302,7 @@ def test_what_cannot_be_started(tmp_path: Path) -> None:
         Session.launch([str(text)])
 
 
+@pytest.mark.ci
 def test_the_program_starts_again(start: Start) -> None:
     session = start()
     point = session.add_breakpoint("fill")
@@ -315,6 +322,7 @@ def test_the_guest_sees_nothing_of_us(program: Path) -> None:
     os.close(reader)
 
 
+@pytest.mark.ci
 def test_a_terminal_becomes_the_controlling_one() -> None:
     main, side = os.openpty()
     with Session.launch(["/bin/sh", "-c", "tty; stty size </dev/tty"], stdio=side) as session:

@@ -63,13 +63,13 @@ class Point:
 
 
 class Points:
-    """The list.  `changed` is set when the target does not know it yet."""
+    """The list.  `version` grows with each change."""
 
     def __init__(self, symbols: Symbols) -> None:
         self._symbols = symbols
         self._points: dict[int, Point] = {}
         self._next = 1
-        self.changed = True
+        self.version = 1
 
     def __iter__(self) -> Any:
         return iter(list(self._points.values()))
@@ -111,18 +111,18 @@ class Points:
     def _enter(self, point: Point) -> Point:
         self._points[point.number] = point
         self._next += 1
-        self.changed = True
+        self.version += 1
         return point
 
     def remove(self, number: int) -> None:
         """Raises DebugError when there is none."""
         del self._points[self[number].number]
-        self.changed = True
+        self.version += 1
 
     def enable(self, number: int, on: bool) -> None:
         """Raises DebugError when there is none."""
         self[number].enabled = on
-        self.changed = True
+        self.version += 1
 
     def _resolve(self, where: int | str) -> list[int]:
         if isinstance(where, int):
@@ -148,7 +148,7 @@ class Points:
                 found = []
             if found != point.addresses:
                 point.addresses = found
-                self.changed = True
+                self.version += 1
 
     @property
     def any_pending(self) -> bool:

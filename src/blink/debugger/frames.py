@@ -38,6 +38,12 @@ def call_length(code: bytes) -> int:
     return length if is_call else 0
 
 
+def is_return(code: bytes) -> bool:
+    """Whether an instruction is a near RET."""
+    body = code.lstrip(bytes(_PREFIXES))
+    return body[:1] in (b"\xc2", b"\xc3")
+
+
 def backtrace(registers: dict[str, int], read: Read, symbols: Symbols, limit: int) -> list[Frame]:
     """The frames of a thread with these registers, innermost first."""
     unwinder = Unwinder(read, symbols.objects.rules, symbols.is_code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -33,9 +34,17 @@ class Link:
         self._closing = False
         self._child: subprocess.Popen[bytes] | None = None
         self.gone = False
-        sock.settimeout(None)
+        self.known_points = 0  # the version of the session's breakpoints that it has been told
+        sock.setblocking(True)
+        if not select.select([sock], [], [], START_TIMEOUT)[0]:
+            raise TargetGone("the target says nothing")
         self.pid = check_hello(self._wire.receive())
         threading.Thread(target=self._read, name="blink-link", daemon=True).start()
+
+    @classmethod
+    def from_fd(cls, fd: int) -> Link:
+        """To a target whose socket came in a message."""
+        return cls(socket.socket(fileno=fd))
 
     # --- requests ---
 
@@ -84,6 +93,7 @@ class Link:
             self.reap()
         for reply in waiting.values():
             reply({"error": self.end_text(), "gone": True})
+        self._socket.close()
 
     # --- the end ---
 
@@ -126,8 +136,6 @@ class Link:
             except subprocess.TimeoutExpired:
                 self._child.kill()
                 self._child.wait()
-        with contextlib.suppress(OSError):
-            self._socket.close()
 
 
 def checked(message: Message) -> Message:
@@ -150,6 +158,24 @@ def spawn(stdio: Stdio, cwd: str | None) -> Link:
     stdio: three descriptors, or one terminal, which becomes the controlling one; None inherits.
     Raises DebugError.
     """
+    return _spawn(stdio, cwd, ())
+
+
+def spawn_replay(log: int, **fields: Any) -> Link:
+    """Starts a target at the beginning of a recording in a descriptor, which is closed here."""
+    try:
+        target = _spawn((subprocess.DEVNULL,) * 3, None, (log,))
+    finally:
+        os.close(log)
+    try:
+        target.ask("replay", log=log, **fields)
+    except DebugError:
+        target.close()
+        raise
+    return target
+
+
+def _spawn(stdio: Stdio, cwd: str | None, others: tuple[int, ...]) -> Link:
     ours, theirs = socket.socketpair()
     terminal = isinstance(stdio, int)
     fds: tuple[int | None, ...] = (stdio,) * 3 if isinstance(stdio, int) else stdio or (None,) * 3
@@ -160,7 +186,7 @@ def spawn(stdio: Stdio, cwd: str | None) -> Link:
             stdout=fds[1],
             stderr=fds[2],
             cwd=cwd,
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(theirs.fileno(), *others),
             start_new_session=terminal,
         )
     except OSError as error:
@@ -168,7 +194,6 @@ def spawn(stdio: Stdio, cwd: str | None) -> Link:
         raise DebugError(f"cannot start a process: {error.strerror}") from None
     finally:
         theirs.close()
-    ours.settimeout(START_TIMEOUT)
     try:
         link = Link(ours)
     except DebugError as error:

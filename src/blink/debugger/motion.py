@@ -6,7 +6,7 @@ from blink.abi.layout import GUEST_TOP
 from blink.abi.mman import MAP_ANONYMOUS, PROT_EXEC
 from blink.abi.signals import name as signal_name
 from blink.debugger import state
-from blink.debugger.stops import Breakpoint
+from blink.debugger.stops import Breakpoint, Stops
 from blink.replay.runner import Halt
 from blink.syscalls._table import find
 
@@ -28,14 +28,18 @@ ENDS = (*ALWAYS, "interrupt")
 
 class Motion:
     """A `run` request: `until` is a time or None, `only` the one thread that runs or None, `guards`
-    breakpoints of this motion; with `last` it stops for nothing before `until`, and tells the last
-    stop that it came by."""
+    breakpoints of this motion; with `range` (first, behind the last) it goes on while the thread is
+    at these addresses; with `quiet` it stops for nothing before `until`; with `last` neither, but
+    it tells the last stop that it came by."""
 
     def __init__(self, target: Target, message: dict[str, Any]) -> None:
         self.target = target
         self.runner = target.runner
         self.until: int | None = message.get("until")
         self.last = bool(message.get("last"))
+        own = "guards" in message or "watches" in message
+        quiet = message.get("quiet") or (self.last and own)
+        self.stops = Stops.watching(message.get("watches", [])) if quiet else target.stops
         self.guards = [Breakpoint(fields) for fields in message.get("guards", ())]
         self.only: int | None = message.get("only")
         self.range: tuple[int, int] | None = message.get("range")
@@ -52,7 +56,7 @@ class Motion:
             self.target.end_motion()
 
     def _arm(self) -> None:
-        self.target.stops.arm(self.runner, self.guards)
+        self.stops.arm(self.runner, self.guards)
         self.runner.only(self.only)
         self._note_values()
 
@@ -70,16 +74,17 @@ class Motion:
                 start, result = None, self._judge(halt)
             if result is not None and (not self.last or halt.reason in ENDS):
                 return result
-            self.found = result or self.found
+            if result is not None and self.until is not None and result["time"] <= self.until:
+                self.found = result
             if self.target.asked and (result := self._interrupted()):
                 return result
 
     def _interrupted(self) -> Result | None:
         """Answers other requests; the reply when one of them wants a stop."""
-        version = self.target.stops.version
+        version = self.stops.version
         if self.target.serve_waiting():
             return self._result("interrupt", self.runner.current.tid)
-        if self.target.stops.version != version:
+        if self.stops.version != version:
             self._arm()
         return None
 
@@ -96,6 +101,8 @@ class Motion:
 
     def _judge(self, halt: Halt) -> Result | None:
         """The reply if this halt is a stop."""
+        if self.last and halt.reason not in ENDS and self.runner.time == self.until:
+            return None  # it is now, not before
         if halt.reason == "breakpoint":
             return self._breakpoint(halt)
         if halt.reason == "watchpoint":
@@ -105,7 +112,7 @@ class Motion:
                 return None
             return self._result(halt.reason, halt.tid, details=halt.details)
         halt = self._loaded(halt)
-        numbers = self.target.stops.caught(halt.reason, _names(halt))
+        numbers = self.stops.caught(halt.reason, _names(halt))
         return self._result(halt.reason, halt.tid, numbers, halt.details) if numbers else None
 
     def _loaded(self, halt: Halt) -> Halt:
@@ -114,15 +121,15 @@ class Motion:
             return halt
         (_, length, prot, flags, *_), start = halt.details["args"], halt.details["result"]
         is_code = prot & PROT_EXEC and not flags & MAP_ANONYMOUS and start < GUEST_TOP
-        if not is_code or "load" not in self.target.stops.catches:
+        if not is_code or "load" not in self.stops.catches:
             return halt
-        path = state.file_at(self.runner.process, start)
+        path = state.file_at(self.runner, start)
         return Halt("load", halt.tid, path=path, start=start, end=start + length)
 
     def _breakpoint(self, halt: Halt) -> Result | None:
         task = self.runner.tasks[halt.tid]
         rip = task.cpu.rip
-        here = [b for b in (*self.target.stops.breakpoints, *self.guards) if b.address == rip]
+        here = [b for b in (*self.stops.breakpoints, *self.guards) if b.address == rip]
         good = [b for b in here if b.holds(task) and self._counts(b)]
         if not good:
             return None
@@ -132,7 +139,7 @@ class Motion:
     def _counts(self, stop: Breakpoint | Watchpoint) -> bool:
         """Notes a hit; whether it stops."""
         self.hits[stop.number] = self.hits.get(stop.number, 0) + 1
-        if stop.ignore > 0:
+        if stop.ignore > 0 and not self.last:
             stop.ignore -= 1
             return False
         return True
@@ -140,7 +147,7 @@ class Motion:
     # --- watchpoints ---
 
     def _note_values(self) -> None:
-        for watch in self.target.stops.watchpoints:
+        for watch in self.stops.watchpoints:
             watch.value = watch.look(self.runner.current)
 
     def _watchpoint(self, halt: Halt) -> Result | None:
@@ -165,7 +172,7 @@ class Motion:
         access = halt.details
         return [
             w
-            for w in self.target.stops.watchpoints
+            for w in self.stops.watchpoints
             if w.touches(access["address"], access["size"], access["write"])
         ]
 

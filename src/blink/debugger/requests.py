@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posix
+
 from blink.debugger import state
 from blink.debugger.errors import DebugError
 from blink.debugger.motion import Motion
@@ -13,11 +15,18 @@ if TYPE_CHECKING:
 
     from blink.debugger.target import Target
     from blink.kernel.task import Task
+    from blink.replay.log import Log
     from blink.replay.runner import Runner
 
     Handler = Callable[[Target, Message], Message]
     Work = Callable[[], Message]
 
+
+RECORDED: dict[str, Log] = {}
+"""The log of this process; a recorder forgets it at the end of the program."""
+
+REPLAYED = {"auxv": b""}
+"""What a replay knows of the start of its program."""
 
 _HANDLERS: dict[str, Handler] = {}
 _MOTIONS = {"run", "copy", "detach"}  # nothing for a guest that runs already
@@ -102,6 +111,50 @@ def stops(target: Target, message: Message) -> Message:
 
 
 @request
+def copy(target: Target, message: Message) -> Message:
+    """A copy of this process, which stands where this one does and replays from here on; its socket
+    comes with the reply."""
+    from blink.debugger.target import serve_copy
+    from blink.replay.recorder import Recorder
+    from blink.replay.replayer import Replayer
+
+    runner = target.runner
+    if not isinstance(runner, (Recorder, Replayer)):
+        raise DebugError("nothing is recorded: there is no way back")
+    ours, theirs = runner.process.hidden.socket_pair()
+    runner.fork(lambda copied: serve_copy(copied, theirs), keep=(theirs,))
+    posix.close(theirs)
+    target.sent = ours
+    return {"fd": ours}
+
+
+@request
+def sync(target: Target, message: Message) -> Message:
+    """The recording goes as far as the program has gone."""
+    from blink.replay.recorder import Recorder
+
+    if isinstance(target.runner, Recorder):
+        target.runner.sync()
+    return {}
+
+
+@request
+def save(target: Target, message: Message) -> Message:
+    """Writes the recording to a file."""
+    from blink.replay import capsule
+    from blink.replay.recorder import Recorder
+    from blink.replay.replayer import Replayer
+
+    runner = target.runner
+    log = RECORDED.get("log") if isinstance(runner, Recorder) else None
+    log = runner.log if isinstance(runner, Replayer) else log
+    if log is None:
+        raise DebugError("nothing is recorded")
+    capsule.save(log, message["path"])
+    return {}
+
+
+@request
 def digest(target: Target, message: Message) -> Message:
     """A hash of all registers and memory."""
     return {"digest": target.runner.digest().hex()}
@@ -142,8 +195,18 @@ def registers(target: Target, message: Message) -> Message:
 @request
 def set_register(target: Target, message: Message) -> Message:
     """Changes one."""
-    state.set_register(_task(target, message), message["name"], message["value"])
+    task = _task(target, message)
+    state.set_register(task, message["name"], message["value"])
+    _edited(target, task)
     return {}
+
+
+def _edited(target: Target, task: Task) -> None:
+    """A recorder notes what the debugger has changed."""
+    from blink.replay.recorder import Recorder
+
+    if isinstance(target.runner, Recorder):
+        target.runner.edited(task)
 
 
 @request
@@ -157,6 +220,7 @@ def read(target: Target, message: Message) -> Message:
 def write(target: Target, message: Message) -> Message:
     """Stores bytes, whatever the protection is."""
     state.write(target.runner.process, message["address"], bytes_of(message["data"]))
+    _edited(target, target.runner.current)
     return {}
 
 
@@ -174,19 +238,15 @@ def search(target: Target, message: Message) -> Message:
 @request
 def maps(target: Target, message: Message) -> Message:
     """The mappings."""
-    return {"maps": state.maps(target.runner.process)}
+    return {"maps": state.maps(target.runner)}
 
 
 @request
 def image(target: Target, message: Message) -> Message:
     """What is known of the program that runs."""
-    process = target.runner.process
-    loaded = process.image
-    if loaded is None:
-        return {}
-    return {
-        "path": loaded.path.decode("utf-8", "surrogateescape"),
-        "entry": loaded.entry,
-        "base": loaded.base,
-        "auxv": text_of(loaded.auxv),
-    }
+    loaded = target.runner.process.image
+    if loaded is not None:
+        path, auxv = loaded.path, loaded.auxv
+    else:
+        path, auxv = getattr(target.runner, "image", b""), REPLAYED["auxv"]
+    return {"path": path.decode("utf-8", "surrogateescape"), "auxv": text_of(auxv)}

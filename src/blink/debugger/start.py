@@ -11,29 +11,60 @@ from blink.debugger.wire import Message, bytes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from blink.kernel.process import Options
-    from blink.replay.live import LiveRunner
+    from blink.replay.runner import Runner
 
 
-def launch(message: Message, inherited: tuple[int, int] | None, checked: bool) -> LiveRunner:
+def launch(message: Message, inherited: tuple[int, int] | None, checked: bool) -> Runner:
     """What runs the program of a request.  Raises DebugError, OSError."""
     from blink.loader import LoadError
     from blink.replay.live import LiveRunner
 
+    if message.get("op") == "replay":
+        return _replay(message)
     if message.get("op") != "start":
         raise DebugError("there is no program yet")
     if message.get("terminal"):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    arguments = (
+        bytes_of(message["program"]),
+        [bytes_of(word) for word in message["argv"]],
+        [bytes_of(word) for word in message["env"]],
+        _options(message.get("options") or {}, checked),
+        inherited,
+    )
     try:
-        return LiveRunner.launch(
-            bytes_of(message["program"]),
-            [bytes_of(word) for word in message["argv"]],
-            [bytes_of(word) for word in message["env"]],
-            _options(message.get("options") or {}, checked),
-            inherited,
-        )
+        return _record(*arguments) if message.get("record") else LiveRunner.launch(*arguments)
     except LoadError as error:
         raise DebugError(str(error)) from None
+
+
+def _record(*arguments: Any) -> Runner:
+    import os
+
+    from blink.debugger.requests import RECORDED
+    from blink.replay.log import Log
+    from blink.replay.recorder import Recorder
+
+    log = Log.create(os.memfd_create("recording"))
+    RECORDED["log"] = log
+    return Recorder.record(log, *arguments)
+
+
+def _replay(message: Message) -> Runner:
+    """From the start of the recording in a descriptor."""
+    from blink.debugger.requests import REPLAYED
+    from blink.debugger.state import initial_auxv
+    from blink.replay.capsule import Capsule, CapsuleError
+
+    try:
+        replayer = Capsule.open(f"/proc/self/fd/{message['log']}").replayer()
+    except CapsuleError as error:
+        raise DebugError(str(error)) from None
+    REPLAYED["auxv"] = initial_auxv(replayer.current)
+    return replayer
 
 
 def _options(given: Message, checked: bool) -> Options:

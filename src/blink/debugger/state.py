@@ -10,10 +10,12 @@ from blink.machine.cpu import GENERAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from blink.kernel.process import Process
     from blink.kernel.task import Task
+    from blink.replay.runner import Runner
 
 SEGMENTS = ("es", "cs", "ss", "ds", "fs", "gs")
 _NAMED = (*GENERAL, "rip", "eflags", "fs_base", "gs_base", *SEGMENTS, "mxcsr", "fcw")
@@ -104,28 +106,62 @@ def write(process: Process, address: int, data: bytes) -> None:
     process.memory.invalidate(address, len(data))
 
 
-def maps(process: Process) -> list[list[Any]]:
+class Files:
+    """Which file lies at an address: as the host says, or, in a replay, as it was."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._recorded = getattr(runner, "files", None)
+        self._host = [] if self._recorded else read_mappings(runner.process.memory.skew)
+
+    def pieces(self, start: int, end: int) -> Iterator[tuple[int, int, int, str]]:
+        """(start, end, offset, path) of the files in a range that is one mapping of the guest's."""
+        if self._recorded is not None:
+            found = self._recorded.find(start)
+            if found is not None:
+                path, offset = found
+                yield start, end, offset, path.decode("utf-8", "surrogateescape")
+            return
+        for m in self._host:
+            if m.path and m.start < end and start < m.end:
+                low, high = max(m.start, start), min(m.end, end)
+                yield low, high, m.offset + low - m.start, m.path
+
+
+def maps(runner: Runner) -> list[list[Any]]:
     """[start, end, protection, offset, path] of each mapping, ascending."""
-    files = read_mappings(process.memory.skew)
+    files = Files(runner)
     rows: list[list[Any]] = []
-    for vma in process.space:
-        start = vma.start
-        for m in (m for m in files if m.path and m.start < vma.end and vma.start < m.end):
-            low, high = max(m.start, vma.start), min(m.end, vma.end)
+    for vma in runner.process.space:
+        start, label = vma.start, vma.label.decode()
+        pieces = files.pieces(vma.start, vma.end) if vma.origin and not label else ()
+        for low, high, offset, path in pieces:
             if start < low:
-                rows.append([start, low, vma.prot, 0, vma.label.decode()])
-            name = vma.label.decode() or m.path
-            rows.append([low, high, vma.prot, m.offset + low - m.start, name])
+                rows.append([start, low, vma.prot, 0, ""])
+            rows.append([low, high, vma.prot, offset, path])
             start = high
         if start < vma.end:
-            rows.append([start, vma.end, vma.prot, 0, vma.label.decode()])
+            rows.append([start, vma.end, vma.prot, 0, label])
     return rows
 
 
-def file_at(process: Process, address: int) -> str:
+def file_at(runner: Runner, address: int) -> str:
     """The path of the file that is mapped at an address, or nothing."""
-    mappings = read_mappings(process.memory.skew)
-    return next((m.path for m in mappings if m.start <= address < m.end), "")
+    return next((path for *_, path in Files(runner).pieces(address, address + 1)), "")
+
+
+def initial_auxv(task: Task) -> bytes:
+    """The auxiliary vector of a program that stands before its first instruction: on its stack,
+    behind the arguments and the environment."""
+    process, at = task.process, task.cpu.get("rsp")
+    at += 8 + 8 * int.from_bytes(read(process, at, 8), "little") + 8
+    while any(word := read(process, at, 8)):
+        at += len(word)
+    found = b""
+    while len(pair := read(process, at + 8, 16)) == 16:
+        found, at = found + pair, at + 16
+        if not any(pair[:8]):
+            break
+    return found
 
 
 def layout(process: Process) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from blink.abi.signals import name as signal_name
-from blink.debugger.breakpoints import Point
 from blink.debugger.modules import Symbols
 from blink.syscalls._table import find
 
@@ -27,7 +26,7 @@ class Stop(NamedTuple):
     details: dict[str, Any]
 
 
-def stop_of(result: dict[str, Any], symbols: Symbols, points: list[Point]) -> Stop:
+def stop_of(result: dict[str, Any], symbols: Symbols) -> Stop:
     """From a reply of the target."""
     reason = _NAMES.get(result["reason"], result["reason"])
     details = result.get("details", {})

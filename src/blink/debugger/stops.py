@@ -30,17 +30,19 @@ class Breakpoint:
     number      the session's; 0 for a guard, which belongs to one motion
     tid         the only thread that it is for, or None
     above       rsp must be above this, or None: a frame that has returned
+    below       rsp must be below this, or None
     condition   what must be true
     ignore      how many times more it does not stop
     """
 
-    __slots__ = ("above", "address", "condition", "ignore", "number", "tid")
+    __slots__ = ("above", "address", "below", "condition", "ignore", "number", "tid")
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.address: int = fields["address"]
         self.number: int = fields.get("number", 0)
         self.tid: int | None = fields.get("tid")
         self.above: int | None = fields.get("above")
+        self.below: int | None = fields.get("below")
         self.ignore: int = fields.get("ignore", 0)
         self.condition = Condition(fields)
 
@@ -48,7 +50,10 @@ class Breakpoint:
         """Whether the thread and the frame are right, and the condition."""
         if self.tid is not None and task.tid != self.tid:
             return False
-        if self.above is not None and task.cpu.get("rsp") <= self.above:
+        stack = task.cpu.get("rsp")
+        if self.above is not None and stack <= self.above:
+            return False
+        if self.below is not None and stack >= self.below:
             return False
         return self.condition.holds(task)
 
@@ -87,6 +92,13 @@ class Stops:
         self.watchpoints: list[Watchpoint] = []
         self.catches: dict[str, dict[str, list[int]]] = {}  # kind -> name ("": any) -> numbers
         self.version = 0
+
+    @classmethod
+    def watching(cls, rows: list[dict[str, Any]]) -> Stops:
+        """These watchpoints, and nothing else."""
+        stops = cls()
+        stops.configure({"breakpoints": [], "watchpoints": rows, "catches": {}})
+        return stops
 
     def configure(self, message: dict[str, Any]) -> None:
         """Replaces all."""

@@ -18,12 +18,12 @@ from blink.debugger.errors import DebugError
 from blink.debugger.start import launch
 from blink.debugger.stops import Stops
 from blink.debugger.wire import Incompatible, Message, TargetGone, Wire, hello
+from blink.replay.live import LiveRunner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from blink.replay.live import LiveRunner
     from blink.replay.runner import Runner
 
 CONTROL = "control"  # our socket's name among the hidden descriptors
@@ -38,14 +38,16 @@ class Target:
     stops     what the session wants to stop at
     """
 
-    def __init__(self, runner: Runner, wire: Wire) -> None:
+    def __init__(self, runner: Runner) -> None:
         self.runner = runner
-        self.wire = wire
+        hidden = runner.process.hidden.fds
+        self.wire = Wire(lambda: hidden[CONTROL])
         self.stops = Stops()
         self._inbox: SimpleQueue[Message | None] = SimpleQueue()
         self._moving = False
         self._wanted = False  # the user asked for a stop
         self.alone = False  # the session has let the guest go
+        self.sent: int | None = None  # a descriptor to close when its message has gone
 
     def control(self) -> None:
         """The life of the controlling thread."""
@@ -103,13 +105,31 @@ class Target:
             self.wire.send(reply, fd)
         except TargetGone:
             self.end()
-        finally:
-            if fd is not None:
-                posix.close(fd)
+        if self.sent is not None:
+            posix.close(self.sent)
+            self.sent = None
 
     def end(self) -> NoReturn:
         """The session is gone, and the guest goes with it."""
         posix._exit(0)
+
+
+def serve_copy(runner: Runner, fd: int) -> NoReturn:
+    """The life of a copy of a target: it serves `fd`."""
+    hidden = runner.process.hidden
+    hidden.fds.pop(CONTROL, None)  # closed already
+    hidden.adopt(CONTROL, fd)
+    target = Target(runner)
+    target.wire.send(hello(os.getpid()))
+    runner.serve(target.control)
+    posix._exit(0)
+
+
+def keep(runner: Runner, fd: int) -> int:
+    """Hides the control socket from a guest, and from its children; its new number."""
+    if isinstance(runner, LiveRunner):
+        return runner.keep_private(CONTROL, fd)
+    return runner.process.hidden.keep(CONTROL, fd)
 
 
 def reply_to(work: requests.Work, message: Message) -> tuple[Message, int | None]:
@@ -132,7 +152,7 @@ def main(fd: int, inherited: tuple[int, int] | None, checked: bool) -> int:
     """Serves a session on a descriptor that the starter handed down; returns without a program."""
     numbers = [fd]
     wire = Wire(lambda: numbers[0])
-    runner: list[LiveRunner] = []
+    runner: list[Runner] = []
     try:
         wire.send(hello(os.getpid()))
         while not runner:
@@ -140,13 +160,12 @@ def main(fd: int, inherited: tuple[int, int] | None, checked: bool) -> int:
 
             def work(message: Message = message) -> Message:
                 runner.append(launch(message, inherited, checked))
-                numbers[0] = runner[0].keep_private(CONTROL, numbers[0])
+                numbers[0] = keep(runner[0], numbers[0])
                 return requests.where(runner[0])
 
             wire.send(reply_to(work, message)[0])
     except (TargetGone, Incompatible):
         return 0
-    hidden = runner[0].process.hidden.fds
-    target = Target(runner[0], Wire(lambda: hidden[CONTROL]))
+    target = Target(runner[0])
     runner[0].serve(target.control)
     return 0

@@ -42,16 +42,19 @@ class Wire:
     `fileno` gives the descriptor anew each time: the kernel layer moves ours out of a guest's way.
     """
 
-    __slots__ = ("_fileno", "_lines", "_rest", "_sizes")
+    __slots__ = ("_fds", "_fileno", "_lines", "_rest", "_sizes")
 
     def __init__(self, fileno: Callable[[], int]) -> None:
         self._fileno = fileno
         self._rest: list[bytes] = []
         self._sizes = 0
         self._lines: list[bytes] = []
+        self._fds: list[int] = []
 
     def send(self, message: Message, fd: int | None = None) -> None:
         """Raises TargetGone when nobody listens."""
+        if fd is not None:
+            message = message | {"fd": True}
         data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
         if len(data) > MAX_MESSAGE:
             raise ValueError(f"a message of {len(data)} bytes")
@@ -70,15 +73,14 @@ class Wire:
 
         Raises TargetGone at the end of the stream, Incompatible for what is no message.
         """
-        fds: list[int] = []
         while not self._lines:
-            self._more(fds)
+            self._more()
         message = _parse(self._lines.pop(0))
-        if fds:
-            message["fd"] = fds[0]
+        if message.get("fd") is True:
+            message["fd"] = self._fds.pop(0) if self._fds else -1
         return message
 
-    def _more(self, fds: list[int]) -> None:
+    def _more(self) -> None:
         with _Borrowed(self._fileno()) as peer:
             try:
                 data, ancillary, _, _ = peer.recvmsg(_CHUNK, socket.CMSG_SPACE(4))
@@ -88,7 +90,7 @@ class Wire:
             raise TargetGone("the other end has closed")
         for level, kind, payload in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                fds.append(int.from_bytes(payload[:4], "little"))
+                self._fds.append(int.from_bytes(payload[:4], "little"))
         self._sizes += len(data)
         if self._sizes > MAX_MESSAGE:
             raise Incompatible(f"a message of more than {MAX_MESSAGE} bytes")
@@ -112,8 +114,8 @@ class _Borrowed:
     def __init__(self, fd: int) -> None:
         try:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)
-        except OSError as error:
-            raise TargetGone(f"the other end is gone: {error.strerror}") from None
+        except (OSError, ValueError) as error:  # closed by ourselves
+            raise TargetGone(f"the other end is gone: {error}") from None
 
     def __enter__(self) -> socket.socket:
         return self._socket

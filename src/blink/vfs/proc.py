@@ -32,9 +32,7 @@ MEMFD_PREFIX = b"blink:"
 CHUNK = 1 << 16
 SELF = b"/proc/self/"
 
-EXE, MEM, CPUINFO = b"exe", b"mem", b"/cpuinfo"
-# Of other guests, too: see blink.vfs.others.
-OF_OTHERS = (EXE, b"maps", b"stat", b"statm", b"status")
+EXE, MAPS, MEM, CPUINFO = b"exe", b"maps", b"mem", b"/cpuinfo"
 # Name -> module that writes it; the modules are imported when a guest asks.
 TEXTS = {
     b"maps": "maps",
@@ -97,10 +95,10 @@ def plain_name(path: bytes) -> bytes | None:
 
 
 def other_entry(path: bytes) -> tuple[int, bytes] | None:
-    """(process, name) of a path of the form /proc/PID/exe, maps, stat..., of another process."""
+    """(process, name) of a path of the form /proc/PID/exe or maps, of another process."""
     root, slash, rest = path.partition(b"/proc/")
     pid, _, name = rest.partition(b"/")
-    if root or not slash or not pid.isdigit() or name not in OF_OTHERS:
+    if root or not slash or not pid.isdigit() or name not in (EXE, MAPS):
         return None
     return None if int(pid) == posix.getpid() else (int(pid), name)
 
