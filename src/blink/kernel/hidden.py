@@ -34,7 +34,7 @@ class HiddenFds:
 
     def __init__(self) -> None:
         soft, hard = host.rlimit(host.RLIMIT_NOFILE)
-        self.low = max(min(soft, hard - SLOTS, HIGHEST), 0)
+        self.low = min(soft, max(hard - SLOTS, hard // 2), HIGHEST)
         self.fds: dict[str, int] = {}
 
     def __contains__(self, fd: int) -> bool:

@@ -8,7 +8,7 @@ Unless asked not to, a root has what programs expect of Linux, whatever its dire
 from __future__ import annotations
 
 import posix
-from errno import ENOTDIR
+from errno import EMFILE, ENOTDIR
 from stat import S_ISDIR
 
 from blink.abi.errors import SysError
@@ -36,6 +36,7 @@ DEVICE_LINKS = {
     "ptmx": "pts/ptmx",
 }
 STICKY = 0o1777
+MOST = 56  # descriptors of ours: the engine hides 64, and some come later
 
 
 def install(process: Process, plan: Plan, host: ModuleType) -> None:
@@ -127,6 +128,8 @@ class _Builder:
         """A directory or file of the host.  Raises OSError, which names it."""
         self.name = path
         hidden = self.process.hidden
+        if len(hidden.fds) >= MOST:
+            raise OSError(EMFILE, "too many layers and mounts", path)
         key = f"layer {len(hidden.fds)} {path!r}"
         fd = posix.open(path, posix.O_PATH | posix.O_CLOEXEC)
         real = where(fd)
