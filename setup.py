@@ -71,7 +71,7 @@ class BuildLauncher(build_scripts):
 setup(
     ext_modules=[Extension("blink._engine", sources=[], py_limited_api=True)],
     scripts=["src/launcher/blink.c"],
-    data_files=[("share/man/man1", ["docs/blink.1"])],
+    data_files=[("share/man/man1", ["docs/blink.1", "docs/blinkenlights.1"])],
     cmdclass={
         "build": Build,
         "build_py": BuildModules,

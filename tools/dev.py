@@ -37,7 +37,7 @@ def test(options: argparse.Namespace) -> int:
     """set up, then run the tests (--ci: the longer tier; --all: without bounds)"""
     machine_setup.prepare(tools=True, programs=True)
     tier = "all" if options.all else "ci" if options.ci else "unit"
-    limit = {"unit": "120", "ci": "900", "all": "0"}[tier]
+    limit = {"unit": "400", "ci": "900", "all": "0"}[tier]
     command = [str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "worksteal", "-rs"]
     return run(*command, f"--timeout={limit}", *options.rest, BLINK_TIER=tier)
 

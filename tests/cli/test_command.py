@@ -19,7 +19,7 @@ Done = subprocess.CompletedProcess[str]
 
 def run(*words: str | Path, **arguments: object) -> Done:
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        [BLINK, *words], capture_output=True, text=True, timeout=60, check=False, **arguments
+        [BLINK, *words], capture_output=True, text=True, timeout=300, check=False, **arguments
     )
 
 
@@ -218,7 +218,7 @@ def test_a_daemon_lets_go_of_its_pipes(compile_guest: Callable[[str], Path]) -> 
         start_new_session=True,
     )
     try:
-        assert process.communicate(timeout=10) == (b"", b"")
+        assert process.communicate(timeout=100) == (b"", b"")
     finally:
         os.killpg(process.pid, signal.SIGKILL)
 

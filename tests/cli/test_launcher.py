@@ -93,7 +93,7 @@ def report(
         env={**environment(way), "REPORT_FD": str(write)},
         pass_fds=[write],
         preexec_fn=prepare,
-        timeout=30,
+        timeout=200,
         check=False,
     )
     os.close(write)
@@ -175,7 +175,7 @@ def test_closed_streams_stay_closed(launcher: Path, way: str, close: tuple[int, 
 )
 def test_exit_status(launcher: Path, way: str, args: list[str], status: int) -> None:
     done = subprocess.run(
-        [launcher, *args], env=environment(way), capture_output=True, timeout=30, check=False
+        [launcher, *args], env=environment(way), capture_output=True, timeout=200, check=False
     )
     assert done.returncode == status
     assert (b"RuntimeError: as the test asked" in done.stderr) == (args == ["raise"])
@@ -185,12 +185,12 @@ def test_exit_status(launcher: Path, way: str, args: list[str], status: int) -> 
 def test_output_is_flushed_or_reported_lost(launcher: Path, way: str) -> None:
     command = [launcher, "print", "some text"]
     done = subprocess.run(
-        command, env=environment(way), stdout=subprocess.PIPE, timeout=30, check=False
+        command, env=environment(way), stdout=subprocess.PIPE, timeout=200, check=False
     )
     assert (done.returncode, done.stdout) == (0, b"some text\n")
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            command, env=environment(way), stdout=full, stderr=subprocess.PIPE, timeout=30,
+            command, env=environment(way), stdout=full, stderr=subprocess.PIPE, timeout=200,
             check=False,
         )  # fmt: skip
     assert done.returncode == 120
@@ -200,7 +200,7 @@ def test_output_is_flushed_or_reported_lost(launcher: Path, way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_exit_handlers_run(launcher: Path, way: str) -> None:
     done = subprocess.run(
-        [launcher, "atexit"], env=environment(way), stdout=subprocess.PIPE, timeout=30, check=False
+        [launcher, "atexit"], env=environment(way), stdout=subprocess.PIPE, timeout=200, check=False
     )
     assert (done.returncode, done.stdout) == (4, b"at exit\n")
 
@@ -218,13 +218,13 @@ def test_the_standard_library_comes_first(launcher: Path, way: str) -> None:
 def test_a_link_to_it_works(launcher: Path, tmp_path: Path) -> None:
     link = tmp_path / "other-name"
     link.symlink_to(launcher)
-    done = subprocess.run([link, "return", "9"], timeout=30, check=False)
+    done = subprocess.run([link, "return", "9"], timeout=200, check=False)
     assert done.returncode == 9
 
 
 def test_an_absent_package_is_one_line(launcher: Path, tmp_path: Path) -> None:
     lonely = launcher_build.build_in(tmp_path, tmp_path / "nothing")
-    done = subprocess.run([lonely, "-v"], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([lonely, "-v"], capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 125
     assert done.stderr.startswith("blink: ")
     assert done.stderr.count("\n") == 1

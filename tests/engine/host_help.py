@@ -24,7 +24,7 @@ SI_USER, SI_QUEUE, SI_TKILL = 0, -1, -6
 ALL = (1 << 64) - 1
 HERE = Path(__file__).parent
 MASKS = ("SigBlk", "SigIgn", "SigCgt")
-TIMEOUT = 60
+TIMEOUT = 300
 
 
 def bit(signo: int) -> int:

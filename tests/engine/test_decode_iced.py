@@ -59,7 +59,7 @@ def differing(mode: int, part: int, parts: int) -> tuple[int, set[str], list[str
 
 
 @pytest.mark.ci
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("mode", [64, 32])
 def test_every_opcode(mode: int) -> None:
     with ProcessPoolExecutor(2) as pool:
@@ -117,7 +117,7 @@ def test_some_programs(seed: int, quota: float) -> None:
 
 
 @pytest.mark.ci
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1500)
 def test_all_programs(seed: int) -> None:
     with ProcessPoolExecutor(2) as pool:
         results = pool.map(check_program, paths := programs(seed), [float("inf")] * len(paths))

@@ -18,6 +18,7 @@ from .features import split_locks_are_slow
 PP_BYTES = {1: 0x66, 2: 0xF3, 3: 0xF2}
 FS, GS = 0x64, 0x65
 RSP, RBP = 4, 5
+BIT_STRINGS = ((1, 0xAB), (1, 0xB3), (1, 0xBB))  # a register's bits go far from the operand
 
 
 class Address(NamedTuple):
@@ -285,6 +286,12 @@ def vex_head(d: _Draft, opcode: int) -> bytes:
     return keep + bytes([0xC4, rxb | e.map, d.w << 7 | last, opcode])
 
 
+def may_lock(form: Form, only: Registers | None = None) -> bool:
+    """Whether LOCK is legal with a memory operand, and its operand's place is known."""
+    bit_string = (form.enc.map, form.enc.opcode) in BIT_STRINGS
+    return form.lock and not (split_locks_are_slow() and (only or bit_string))
+
+
 def encode(form: Form, size: int, rng: Random, rip: int, only: Registers | None = None) -> Code:
     """A random valid instruction of `form` at operand size `size`, to stand at `rip`.
 
@@ -302,12 +309,7 @@ def encode(form: Form, size: int, rng: Random, rip: int, only: Registers | None 
     if e.modrm:
         _choose_modrm(d)
     _choose_immediates(d)
-    if (
-        d.address is not None
-        and form.lock
-        and d.chance(3)
-        and not (only and split_locks_are_slow())
-    ):
+    if d.address is not None and may_lock(form, only) and d.chance(3):
         d.prefixes.append(0xF0)
     head = _legacy_head(d, opcode) if e.enc == "legacy" else vex_head(d, opcode)
     if d.rip_relative:

@@ -28,8 +28,10 @@ def is_amd() -> bool:
 
 @cache
 def split_locks_are_slow() -> bool:
-    """Whether the kernel slows down who locks the bus: some locked access across cache lines took
-    seconds."""
+    """Whether locked accesses across cache lines are reported, which slows them down.
+
+    In a virtual machine one took up to 3 s, and one to a page that is not there up to a minute.
+    """
     return bool(_flags() & {"bus_lock_detect", "split_lock_detect"})
 
 

@@ -8,6 +8,7 @@ from blink.isa import families
 from blink.isa.spec import REGISTRY, Form
 
 from .cpustate import EITHER, FLAG_BITS, IMAGE, RMW
+from .encode import BIT_STRINGS
 from .features import host_has, is_amd, split_locks_are_slow
 
 # (map, opcode) -> fix-ups (names of generate.FIXUPS)
@@ -172,7 +173,7 @@ def _slack(form: Form) -> int:
         return IMAGE
     if form.insn.family == "string" and "CMPS" in form.insn.name:
         return EITHER
-    bit_string = (e.map, e.opcode) in ((1, 0xAB), (1, 0xB3), (1, 0xBB))
+    bit_string = (e.map, e.opcode) in BIT_STRINGS
     return RMW if bit_string or (rm is not None and rm.access == "rw") else 0
 
 

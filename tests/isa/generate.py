@@ -34,7 +34,6 @@ from .values import Pools
 
 RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI = range(8)
 STACK = HIGH_BASE + 0x800
-NOWHERE = 0x8000  # so far behind our memory is none
 CANONICAL = (1 << 46) - 1
 STATES_PER_CODE = 6
 _INFINITY = (1 << 63).to_bytes(8, "little")  # the significand of one
@@ -126,10 +125,19 @@ def _place_operand(d: Draft) -> None:
     d.address = solve(address, d.gpr, target, segment_base)
     if d.address != target and d.plan.align > 1:
         d.address = solve(address, d.gpr, d.address, segment_base)
-    if strict and d.address & 15 and address.fixed is None:  # cannot be reached: let it fault
-        d.address = solve(address, d.gpr, target + NOWHERE, segment_base)
+    if strict:
+        d.address = within_a_line(d, d.address, target, segment_base)
     data = d.operand or _operand_bytes(d)
     d.patch(d.address, data)
+
+
+def within_a_line(d: Draft, reached: int, target: int, segment_base: int) -> int:
+    """An address at which 16 bytes do not cross cache lines, at or behind the target."""
+    assert d.code.address is not None
+    while reached & 63 > 48 and d.code.address.fixed is None:
+        target += 16
+        reached = solve(d.code.address, d.gpr, target, segment_base)
+    return reached
 
 
 def _operand_bytes(d: Draft) -> bytes:

@@ -12,9 +12,9 @@ from random import Random
 from blink.isa.spec import ANY
 
 from .cpustate import GPR_STRUCT, LOW_BASE, LOW_SIZE, Case
-from .encode import PP_BYTES, Address, Code, signed, solve, vex_head
+from .encode import PP_BYTES, Address, Code, may_lock, signed, solve, vex_head
 from .forms import Plan, keeps_to_a_line
-from .generate import FIXUPS, NOWHERE, Draft, Generator, defined, q
+from .generate import FIXUPS, Draft, Generator, defined, q, within_a_line
 from .ldt import (
     CODE16,
     CODE_LOW,
@@ -66,7 +66,7 @@ class Encoder:
             self._choose_modrm()
         for operand in form.operands:
             self._choose_immediate(operand.kind.where, operand.kind.name)
-        if self.address is not None and form.lock and rng.randrange(3) == 0:
+        if self.address is not None and may_lock(form) and rng.randrange(3) == 0:
             self.prefixes.append(0xF0)
         rng.shuffle(self.prefixes)
         modrm = b"" if self.modrm is None else bytes([self.modrm])
@@ -408,8 +408,8 @@ def _place_operand(d: LegacyDraft) -> None:
     else:
         target = _target(d) & -align  # #GP or #SS first is the CPU's choice
         d.address = solve(address, d.gpr, target, base) & 0xFFFFFFFF
-        if d.address & 15 and keeps_to_a_line(d.plan.form):  # cannot be reached: let it fault
-            d.address = solve(address, d.gpr, target + NOWHERE, base) & 0xFFFFFFFF
+        if keeps_to_a_line(d.plan.form):
+            d.address = within_a_line(d, d.address, target, base) & 0xFFFFFFFF
     data = d.operand or d.rng.choice(d.pools.vector[d.plan.memory_pool]) * 2
     d.patch(d.address, data)
 

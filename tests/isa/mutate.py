@@ -14,7 +14,7 @@ from blink.isa.reference import GuestFault, Unimplemented, find_form
 from blink.isa.spec import Form
 
 from .cpustate import CODE_BASE
-from .encode import Address, Code
+from .encode import Address, Code, may_lock
 from .features import host_has
 from .forms import EMULATED, Plan, keeps_to_a_line, plan_of
 from .generate import addresses_by_mask
@@ -126,6 +126,8 @@ def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
     if address and address.fixed is not None and _elsewhere(address.fixed):
         return None
     if addresses_by_mask(plan, address):
+        return None
+    if insn["lock"] and form.lock and not may_lock(form):
         return None
     if address and address.fixed and address.fixed & 15 and keeps_to_a_line(form):
         return None

@@ -46,7 +46,7 @@ def end(command: list[str], folder: Path) -> tuple[int, str, str]:
     said = subprocess.run(
         command,
         capture_output=True,
-        timeout=60,
+        timeout=400,
         check=False,
         cwd=folder,
         env={"PATH": os.environ["PATH"], "LC_ALL": "C"},

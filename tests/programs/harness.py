@@ -27,7 +27,7 @@ ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
-TIMEOUT = 100
+TIMEOUT = 400
 AGE = 1_000_000_000  # seconds since the epoch
 
 Files = Mapping[str, str | bytes]

@@ -49,7 +49,7 @@ def test_stop_and_continue(same: Same, tmp_path: Path) -> None:
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGTSTP
     process.send_signal(signal.SIGCONT)
-    assert process.communicate(timeout=30) == (b"continued\n", None)
+    assert process.communicate(timeout=200) == (b"continued\n", None)
     assert process.returncode == 3
 
 
@@ -64,7 +64,7 @@ def test_input_is_shared(same: Same) -> None:
 
 def shared(same: Same, text: str) -> dict[str, Any]:
     (same.folder / "file").write_text(text)
-    return {"cwd": same.folder, "capture_output": True, "timeout": 30, "check": True}
+    return {"cwd": same.folder, "capture_output": True, "timeout": 200, "check": True}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def shared(same: Same, text: str) -> dict[str, Any]:
 def test_limits_of_the_caller(same: Same, limit: str) -> None:
     script = f'ulimit {limit} && exec "$@" bash -c "ulimit -n; ulimit -s; ulimit -v; echo | cat"'
     runs = [
-        subprocess.run(["bash", "-c", script, "bash", *prefix], capture_output=True, timeout=60)
+        subprocess.run(["bash", "-c", script, "bash", *prefix], capture_output=True, timeout=300)
         for prefix in ((), (BLINK, *same.options))
     ]
     assert runs[1].returncode == runs[0].returncode == 0

@@ -17,7 +17,7 @@ import pytest
 
 from programs.harness import BLINK, ENVIRONMENT, default_signals
 
-PATIENCE = 30.0  # seconds for one expected text
+PATIENCE = 100.0  # seconds for one expected text
 
 Talk = Callable[["Terminal"], None]
 Compile = Callable[..., str]

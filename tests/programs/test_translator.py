@@ -55,7 +55,7 @@ def instructions(said: bytes) -> int:
 def counts(program: str) -> list[int]:
     """Of the translator and of both interpreters."""
     commands = [[BLINK, mode, program] for mode in ("-Z", "-Zj", "-Zm")]
-    runs = [subprocess.run(c, capture_output=True, timeout=60, env={}) for c in commands]
+    runs = [subprocess.run(c, capture_output=True, timeout=300, env={}) for c in commands]
     return [instructions(run.stderr) for run in runs]
 
 

@@ -28,7 +28,7 @@ def lines(command: list[str], folder: Path) -> tuple[int, list[str], str]:
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=300,
         check=False,
         cwd=folder,
         env={"PATH": os.environ["PATH"], "LC_ALL": "C"},

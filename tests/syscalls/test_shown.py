@@ -18,6 +18,10 @@ tr '\0' ' ' < /proc/$p/cmdline; echo
 tr '\0' '\n' < /proc/$p/environ | grep SHOWN
 tr '\0' ' ' < /proc/$$/cmdline | cut -c 1-20
 readlink /proc/$p/exe; grep -o '/[^ ]*sleep' /proc/$p/maps | sort -u
+read size rest < /proc/$p/statm; [ $size -gt 300 ] && [ $size -lt 20000 ] && echo small
+grep VmSize /proc/$p/status | { read name size unit; [ $size -lt 80000 ] && echo small; }
+read a b c d e f g h i j k l m n o p1 q r s t u v size w < /proc/$p/stat
+[ $size -lt 80000000 ] && [ $size -gt 1000000 ] && echo small
 kill $p; wait $p 2> /dev/null; echo $?
 """
 
@@ -43,7 +47,7 @@ def test_arguments_and_environment(
             [*prefix, *command],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=True,
             env={"PATH": "/usr/bin:/bin", "SHOWN": "value"},
         )

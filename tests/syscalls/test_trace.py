@@ -27,7 +27,7 @@ def run(command: list[str], folder: Path) -> tuple[int, str]:
         command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=100,
+        timeout=300,
         cwd=folder,
         env=environment,
     )

@@ -184,6 +184,10 @@ class FakeSession:
         return not self._stopped.is_set()
 
     @property
+    def reversible(self) -> bool:
+        return True
+
+    @property
     def live(self) -> bool:
         return self.time >= self.end
 

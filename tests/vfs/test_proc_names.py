@@ -72,7 +72,8 @@ def test_every_text_has_its_writer() -> None:
     [
         (b"/proc/1/exe", (1, b"exe")),
         (b"/proc/1/maps", (1, b"maps")),
-        (b"/proc/1/status", None),
+        (b"/proc/1/status", (1, b"status")),
+        (b"/proc/1/environ", None),
         (b"/proc/self/exe", None),
         (b"/x/proc/1/exe", None),
         (b"proc/1/exe", None),

@@ -6,6 +6,7 @@ HELP = """\
 usage: blink [OPTIONS] PROGRAM [ARGUMENTS]
        blink -0 [OPTIONS] PROGRAM ARGV0 [ARGUMENTS]
        blink profile | trace [OPTIONS] PROGRAM [ARGUMENTS], blink sql FILE QUERY (-h tells more)
+       blink record -o FILE PROGRAM [ARGUMENTS], blink replay FILE (-h tells more)
        blink isa coverage [--json] DIR...
 
 Runs an x86-64 Linux program in a user-space machine.
@@ -43,7 +44,8 @@ Runs an x86-64 Linux program in a user-space machine.
 not implemented; a program of that name is `./isa`.
 
 The exit status is the program's; 48 for a wrong command line, 49 when --doctor found a difference,
-125 when blink itself cannot start, 126 when the program cannot be run, 127 when it is not found.
+50 when a replay is not what was recorded, 125 when blink itself cannot start, 126 when the program
+cannot be run, 127 when it is not found.
 More: man blink
 """
 

@@ -193,6 +193,14 @@ static PyObject *set_native_paths(PyObject *module, PyObject *arg) {
   Py_RETURN_NONE;
 }
 
+static PyObject *set_watched_fds(PyObject *module, PyObject *arg) {
+  (void)module;
+  u64 mask = PyLong_AsUnsignedLongLong(arg);
+  if (PyErr_Occurred()) return NULL;
+  native_watched = mask;
+  Py_RETURN_NONE;
+}
+
 /* --- The module's part --- */
 
 #define FASTCALL(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL
@@ -235,6 +243,8 @@ static PyMethodDef methods[] = {
      "set_hidden_fds(*fds)\n\nThese descriptors are ours: native calls get EBADF."},
     {"set_native_paths", set_native_paths, METH_O,
      "set_native_paths(allowed)\n\nWhether native calls may take paths: no root, nothing virtual."},
+    {"set_watched_fds", set_watched_fds, METH_O,
+     "set_watched_fds(mask)\n\nCalls on these descriptors, bit n for n < 64, are Python's."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -130,6 +130,14 @@ static inline bool is_hidden(u64 value) {
   return false;
 }
 
+u64 native_watched;
+
+static inline bool is_watched(const NativeCall *call, u64 value) {
+  u32 fd = (u32)value;
+  return unlikely(native_watched != 0) && fd < 64 && native_watched >> fd & 1 && call->count > 0 &&
+         call->args[0].kind == ARG_FD;
+}
+
 static inline u64 host_fd(u64 value) { return is_hidden(value) ? ~(u64)0 : value; }
 
 /* The host never blocks the synchronous five: see hostsig.h. */
@@ -245,5 +253,6 @@ bool syscall_native(Cpu *c) {
                    .guest = {r[RDI], r[RSI], r[RDX], r[R10], r[R8], r[R9]},
                    .iovecs = iovecs};
   if (unlikely(c->tape != NULL)) return call_recorded(&t, number);
+  if (is_watched(call, r[RDI])) return false;
   return translate(&t) && call_host(&t, number);
 }

@@ -67,5 +67,7 @@ extern u32 native_hidden_low, native_hidden_count, native_hidden[HIDDEN_FDS];
 void native_hide(const u32 *fds, u32 count); /* at most HIDDEN_FDS */
 /* Paths mean the same to the host as to the guest: no root, and no way into /proc but by name. */
 extern bool native_paths;
+/* Descriptors below 64, a bit each, that are virtual files: calls with one as first argument are Python's. */
+extern u64 native_watched;
 
 #endif

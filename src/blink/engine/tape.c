@@ -99,11 +99,20 @@ static bool apply(Memory *mem, const Record *r) {
   return true;
 }
 
-/* How far this thread may run now: to the next record, if that is its own. */
+/* Whether an instruction stops the Cpu where the record was made. */
+static bool stops_itself(const Record *r) {
+  bool quiet = r->stop == STOP_NONE || r->stop == STOP_INTERRUPT;
+  return r->kind == CALL || r->kind == PART || (r->kind == STOP && !quiet);
+}
+
+/* How far this thread may run now: to the next record, if that is its own.  Where an instruction will stop
+ * it, there is room behind: code that need not stop exactly is translated. */
 static u64 next_stop(Cpu *c) {
+  enum { ROOM = 1 << 20 };
   const Record *r = next_record(c->tape);
   if (!r || r->tid != c->tape_tid || r->icount < c->icount) return c->icount;
-  return r->icount < c->tape_end ? r->icount : c->tape_end;
+  u64 end = r->icount + (stops_itself(r) ? ROOM : 0);
+  return end < c->tape_end ? end : c->tape_end;
 }
 
 bool tape_replay(Cpu *c) {

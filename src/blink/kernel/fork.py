@@ -59,7 +59,21 @@ def _send(fd: int, data: bytes) -> bool:
 
 
 def fork(task: Task) -> int:
-    """A new process: its number in the parent, 0 in the child.  Raises SysError."""
+    """A new process: its number in the parent, 0 in the child.  Raises SysError, or Interrupted.
+
+    With all signals blocked: what has come so far is the parent's, and what somebody sends to the
+    child waits until that is ready for it.
+    """
+    mask = task.sigmask
+    task.set_sigmask(sig.ALL_MASK)
+    task.sigmask = mask
+    try:
+        return _fork(task)
+    finally:
+        set_mask_again(task)
+
+
+def _fork(task: Task) -> int:
     freeze()
     memory = task.memory
     memory.fork_begin()
@@ -100,6 +114,7 @@ def _become_child(task: Task) -> None:
             other.cpu.retire()
     process.tasks = {task.tid: task}
     process.forget_threads()
+    process.files.texts.clear()
     if process.director is not None:
         process.director.forked(task)
     process.timers.clear()
@@ -129,7 +144,7 @@ def vfork(task: Task) -> int:
 def _fork_with_socket(task: Task) -> int:
     reader, writer = task.process.hidden.socket_pair()
     try:
-        pid = fork(task)
+        pid = _fork(task)
     except SysError:
         host.now(host.NR_CLOSE, reader)
         host.now(host.NR_CLOSE, writer)

@@ -120,6 +120,11 @@ def native_paths(allowed: bool) -> None:
     _engine.set_native_paths(allowed)
 
 
+def watch_fds(mask: int) -> None:
+    """Tells the engine which descriptors below 64 are virtual files: calls on them are Python's."""
+    _engine.set_watched_fds(mask)
+
+
 def has_capability(number: int) -> bool:
     """Whether a CAP_ is in the effective set of this process."""
     header = bytearray(CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4))

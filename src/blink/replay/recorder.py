@@ -206,7 +206,9 @@ class Recorder(LiveRunner):
 
     def run(self, until: int | None = None) -> Halt:
         self._tape.others = self.time - self.current.cpu.icount
-        return super().run(until)
+        halt = super().run(until)
+        self.sync()
+        return halt
 
     # --- checkpoints ---
 
@@ -245,14 +247,17 @@ class Recorder(LiveRunner):
     # --- threads ---
 
     def _switch(self, task: Task) -> None:
-        before = self.current
-        known = self._logged.get(before)
-        if self.tasks.get(before.tid) is before and known != before.cpu.icount:
-            self._append(records.RUN, before, 0, 0, b"", None)
+        self.sync()
         super()._switch(task)
         self._tape.others = self._base
         if self.log is not None:
             self.noted.notes = self._notes.setdefault(task, Notes())
+
+    def sync(self) -> None:
+        """While all stand still: what the log knows goes as far as the program has gone."""
+        task = self.current
+        if self.tasks.get(task.tid) is task and self._logged.get(task) != task.cpu.icount:
+            self._append(records.RUN, task, 0, 0, b"", None)
 
     def _prepare(self, task: Task) -> None:
         super()._prepare(task)

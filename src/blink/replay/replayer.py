@@ -36,6 +36,16 @@ _QUIET = (_engine.STOP_NONE, _engine.STOP_INTERRUPT)  # no instruction is the re
 NAMES = {getattr(_engine, n): n[5:].lower() for n in dir(_engine) if n.startswith("STOP_")}
 
 
+ROOM = 1 << 20
+
+
+def stops_itself(event: Event) -> bool:
+    """Whether an instruction stops the Cpu where the event came."""
+    if event.kind == records.STOP:
+        return event.stop not in _QUIET
+    return event.kind in (records.CALL, records.PART)
+
+
 class Diverged(Exception):
     """The program does not do what the log says.  The message tells both sides."""
 
@@ -122,7 +132,7 @@ class Replayer(Runner):
         self._start = (self.current.tid, self.current.cpu.icount)
         began = self.time
         if self.event is None and not self._over:
-            self._next()  # a recording goes on
+            self._next()  # the log may have grown
         for task in self.tasks.values():
             self._attach(task)
         try:
@@ -209,6 +219,9 @@ class Replayer(Runner):
         cpu = task.cpu
         cpu.tape_end = min(cpu.icount + room, FOREVER)
         self._tape.at = self._event_at
+        assert self.event is not None
+        if stops_itself(self.event):
+            left += ROOM  # so that the code in between is translated
         stop = cpu.run(min(left, room))
         if self._tape.at != self._event_at:
             self._at = self._tape.at

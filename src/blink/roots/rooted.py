@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 from errno import (
     E2BIG,
+    EADDRINUSE,
     EEXIST,
     EINVAL,
     EISDIR,
@@ -199,11 +200,11 @@ class RootedFiles(Files):
                 return self._open_text(node.inner[-1], text, flags)
             return self._open_existing(task, found, flags, mode, opened)
 
-    def _text(self, task: Task, name: bytes) -> bytes | None:
+    def own_text(self, task: Task, name: bytes) -> bytes | None:
         """What an own file of /proc says."""
         if name in private.TEXTS:
             return private.TEXTS[name](self)
-        return super()._text(task, name)
+        return super().own_text(task, name)
 
     def _open_existing(
         self, task: Task, found: Found, flags: int, mode: int, opened: list[int]
@@ -395,6 +396,8 @@ class RootedFiles(Files):
         if int.from_bytes(data[:2], "little") != AF_UNIX or not data[2]:
             return task.guest(address), length
         found = self.space.walk(f.AT_FDCWD, data[2:].partition(b"\0")[0], follow, opened)
+        if not follow and found.node is not None:
+            raise SysError(EADDRINUSE)
         made = fd_path(found.existing().fd) if follow else self.new_name(found, opened)
         if len(made) >= SUN_PATH_MAX:
             raise SysError(ENAMETOOLONG)

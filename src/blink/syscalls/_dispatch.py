@@ -77,8 +77,11 @@ def forward(
     arguments = host_arguments(task, call, registers)
     for index, argument in (instead or {}).items():
         arguments[index] = argument
-    if task.process.files is not None and task.process.files.mounted:
-        result: int = task.process.files.forward(task, call, registers, arguments)
+    files = task.process.files
+    if files is not None and files.texts.open:
+        files.texts.before(files, task, call.number, registers)
+    if files is not None and files.mounted:
+        result: int = files.forward(task, call, registers, arguments)
     else:
         result = _forward_translated(task, call, registers, arguments)
     if result == -EINTR:

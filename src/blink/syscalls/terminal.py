@@ -110,6 +110,8 @@ _ROWS: "tuple[tuple[str, int, Any], ...]" = (
     ("FIOCLEX", 0x5451, _NUMBER),
     ("FIOASYNC", 0x5452, _IN),
     ("FIOQSIZE", 0x5460, Out[Struct, S64]),
+    # sockets
+    ("IOCTL_VM_SOCKETS_GET_LOCAL_CID", 0x7B9, Out[Struct, U32]),
     # files and file systems
     ("FIBMAP", 0x1, InOut[Struct, S32]),
     ("FIGETBSZ", 0x2, _OUT),

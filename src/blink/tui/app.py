@@ -182,7 +182,7 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         if frame.stop is None or frame.stop is self._told or not self.settings.dialogs:
             return
         self._told = frame.stop
-        report = faults.report(frame.stop, frame.probe)
+        report = faults.report(frame.stop, frame.probe, self.session.reversible)
         if report is not None and len(self.screen_stack) == 1:
             self.push_screen(Dialog(report), self.answered)
 

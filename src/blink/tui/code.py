@@ -99,16 +99,17 @@ def _one(code: bytes, address: int, syntax: str) -> Line:
         return Line(address, code[:1], "(bad)", f"{code[0]:#04x}", None, None, "")
     style = formatter(syntax)
     flow = instruction.flow_control
-    target = instruction.near_branch_target if flow in _DIRECT else None
+    target = (instruction.near_branch_target if flow in _DIRECT else 0) or None
+    is_system_call = flow == FlowControl.CALL and target is None
     relative = instruction.is_ip_rel_memory_operand
     return Line(
         address,
         code[: instruction.len],
         style.format_mnemonic(instruction),
         style.format_all_operands(instruction),
-        target or None,
+        target,
         instruction.ip_rel_memory_address if relative else None,
-        _FLOWS.get(flow, ""),
+        "" if is_system_call else _FLOWS.get(flow, ""),
         instruction.is_privileged,
     )
 

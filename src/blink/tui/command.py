@@ -221,8 +221,13 @@ def _interface(line: argparse.Namespace, words: list[str]) -> int:
     from blink.tui.app import Blinkenlights
     from blink.tui.panels.terminal import COLUMNS, LINES
     from blink.tui.settings import Settings
+    from blink.tui.term import input as keyboard
     from blink.tui.term.pty import Pty
 
+    if "TEXTUAL_DRIVER" not in os.environ:  # a terminal knows its size, and it may change
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
+    keyboard.install()
     pty = Pty(COLUMNS, LINES)
     try:
         session = open_session(line, words, pty.slave)

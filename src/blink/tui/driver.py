@@ -274,7 +274,7 @@ class Driver:
         frame = self._frame(running, error, arrived)
         if panels:
             probe = frame.probe = Probe(self.session, self.history)
-            if name := probe.name(probe.rip):
+            if (running or arrived) and (name := probe.name(probe.rip)):
                 self.history.sample(name.partition("+")[0])
             for panel in self._panels():
                 frame.contents[panel] = panel.collect(probe)

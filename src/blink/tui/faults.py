@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 WRITE, EXEC = 2, 4  # bits of a mapping's protection
 CANONICAL = 1 << 47
 FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP)
-HINT = (
+BACKWARDS = (
     "All of its past is there: ↑ goes back, r continues backwards to a break- or watchpoint, "
     "W finds who wrote a byte, R restarts."
 )
+FORWARDS = "R restarts the program."
 X87 = ("f", "wait")
 
 
@@ -35,29 +36,34 @@ class Report:
     can_go_back: bool = True
 
 
-def report(stop: Stop, probe: Probe | None) -> Report | None:
+def report(stop: Stop, probe: Probe | None, reversible: bool) -> Report | None:
     """The dialog for a stop, None where the status line says enough."""
+    hint = BACKWARDS if reversible else FORWARDS
     if stop.reason in ("killed", "signal"):
-        return _signal(stop, probe)
+        return _signal(stop, probe, reversible)
     if stop.reason == "exit":
-        return Report("The program has ended", f"{_sentence(stop.text)}\n\n{HINT}", "end")
+        return Report(
+            "The program has ended", f"{_sentence(stop.text)}\n\n{hint}", "end", reversible
+        )
     if stop.reason == "gone":
-        return Report("The program's process is gone", f"{stop.text}\n\n{HINT}", "fault", False)
+        return Report("The program's process is gone", f"{stop.text}\n\n{hint}", "fault", False)
     if stop.reason == "diverged":
         text = f"{stop.text}\n\nRecording and replay differ from here on: a bug of ours."
         return Report("The replay went another way", text)
     return None
 
 
-def _signal(stop: Stop, probe: Probe | None) -> Report | None:
+def _signal(stop: Stop, probe: Probe | None, reversible: bool) -> Report | None:
     number = int(stop.details.get("signo", stop.details.get("number", 0)) or 0)
     title, reason = _explain(number, probe)
     if not title and stop.reason == "signal":
         return None
     name = _name(number)
     title = f"{title} ({name})" if title else f"Killed by {name}"
-    parts = [_sentence(reason or stop.text), _where(stop, probe), HINT]
-    return Report(title, "\n\n".join(parts), "trap" if number == signal.SIGTRAP else "fault")
+    hint = BACKWARDS if reversible else FORWARDS
+    parts = [_sentence(reason or stop.text), _where(stop, probe), hint]
+    kind = "trap" if number == signal.SIGTRAP else "fault"
+    return Report(title, "\n\n".join(parts), kind, reversible)
 
 
 def _explain(number: int, probe: Probe | None) -> tuple[str, str]:

@@ -54,7 +54,7 @@ def _colour(path: str, lines: list[str]) -> list[Row]:
     from pygments.util import ClassNotFound
 
     plain: list[Row] = [((line, ""),) for line in lines]
-    if sum(map(len, lines)) > 200_000:
+    if not lines or sum(map(len, lines)) > 200_000:
         return plain
     try:
         lexer = get_lexer_for_filename(path, stripnl=False, ensurenl=True)

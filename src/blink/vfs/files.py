@@ -29,6 +29,7 @@ from blink.abi.file_structs import OPEN_HOW
 from blink.abi.sockets import AF_UNIX
 from blink.vfs import proc
 from blink.vfs.resolve import UNREACHABLE, Root, check, fd_path, split, strict, where
+from blink.vfs.texts import Texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,16 +75,18 @@ class Files:
 
     host       blink.kernel.host
     root       the guest's root directory, or None
+    texts      what is open of the texts about the guest
     in_proc    a directory of /proc is or was within reach of relative paths
     """
 
-    __slots__ = ("host", "in_proc", "process", "root")
+    __slots__ = ("host", "in_proc", "process", "root", "texts")
     mounted = False  # whether `forward` makes the host's calls: blink.roots
 
     def __init__(self, process: Process, host: ModuleType) -> None:
         self.process = process
         self.host = host
         self.root: Root | None = None
+        self.texts = Texts(host)
         self.in_proc = proc.is_proc(host, b".")
         self._tell_engine()
 
@@ -276,21 +279,23 @@ class Files:
         path = self._own_path(name, follow)
         if path is not None:
             return task.host(nr.NR_OPENAT, f.AT_FDCWD, path + b"\0", flags, 0)
-        text = None if flags & f.O_PATH else self._text(task, name)
+        text = None if flags & f.O_PATH else self.own_text(task, name)
         fd = plain()
         if text is None:
             return fd
         self.host.now(nr.NR_CLOSE, fd)  # it has told that the file may be opened
-        return self._open_text(name, text, flags)
+        opened = self._open_text(name, text, flags)
+        self.texts.add(opened, name)
+        return opened
 
-    def _text(self, task: Task, name: bytes) -> bytes | None:
+    def own_text(self, task: Task, name: bytes) -> bytes | None:
         """What an own file of /proc says; None where the host's will do."""
         return proc.text(task, name)
 
     def _other_text(self, path: bytes, flags: int) -> bytes | None:
         """What a file of another guest in /proc says; None where the host's will do."""
         other = proc.other_entry(path)
-        if other is None or other[1] != proc.MAPS or flags & (f.O_PATH | f.O_ACCMODE):
+        if other is None or other[1] == proc.EXE or flags & (f.O_PATH | f.O_ACCMODE):
             return None
         from blink.vfs import others
 

@@ -2,7 +2,7 @@
 
 The host's /proc/PID/maps has the guest's mappings where guests live; ours lie above.  What only
 its own table knows is missing: names other than [stack], and permission to execute, which the host
-has not given.
+has not given.  Resident sizes are those of the emulator.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import posix
 from time import sleep
 
-from blink.abi.layout import GUEST_TOP, PAGED_SKEW, STACK_TOP
-from blink.vfs.proc import HostMapping
+from blink.abi.layout import GUEST_TOP, PAGE, PAGED_SKEW, STACK_TOP
+from blink.vfs.proc import HostMapping, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Shown = Callable[[bytes], bytes | None]
 
+NAMES = (b"maps", b"stat", b"statm", b"status")
 EMULATOR = b"/proc/self/exe"
 PATH_COLUMN = 73
 RETRIES, PAUSE = 5, 0.002
@@ -66,9 +67,63 @@ def exe(pid: int) -> bytes | None:
 
 def text(pid: int, name: bytes, shown: Shown) -> bytes | None:
     """What a file of another guest says; None where the host's will do."""
-    if name != b"maps" or not is_guest(pid):
+    if name not in NAMES or not is_guest(pid):
         return None
-    return b"".join(_line(mapping, shown) for mapping in _mappings(pid))
+    mappings = _mappings(pid)
+    if name == b"maps":
+        return b"".join(_line(mapping, shown) for mapping in mappings)
+    try:
+        return _WITH_SIZES[name](read(f"/proc/{pid}/{name.decode()}"), _Sizes(mappings))
+    except OSError:
+        return None  # it has just ended
+
+
+class _Sizes:
+    """Bytes of a guest's mappings: all, those for data, its stack."""
+
+    __slots__ = ("data", "stack", "total")
+
+    def __init__(self, mappings: list[HostMapping]) -> None:
+        self.total = self.data = self.stack = 0
+        for mapping in mappings:
+            size = mapping.end - mapping.start
+            is_stack = mapping.end == STACK_TOP
+            self.total += size
+            self.stack += size if is_stack else 0
+            self.data += size if mapping.fields[0][1:] == b"w-p" and not is_stack else 0
+
+
+def _stat(host: bytes, sizes: _Sizes) -> bytes:
+    """Field 23 of proc_pid_stat(5) is the size of the address space."""
+    head, _, tail = host.rpartition(b") ")
+    fields = tail.split()
+    fields[23 - 3] = b"%d" % sizes.total
+    return head + b") " + b" ".join(fields) + b"\n"
+
+
+def _statm(host: bytes, sizes: _Sizes) -> bytes:
+    fields = host.split()
+    fields[0], fields[5] = (b"%d" % (n // PAGE) for n in (sizes.total, sizes.data + sizes.stack))
+    return b" ".join(fields) + b"\n"
+
+
+def _status(host: bytes, sizes: _Sizes) -> bytes:
+    """What lines of sizes say; the rest is the host's."""
+    new = {
+        b"VmPeak": sizes.total,
+        b"VmSize": sizes.total,
+        b"VmData": sizes.data,
+        b"VmStk": sizes.stack,
+    }
+    lines = []
+    for line in host.splitlines():
+        name = line.partition(b":")[0]
+        kept = line if name not in new else b"%s:\t%8d kB" % (name, new[name] // 1024)
+        lines.append(kept + b"\n")
+    return b"".join(lines)
+
+
+_WITH_SIZES = {b"stat": _stat, b"statm": _statm, b"status": _status}
 
 
 def _line(mapping: HostMapping, shown: Shown) -> bytes:

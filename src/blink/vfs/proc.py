@@ -32,7 +32,9 @@ MEMFD_PREFIX = b"blink:"
 CHUNK = 1 << 16
 SELF = b"/proc/self/"
 
-EXE, MAPS, MEM, CPUINFO = b"exe", b"maps", b"mem", b"/cpuinfo"
+EXE, MEM, CPUINFO = b"exe", b"mem", b"/cpuinfo"
+# Of other guests, too: see blink.vfs.others.
+OF_OTHERS = (EXE, b"maps", b"stat", b"statm", b"status")
 # Name -> module that writes it; the modules are imported when a guest asks.
 TEXTS = {
     b"maps": "maps",
@@ -95,10 +97,10 @@ def plain_name(path: bytes) -> bytes | None:
 
 
 def other_entry(path: bytes) -> tuple[int, bytes] | None:
-    """(process, name) of a path of the form /proc/PID/exe or maps, of another process."""
+    """(process, name) of a path of the form /proc/PID/exe, maps, stat..., of another process."""
     root, slash, rest = path.partition(b"/proc/")
     pid, _, name = rest.partition(b"/")
-    if root or not slash or not pid.isdigit() or name not in (EXE, MAPS):
+    if root or not slash or not pid.isdigit() or name not in OF_OTHERS:
         return None
     return None if int(pid) == posix.getpid() else (int(pid), name)
 

@@ -19,12 +19,13 @@ class Frames(ListPanel):
     SHORT: ClassVar[str] = "Frm"
 
     def items(self, probe: Probe) -> list[tuple[Row, Any]]:
-        return [(self._row(i, frame), frame.pc) for i, frame in enumerate(probe.frames)]
+        last = len(probe.frames) - 1
+        return [(self._row(i, f, i == last), f.pc) for i, f in enumerate(probe.frames)]
 
     def current(self, probe: Probe) -> int | None:
         return 0
 
-    def _row(self, number: int, frame: Any) -> Row:
+    def _row(self, number: int, frame: Any, outermost: bool) -> Row:
         place = frame.place
         name, where = "??", ""
         if place is not None and place.name:
@@ -37,18 +38,18 @@ class Frames(ListPanel):
             (name, "symbol"),
             (where, "source"),
         ]
-        if trouble := flaws(frame):
+        if trouble := flaws(frame, outermost):
             parts.append((f"  {trouble}", "warning"))
         return row(*parts)
 
 
-def flaws(frame: Any) -> str:
-    """Blink's words for frames that cannot be as a compiler makes them."""
+def flaws(frame: Any, outermost: bool) -> str:
+    """Blink's words for frames that are not as compilers make them; the outermost has no caller."""
     words = []
-    if frame.cfa & 15:
+    if frame.cfa & 15 and not outermost:
         words.append("misaligned")
     if frame.place is None or not frame.place.name:
         words.append("stray")
-    if not frame.cfa:
+    if not frame.cfa and not outermost:
         words.append("corrupt")
     return " ".join(words)

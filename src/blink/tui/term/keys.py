@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 _CURSOR = {"up": "A", "down": "B", "right": "C", "left": "D", "home": "H", "end": "F"}
 _NUMBERED = {
     "insert": 2, "delete": 3, "pageup": 5, "pagedown": 6, "f5": 15, "f6": 17, "f7": 18, "f8": 19,
     "f9": 20, "f10": 21, "f11": 23, "f12": 24,
 }  # fmt: skip
 _FUNCTION = {"f1": "P", "f2": "Q", "f3": "R", "f4": "S"}
+_RENAMED = {
+    "slash": "solidus", "backslash": "reverse_solidus", "at": "commercial_at",
+    "minus": "hyphen-minus", "underscore": "low_line",
+}  # fmt: skip
 _PLAIN = {
     "enter": "\r", "tab": "\t", "escape": "\x1b", "backspace": "\x7f", "shift+tab": "\x1b[Z",
     "ctrl+@": "\0", "ctrl+backslash": "\x1c", "ctrl+right_square_bracket": "\x1d",
@@ -25,9 +31,22 @@ def encode(key: str, character: str | None, application: bool = False) -> bytes:
         return sequence.encode()
     if "ctrl" in modifiers and len(name) == 1 and name.isalpha():
         return b"\x1b" * ("alt" in modifiers) + bytes([ord(name.lower()) & 31])
-    if "alt" in modifiers and len(name) == 1:
-        return b"\x1b" + name.encode()
+    if "alt" in modifiers and (plain := character or _character(name)):
+        return b"\x1b" + plain.encode()
     return character.encode() if character else b""
+
+
+def _character(name: str) -> str:
+    """The character that Textual calls so: `a`, `colon`, `minus`."""
+    if len(name) == 1:
+        return name
+    words = _RENAMED.get(name, name).replace("_", " ").upper()
+    for full in (words, f"{words} SIGN", f"{words} MARK"):
+        try:
+            return unicodedata.lookup(full)
+        except KeyError:
+            continue
+    return ""
 
 
 def _special(name: str, code: int, application: bool) -> str:

@@ -1,0 +1,95 @@
+"""Capsules that are damaged, cut off, or somebody else's: one clear line, and no more."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from kernel.test_guests import blink
+from replay.test_record import record, run
+
+VERSION_AT, FINISHED_AT = 8, 12
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    capsule, done = record(tmp_path_factory.mktemp("capsule"), "/bin/sh", "-c", "echo hi")
+    assert done.returncode == 0
+    return capsule
+
+
+def complaint(path: Path) -> str:
+    """The one line that a replay gives."""
+    said = run([*blink("replay"), str(path)], path.parent)
+    text = said.stderr.decode()
+    assert (said.returncode, said.stdout) == (125, b""), text
+    assert text.startswith(f"blink: {path}: ")
+    assert text.count("\n") == 1
+    return text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: b"", "no capsule"),
+        (lambda data: b"#!/bin/sh\n" * 100, "no capsule"),
+        (lambda data: data[: len(data) // 2], "cut off"),
+        (lambda data: data[:20], "no capsule"),
+        (lambda data: data[:VERSION_AT] + b"\2" + data[VERSION_AT + 1 :], "a newer blink"),
+        (lambda data: data[:VERSION_AT] + b"\0" + data[VERSION_AT + 1 :], "an older blink"),
+        (lambda data: data[:FINISHED_AT] + b"\0" + data[FINISHED_AT + 1 :], "not finished"),
+        (lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], "damaged"),
+        (lambda data: data[:5000] + bytes([data[5000] ^ 64]) + data[5001:], "damaged"),
+    ],
+    ids="empty foreign half head newer older unfinished end meta".split(),
+)
+def test_what_is_wrong(change: object, words: str, whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.cap"
+    path.write_bytes(change(whole.read_bytes()))  # type: ignore[operator]
+    assert words in complaint(path)
+
+
+def test_no_such_file_and_no_file(tmp_path: Path) -> None:
+    assert "No such file" in complaint(tmp_path / "absent.cap")
+    (tmp_path / "folder").mkdir()
+    complaint(tmp_path / "folder")
+
+
+def test_any_byte(whole: Path, tmp_path: Path) -> None:
+    """Whatever byte changes, it is noticed before anything runs."""
+    chance = random.Random(int(os.environ["BLINK_SEED"]))
+    data = whole.read_bytes()
+    for _ in range(5):
+        at = chance.choice(
+            (chance.randrange(12), 16 + chance.randrange(8), chance.randrange(4096, len(data)))
+        )
+        path = tmp_path / "bad.cap"
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :])
+        complaint(path)
+
+
+def test_a_command_line_that_makes_no_sense(tmp_path: Path) -> None:
+    for words, text in (
+        (["record", "/bin/true"], b"record needs -o FILE"),
+        (["record", "-o", "x"], b"no program was named"),
+        (["record", "-o", "x", "-l", "7Q", "/bin/true"], b"is no size"),
+        (["record", "-o", "x", "-s", "/bin/true"], b"--strace is not for record"),
+        (["replay"], b"replay needs one capsule"),
+        (["replay", "a", "b"], b"replay needs one capsule"),
+    ):
+        said = run(blink(*words), tmp_path)
+        assert said.returncode == 48
+        assert text in said.stderr
+        assert not (tmp_path / "x").exists()
+
+
+def test_what_cannot_be_recorded(tmp_path: Path) -> None:
+    said = run(blink("record", "-o", "it.cap", "/no/such/program"), tmp_path)
+    assert said.returncode == 127
+    assert not (tmp_path / "it.cap").exists()
+    said = run(blink("record", "-o", "no/folder/it.cap", "/bin/true"), tmp_path)
+    assert said.returncode == 125
+    assert b"No such file" in said.stderr

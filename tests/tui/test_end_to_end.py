@@ -1,0 +1,225 @@
+"""The real program in a real terminal: tmux runs it, types, and shows what it sees."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.tui import programs
+
+pytestmark = [pytest.mark.ci, pytest.mark.timeout(400)]
+pytest.importorskip("textual", reason="the interface's libraries are not installed")
+
+PATIENCE = 90.0
+COMMAND = f"{sys.executable} -m blink.tui"
+
+
+class Tmux:
+    """One window of a tmux server of our own."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._base = [program, "-L", f"blink-{os.getpid()}", "-f", "/dev/null"]
+        self._folder = folder
+
+    def __call__(self, *words: str) -> str:
+        return subprocess.run(
+            [*self._base, *words], capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+
+    def start(self, command: str, columns: int = 120, lines: int = 40) -> None:
+        """Runs a command in a window; what it leaves behind stays visible."""
+        self(
+            *("new-session", "-d", "-x", str(columns), "-y", str(lines), "-c", str(self._folder)),
+            f"{command}; echo status $?; exec sleep 600",
+        )
+
+    def keys(self, *names: str) -> None:
+        self("send-keys", *names)
+
+    def screen(self) -> str:
+        return self("capture-pane", "-p")
+
+    def wait(self, *texts: str) -> str:
+        """The screen once it shows all of these."""
+        end = time.monotonic() + PATIENCE
+        while not all(text in (screen := self.screen()) for text in texts):
+            assert time.monotonic() < end, f"no {texts} in\n{screen}"
+            time.sleep(0.2)
+        return screen
+
+    def wait_gone(self, text: str) -> str:
+        end = time.monotonic() + PATIENCE
+        while text in (screen := self.screen()):
+            assert time.monotonic() < end, f"still {text} in\n{screen}"
+            time.sleep(0.2)
+        return screen
+
+    def close(self) -> None:
+        subprocess.run([*self._base, "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def tmux(need: Callable[[str], str], tmp_path: Path) -> Iterator[Tmux]:
+    made = Tmux(need("tmux"), tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def compiled(need: Callable[[str], str], tmp_path: Path) -> Callable[[str, str], str]:
+    """Compiles a program of ours with debugging information; its path."""
+
+    def build(text: str, compiler: str) -> str:
+        suffix = {"gcc": "c", "g++": "cc"}[compiler]
+        source = tmp_path / f"prog.{suffix}"
+        source.write_text(text)
+        target = tmp_path / "prog"
+        subprocess.run([need(compiler), "-g", "-O0", "-o", target, source], check=True)
+        return str(target)
+
+    return build
+
+
+def test_a_sort_with_a_bug_is_stepped_and_ends(
+    tmux: Tmux, compiled: Callable[[str, str], str]
+) -> None:
+    program = compiled(programs.SORT, "gcc")
+    tmux.start(f"{COMMAND} -b main {program}", 200, 60)
+    tmux.wait("stopped", "Disassembly", "Registers", "Terminal")
+    tmux.keys("c")
+    screen = tmux.wait("breakpoint 1 at", "prog.c:", "int main(void)")
+    assert "▶" in screen and "hit 1 time" in screen
+    tmux.keys("n", "n", "n", "n", "n")
+    tmux.keys("c")
+    tmux.wait("The program has ended", "status 3")
+    tmux.keys("Escape")
+    screen = tmux.wait_gone("The program has ended")
+    assert "1 2 3 4 5 6 7 8 and 9 77" in screen
+    tmux.keys("q")
+    tmux.wait("status 0")
+
+
+def test_a_crash_in_cpp_says_where_and_what(
+    tmux: Tmux, compiled: Callable[[str, str], str]
+) -> None:
+    program = compiled(programs.CRASH, "g++")
+    tmux.start(f"{COMMAND} {program}", 120, 40)
+    tmux.wait("stopped")
+    tmux.keys("c")
+    screen = tmux.wait("Segmentation fault (SIGSEGV)", "It reads 0x0, where nothing is mapped.")
+    assert "List::sum" in screen and "prog.cc:" in screen
+    tmux.keys("R")
+    tmux.keys("r")
+    tmux.wait("restarted")
+    tmux.keys("q")
+    tmux.wait("status 0")
+
+
+def test_bash_and_vi_in_the_terminal(tmux: Tmux, need: Callable[[str], str]) -> None:
+    need("vi")
+    tmux.start(f"{COMMAND} bash --norc --noprofile", 200, 60)
+    tmux.wait("stopped")
+    tmux.keys("D")
+    tmux.wait("bash-", "running")
+    tmux.keys("echo $((6*7)) $TERM; stty size", "Enter")
+    tmux.wait("42 xterm-256color", "24 80")
+    tmux.keys("vi -u NONE note.txt", "Enter")
+    tmux.wait("note.txt")
+    tmux.keys("ihello from vi", "Escape", ":wq", "Enter")
+    tmux.keys("cat note.txt", "Enter")
+    tmux.wait("hello from vi", "bash-")
+    tmux.keys("sleep 100", "Enter")
+    tmux.wait("sleep 100")
+    tmux.keys("C-c")  # goes to the program: it has the keys
+    tmux.keys("echo still here", "Enter")
+    tmux.wait("still here")
+    tmux.keys("C-]", "C-c")
+    tmux.wait("stopped")
+    tmux.keys("q")
+    tmux.wait("status 0")
+
+
+def test_a_flood_leaves_the_interface_alive(tmux: Tmux) -> None:
+    tmux.start(f"{COMMAND} yes blinkenlights", 80, 25)
+    tmux.wait("stopped")
+    tmux.keys("c")
+    tmux.wait("running")
+    tmux("resize-window", "-x", "160", "-y", "50")
+    tmux.wait("blinkenlights", "running", "Terminal")
+    tmux.keys("C-c")
+    tmux.wait("stopped")
+    tmux.keys("q")
+    tmux.wait("status 0")
+
+
+def test_a_terminal_that_is_closed_and_changed_by_the_program(tmux: Tmux) -> None:
+    tmux.start(f"{COMMAND} sh -c 'stty raw -echo; exec >&- 2>&- <&-; sleep 0.1; exit 7'", 120, 40)
+    tmux.wait("stopped")
+    tmux.keys("c")
+    tmux.wait("The program has ended", "status 7")
+    tmux.keys("Escape")
+    tmux.wait_gone("The program has ended")
+    tmux.keys("q")
+    assert "Traceback" not in tmux.wait("status 0")
+
+
+def test_interrupted_before_it_has_begun(tmux: Tmux) -> None:
+    tmux.start(f"{COMMAND} true", 80, 25)
+    tmux.wait("stopped")
+    tmux.keys("C-c")
+    tmux.wait("the program is stopped")
+    tmux.keys("q")
+    tmux.wait("status 0")
+
+
+# --- without the interface -----------------------------------------------------------------------
+
+
+def run(*words: str, **names: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "blink.tui", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+def test_plain_runs_print_stops(compiled: Callable[[str, str], str]) -> None:
+    program = compiled(programs.SORT, "gcc")
+    said = run("-t", "-b", "sort", "-Z", program)
+    assert said.stdout == "1 2 3 4 5 6 7 8 and 9 77\n"
+    assert said.returncode == 3
+    assert "breakpoint 1 at" in said.stderr and "sort" in said.stderr
+    assert "instructions in" in said.stderr
+
+
+def test_plain_status_of_a_crash(compiled: Callable[[str, str], str]) -> None:
+    said = run("-t", compiled(programs.CRASH, "g++"))
+    assert said.returncode == 128 + 11
+    assert "killed by SIGSEGV" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "text"),
+    [
+        ([], 48, "no program was named"),
+        (["--nonsense", "true"], 48, "unrecognized arguments: --nonsense"),
+        (["true"], 48, "no terminal"),
+        (["-t", "no-such-program"], 125, "no-such-program: command not found"),
+        (["-t", "/etc/passwd"], 125, "/etc/passwd"),
+        (["-t", "-w", "0x10,x", "true"], 125, "no length"),
+        (["--serve=nowhere", "true"], 48, "[HOST:]PORT"),
+    ],
+)
+def test_wrong_command_lines_are_refused_in_words(words: list[str], status: int, text: str) -> None:
+    said = run(*words)
+    assert text in said.stderr
+    assert said.returncode == status
+    assert "Traceback" not in said.stderr
+
+
+def test_help_and_version() -> None:
+    said = run("-h")
+    assert said.returncode == 0 and "-b WHERE" in said.stdout and "man blinkenlights" in said.stdout
+    assert run("-v").stdout.startswith("blinkenlights ")
