@@ -212,12 +212,6 @@ class Recorder(LiveRunner):
 
     # --- checkpoints ---
 
-    def sync(self) -> None:
-        """While all stand still: what the log knows goes as far as the program has gone."""
-        task = self.current
-        if self.tasks.get(task.tid) is task and self._logged.get(task) != task.cpu.icount:
-            self._append(records.RUN, task, 0, 0, b"", None)
-
     def fork(self, control: Callable[[Replayer], None], keep: Iterable[int] = ()) -> int:
         """Starts a copy of this process, which stands still, in which `control` is called with a
         Replayer that goes on from here; its number.  It has no descriptors but those in `keep`."""
