@@ -35,7 +35,7 @@ def demo(options: argparse.Namespace) -> int:
 
 def test(options: argparse.Namespace) -> int:
     """set up, then run the tests (--ci: the longer tier; --all: without bounds)"""
-    machine_setup.prepare(tools=True, programs=True)
+    machine_setup.prepare(tools=True, programs=True, everything=options.all)
     tier = "all" if options.all else "ci" if options.ci else "unit"
     limit = {"unit": "400", "ci": "900", "all": "0"}[tier]
     command = [str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "worksteal", "-rs"]

@@ -62,20 +62,24 @@ def apt_install(*packages: str) -> bool:
     return done.returncode == 0
 
 
-def missing_test_packages() -> list[str]:
-    """The packages of tests/apt-packages.txt whose program or file is not there."""
+def missing_test_packages(everything: bool) -> list[str]:
+    """The packages of tests/apt-packages.txt whose program or file is not there.
+
+    Those marked `all` are large, and only the all tier uses them.
+    """
     lines = (ROOT / "tests" / "apt-packages.txt").read_text().splitlines()
     rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
-    return [package for package, sign in rows if not _is_there(sign)]
+    wanted = [row for row in rows if everything or row[2:] != ["all"]]
+    return [row[0] for row in wanted if not _is_there(row[1])]
 
 
 def _is_there(sign: str) -> bool:
     return Path(sign).exists() if sign.startswith("/") else shutil.which(sign) is not None
 
 
-def install_test_programs() -> None:
+def install_test_programs(everything: bool = False) -> None:
     """Installs the programs that tests run, if we may; tests say what they miss."""
-    missing = missing_test_packages()
+    missing = missing_test_packages(everything)
     if not missing:
         return
     if not can_apt() or not apt_install(*missing):
@@ -197,7 +201,7 @@ def _install_by_hand() -> None:
     (site / "blink-source.pth").write_text(f"{ROOT / 'src'}\n")
 
 
-def prepare(tools: bool = False, programs: bool = False) -> None:
+def prepare(tools: bool = False, programs: bool = False, everything: bool = False) -> None:
     """All that a verb needs: .venv, engine, launcher; on request tools and test programs."""
     enter_venv()
     ensure_compiler()
@@ -207,4 +211,4 @@ def prepare(tools: bool = False, programs: bool = False) -> None:
         raise BuildError("blink: src/blink/engine holds no C source")
     install_package()
     if programs:
-        install_test_programs()
+        install_test_programs(everything)
