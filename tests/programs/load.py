@@ -14,7 +14,7 @@ from pathlib import Path
 
 from programs.harness import BLINK, ENVIRONMENT, default_signals
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 class Guest:

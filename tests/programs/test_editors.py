@@ -16,7 +16,7 @@ from programs.harness import BLINK, ENVIRONMENT, GUESTS, Same
 from programs.terminal import Terminal
 
 MODES = [[], pytest.param(["-j"], marks=pytest.mark.long)]
-WAIT = 60.0
+WAIT = 200.0
 
 Need = Callable[[str], str]
 
