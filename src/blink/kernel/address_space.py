@@ -11,12 +11,13 @@ bisection is faster up to some thousands of mappings, which is what programs hav
 from __future__ import annotations
 
 from bisect import bisect_right
-from errno import EINVAL, ENOMEM, EPERM
+from errno import EAGAIN, EINVAL, ENOMEM, EPERM
 
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_MIN, GUEST_TOP, MMAP_TOP, PAGE
 from blink.abi.limits import RLIM_INFINITY
 from blink.abi.mman import PROT_WRITE
+from blink.kernel import host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,10 +94,12 @@ class AddressSpace:
     brk_start, brk   the heap, as brk(2) sees it; not page-aligned
     size_limit       RLIMIT_AS: bytes of all mappings
     data_limit       RLIMIT_DATA: bytes of private writable ones
+    lock_new         mlockall(MCL_FUTURE): 0 not, 1 new mappings are locked, 2 their pages on fault
     """
 
     __slots__ = (
-        "_origins", "_starts", "_vmas", "brk", "brk_start", "data_limit", "memory", "size_limit",
+        "_origins", "_starts", "_vmas", "brk", "brk_start", "data_limit", "lock_new", "memory",
+        "size_limit",
     )  # fmt: skip
 
     def __init__(self, memory: _engine.Memory) -> None:
@@ -110,6 +113,7 @@ class AddressSpace:
         self._vmas: list[Vma] = []
         self._origins = 0
         self.brk_start = self.brk = 0
+        self.lock_new = 0
 
     def __iter__(self) -> Iterator[Vma]:
         return iter(self._vmas)
@@ -216,7 +220,20 @@ class AddressSpace:
             self.memory.map(vma.start, vma.end - vma.start, vma.prot, flags, fd, offset)
         except OSError as error:
             raise SysError(error.errno or ENOMEM) from None
+        if self.lock_new:
+            self._lock(vma)
         self.insert(vma)
+
+    def _lock(self, vma: Vma) -> None:
+        """For mlockall(MCL_FUTURE).  Raises EAGAIN beyond RLIMIT_MEMLOCK, with nothing mapped."""
+        how = int(self.lock_new > 1 or not vma.prot)
+        start, size = vma.start + self.memory.skew, vma.end - vma.start
+        result = host.now(host.NR_MLOCK2, start, size, 1)
+        if result in (-ENOMEM, -EPERM):
+            self.memory.unmap(vma.start, size)
+            raise SysError(EAGAIN)
+        if not how:
+            host.now(host.NR_MLOCK, start, size)  # brings in what can be had
 
     def check_limits(self, vma: Vma) -> None:
         """Raises ENOMEM when a mapping, in place of what is there, would exceed a limit."""

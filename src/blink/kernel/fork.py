@@ -115,6 +115,7 @@ def _become_child(task: Task) -> None:
     process.tasks = {task.tid: task}
     process.forget_threads()
     process.files.texts.clear()
+    process.space.lock_new = 0
     if process.director is not None:
         process.director.forked(task)
     process.timers.clear()

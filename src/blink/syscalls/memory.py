@@ -11,7 +11,7 @@ from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_MIN, GUEST_TOP, PAGE
 from blink.kernel import host
 from blink.kernel.address_space import PAGE_MASK, Vma, check_range, page_up
-from blink.syscalls._dispatch import USER_TOP
+from blink.syscalls._dispatch import ULONG, USER_TOP
 from blink.syscalls._spec import (
     Fd,
     Flags,
@@ -348,7 +348,7 @@ def madvise(
 ) -> None:
     """Implements madvise(2)."""
     target, size = task.pages(addr, length)
-    inside = target == addr + task.memory.skew and not addr & PAGE_MASK
+    inside = addr < GUEST_TOP and size < ULONG - PAGE - addr and not addr & PAGE_MASK
     length = min(size, GUEST_TOP)
     if inside and advice in _SEALED_AGAINST:
         _refuse_discarding(task, addr, addr + page_up(length))
@@ -383,42 +383,6 @@ def msync(
     return task.host(host.NR_MSYNC, *task.pages(addr, length), flags)
 
 
-@syscall(149)
-def mlock(task: "Task", addr: In[Range, "length"], length: Size) -> int:
-    """Implements mlock(2)."""
-    return task.host(host.NR_MLOCK, *task.pages(addr, length))
-
-
-@syscall(325)
-def mlock2(task: "Task", addr: In[Range, "length"], length: Size, flags: UInt) -> int:
-    """Implements mlock2(2)."""
-    return task.host(host.NR_MLOCK2, *task.pages(addr, length), flags)
-
-
-@syscall(150)
-def munlock(task: "Task", addr: In[Range, "length"], length: Size) -> int:
-    """Implements munlock(2)."""
-    return task.host(host.NR_MUNLOCK, *task.pages(addr, length))
-
-
-@syscall(
-    151,
-    passthrough=True,
-    level="partial",
-    note="the emulator's own memory is locked, and counted, too",
-)
-def mlockall(flags: Flags[Int, mman.MCL]) -> None:
-    """Implements mlockall(2).
-
-    The emulator's own pages are locked as well, and count against RLIMIT_MEMLOCK.
-    """
-
-
-@syscall(152, passthrough=True)
-def munlockall() -> None:
-    """Implements munlockall(2)."""
-
-
 @syscall(462)
 def mseal(task: "Task", addr: In[Range, "length"], length: Size, flags: ULong) -> None:
     """Implements mseal(2)."""
@@ -445,7 +409,7 @@ def remap_file_pages(
     """Implements remap_file_pages(2)."""
     start = addr & ~PAGE_MASK
     vma = task.process.space.find(start)
-    if vma is not None and size and vma.sealed and not prot:
+    if vma is not None and size and vma.sealed and vma.shared and not prot:
         raise SysError(EPERM)
     if vma is not None:
         task.guest(start, min(size, vma.end - start), True)  # the bytes change

@@ -19,7 +19,7 @@ _SIGNALS = "jumps to what the fuzzer made up when a signal comes"
 _BLOCKS = "waits for a signal with a mask that may hold back the clock which ends all waiting"
 _SHARED = "changes what both runs share: users' key rings, the machine"
 _SLOW = "makes the process slower than the machine's other work, perhaps for good"
-_OURS = "acts on the emulator's own memory, too: documented as partial"
+_OURS = "how much there is to lock differs"
 
 LEFT_OUT = {
     **dict.fromkeys("exit exit_group fork vfork clone clone3".split(), _ENDS),
@@ -124,8 +124,10 @@ def _mmap(args: list[int], random: Random) -> None:
     if args[3] & 0x100010:  # MAP_FIXED, MAP_FIXED_NOREPLACE
         args[0] = _inside(random)
         args[1] = random.choice((0, 1, PAGE, 2 * PAGE))
-    elif args[1] > 1 << 24:
-        args[1] = random.choice((0, 1 << 63, (1 << 64) - 1))
+    else:  # a hint that blink's address space does not have would be heeded natively
+        args[0] = random.choice((0, 0, _inside(random), 1 << 63))
+        if args[1] > 1 << 24:
+            args[1] = random.choice((0, 1 << 63, (1 << 64) - 1))
     _mprotect(args, random)
     args[3] &= ~(0x40000 | 0x100 | 0x80000 | 0x2000)  # MAP_HUGETLB, GROWSDOWN, SYNC, LOCKED
 

@@ -138,7 +138,18 @@ static void memory(void) {
   EACH(advice, 102, 103) T(S(process_madvise, self, &range, 1L, advice, 0));
   EACH(flags, 0, 7) T(S(msync, s, 1L * PAGE, flags));
   T(S(mlock, p, 1L * PAGE)), T(S(mlock, BAD, 1L * PAGE)), T(S(mlock, p, -1L)), T(S(munlock, p, 1L * PAGE)), T(S(munlock, 0x10000L, 1L * PAGE)), T(S(munlock, p, -4097L)), T(S(mlock2, p, 1L * PAGE, 1)), T(S(mlock2, p, 1L * PAGE, 8)), T(S(mlock2, 0x10000L, 1L * PAGE, 0));
-  EACH(flags, 0, 8) K(S(mlockall, flags)), S(munlockall);
+  EACH(flags, 0, 8) T(S(mlockall, flags)), T(S(munlockall));
+  APART({
+    T(S(mlockall, MCL_CURRENT | MCL_FUTURE));
+    char *in = mmap(NULL, 4 * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), there[4] = {0};
+    V(mincore(in, 4 * PAGE, there)), V(there[0] & there[3] & 1), T(S(madvise, in, 1L * PAGE, MADV_DONTNEED)), S(munlockall);
+    T(S(mlockall, MCL_FUTURE | MCL_ONFAULT)), in = mmap(NULL, 4 * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    V(mincore(in, 4 * PAGE, there)), V(there[0] & 1), T(S(madvise, in, 1L * PAGE, MADV_DONTNEED));
+    setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){PAGE, PAGE});
+    AS_NOBODY({ T(S(mlockall, MCL_CURRENT)), V(mmap(NULL, 64 * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED), V(errno); });
+    setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){0, 0});
+    AS_NOBODY({ T(S(mlockall, MCL_CURRENT)), T(S(mlockall, MCL_FUTURE)); });
+  });
   BITS(flag) if (flag != 4) K(S(memfd_create, "f", flag));
   K(S(memfd_create, "f", 16)), K(S(memfd_create, "f", 8)), T(S(memfd_create, BAD, 0)), K(S(memfd_create, "h", 4)), T(S(getrandom, buf, 8L, 4)), T(S(getrandom, buf, 8L, 1)), T(S(getrandom, BAD, 8L, 0)), T(S(getrandom, buf, 8L, 99));
   EACH(mode, 0, 9) T(S(fallocate, memfd, 1L << mode, 0L, 4096L));
