@@ -220,39 +220,35 @@ static bool interrupted(Cpu *c, s64 result) {
   return false;
 }
 
-/* Makes a translated call. */
-static bool call_host(Translation *t, u32 number) {
-  Cpu *c = t->cpu;
-  s64 result = hostcall(&c->interrupt, number, t->host);
+/* `ranges`: where to note what the host may write, for the tape; or NULL. */
+static ALWAYS_INLINE bool make_call(Cpu *c, TapeRange *ranges) {
+  const u64 *r = c->gpr;
+  u32 number = (u32)r[RAX]; /* Linux looks at the low half only */
+  if (number >= NATIVE_CALLS || !allowed(&native_calls[number])) return false;
+  const NativeCall *call = &native_calls[number];
+  if (is_watched(call, r[RDI])) return false;
+  Iovec iovecs[IOV_LIMIT];
+  Translation t = {.cpu = c,
+                   .call = call,
+                   .guest = {r[RDI], r[RSI], r[RDX], r[R10], r[R8], r[R9]},
+                   .iovecs = iovecs,
+                   .ranges = ranges};
+  if (!translate(&t)) return false;
+  s64 result = hostcall(&c->interrupt, number, t.host);
   bool stopped = result == -EINTR || result == -HOST_ERESTARTSYS;
-  if (unlikely(t->ranges != NULL))
-    tape_record(c, number, result, t->call->filled, t->ranges, t->range_count, stopped);
+  if (ranges) tape_record(c, number, result, call->filled, ranges, t.range_count, stopped);
   if (unlikely(stopped)) return interrupted(c, result);
   c->gpr[RAX] = (u64)result;
   c->counters[COUNT_NATIVE]++;
   return true;
 }
 
-/* Apart, so that calls that are not recorded need no room for this. */
-static NOINLINE bool call_recorded(Translation *t, u32 number) {
+static NOINLINE bool syscall_on_tape(Cpu *c) {
   TapeRange ranges[IOV_LIMIT + 6];
-  t->ranges = ranges;
-  return translate(t) && call_host(t, number);
+  if (!c->tape->recording) return tape_replay(c);
+  return tape_takes(c->tape, (u32)c->gpr[RAX]) && make_call(c, ranges);
 }
 
 bool syscall_native(Cpu *c) {
-  const u64 *r = c->gpr;
-  u32 number = (u32)r[RAX]; /* Linux looks at the low half only */
-  if (unlikely(c->tape != NULL) && !c->tape->recording) return tape_replay(c);
-  if (number >= NATIVE_CALLS || !allowed(&native_calls[number])) return false;
-  if (unlikely(c->tape != NULL) && !tape_takes(c->tape, number)) return false;
-  Iovec iovecs[IOV_LIMIT];
-  const NativeCall *call = &native_calls[number];
-  Translation t = {.cpu = c,
-                   .call = call,
-                   .guest = {r[RDI], r[RSI], r[RDX], r[R10], r[R8], r[R9]},
-                   .iovecs = iovecs};
-  if (unlikely(c->tape != NULL)) return call_recorded(&t, number);
-  if (is_watched(call, r[RDI])) return false;
-  return translate(&t) && call_host(&t, number);
+  return unlikely(c->tape != NULL) ? syscall_on_tape(c) : make_call(c, NULL);
 }
