@@ -147,7 +147,10 @@ def run(tmp_path: Path, *words: str, env: dict[str, str] | None = None) -> tuple
     return said.returncode, said.stdout.decode(), said.stderr.decode()
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form",
+    ["oci", "plain", *(pytest.param(f, marks=pytest.mark.ci) for f in ("oci-archive", "docker"))],
+)
 def test_each_form_runs(form: str, base: bytes, tmp_path: Path) -> None:
     FORMS[form](tmp_path / "image", [base], {})
     script = "cat /etc/passwd; pwd; echo $HOME; echo x > /new; cat /new; exit 7"

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from blink.roots.namespace import Found, Namespace
     from blink.syscalls._spec import Call
 
-NR_FCNTL, F_DUPFD_CLOEXEC, F_DUPFD = 72, 1030, 0
+NR_FCNTL, F_DUPFD_CLOEXEC, F_DUPFD, F_GETFD = 72, 1030, 0, 1
 AWAY = 64  # how far below our own descriptors those are that we need for a moment
 CREATES = f.O_CREAT | f.O_EXCL
 
@@ -397,6 +397,8 @@ class RootedFiles(Files):
             return task.guest(address), length
         found = self.space.walk(f.AT_FDCWD, data[2:].partition(b"\0")[0], follow, opened)
         if not follow and found.node is not None:
+            fd = task.cpu.syscall_args()[1] & 0xFFFFFFFF
+            check(self.host.now(NR_FCNTL, fd, F_GETFD))
             raise SysError(EADDRINUSE)
         made = fd_path(found.existing().fd) if follow else self.new_name(found, opened)
         if len(made) >= SUN_PATH_MAX:

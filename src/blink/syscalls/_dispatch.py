@@ -80,10 +80,14 @@ def forward(
     files = task.process.files
     if files is not None and files.texts.open:
         files.texts.before(files, task, call.number, registers)
+    confined = files is not None and files.confined
+    told = files.sockets.before(task, call.number, registers) if confined else None
     if files is not None and files.mounted:
         result: int = files.forward(task, call, registers, arguments)
     else:
         result = _forward_translated(task, call, registers, arguments)
+    if told is not None and result >= 0:
+        files.sockets.after(task, call.number, registers[0] & 0xFFFFFFFF, told)
     if result == -EINTR:
         note_mask(task, call, registers)
     return result

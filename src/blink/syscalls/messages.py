@@ -46,8 +46,11 @@ class Header:
 
 def _store(task: "Task", address: int, data: bytes | bytearray) -> None:
     """Tells the guest what recvmsg(2) changes: the name's length, the control's, the flags."""
+    name, room, *_ = task.read_struct(address, MSGHDR)
     task.memory.write(address + 8, data[8:12])
     task.memory.write(address + 40, data[40:52])
+    if name and task.process.files.confined:
+        task.process.files.sockets.after(task, NR_RECVMSG, -1, (name, address + 8, room))
 
 
 def _refuse_ours(task: "Task", control: int, length: int) -> None:

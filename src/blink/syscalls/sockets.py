@@ -50,7 +50,9 @@ def bind(task: "Task", fd: Fd, addr: In[Sockaddr, "addrlen"], addrlen: Int) -> i
     files = task.process.files
     with files.temporary() as opened:
         pointer, length = files.address(task, addr, addrlen, opened, follow=False)
-        return task.host(NR_BIND, fd, pointer, length)
+        result = task.host(NR_BIND, fd, pointer, length)
+        files.note_socket(task, fd, pointer, addr, addrlen, True)
+        return result
 
 
 @syscall(42, native=UNLESS_POLICY, waits=True)
@@ -59,7 +61,9 @@ def connect(task: "Task", fd: Fd, addr: In[Sockaddr, "addrlen"], addrlen: Int) -
     files = task.process.files
     with files.temporary() as opened:
         pointer, length = files.address(task, addr, addrlen, opened)
-        return task.host(NR_CONNECT, fd, pointer, length)
+        result = task.host(NR_CONNECT, fd, pointer, length)
+        files.note_socket(task, fd, pointer, addr, addrlen, False)
+        return result
 
 
 @syscall(50, passthrough=True)
@@ -67,12 +71,12 @@ def listen(fd: Fd, backlog: Int) -> None:
     """Implements listen(2)."""
 
 
-@syscall(43, passthrough=True, waits=True)
+@syscall(43, passthrough=True, native=UNLESS_POLICY, waits=True)
 def accept(fd: Fd, addr: Out[Sockaddr, "addrlen"], addrlen: InOut[Struct, S32]) -> None:
     """Implements accept(2)."""
 
 
-@syscall(288, passthrough=True, waits=True)
+@syscall(288, passthrough=True, native=UNLESS_POLICY, waits=True)
 def accept4(
     fd: Fd,
     addr: Out[Sockaddr, "addrlen"],
@@ -82,12 +86,12 @@ def accept4(
     """Implements accept4(2)."""
 
 
-@syscall(51, passthrough=True)
+@syscall(51, passthrough=True, native=UNLESS_POLICY)
 def getsockname(fd: Fd, addr: Out[Sockaddr, "addrlen"], addrlen: InOut[Struct, S32]) -> None:
     """Implements getsockname(2)."""
 
 
-@syscall(52, passthrough=True)
+@syscall(52, passthrough=True, native=UNLESS_POLICY)
 def getpeername(fd: Fd, addr: Out[Sockaddr, "addrlen"], addrlen: InOut[Struct, S32]) -> None:
     """Implements getpeername(2)."""
 
@@ -112,7 +116,7 @@ def sendto(
         return task.host(NR_SENDTO, fd, task.guest(buf), length, flags, pointer, size)
 
 
-@syscall(45, passthrough=True, waits=True)
+@syscall(45, passthrough=True, native=UNLESS_POLICY, waits=True)
 def recvfrom(
     fd: Fd,
     buf: Out[Buffer, "length"],

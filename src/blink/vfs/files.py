@@ -29,6 +29,7 @@ from blink.abi.file_structs import OPEN_HOW
 from blink.abi.sockets import AF_UNIX
 from blink.vfs import proc
 from blink.vfs.resolve import UNREACHABLE, Root, check, fd_path, split, strict, where
+from blink.vfs.socket_names import SocketNames
 from blink.vfs.texts import Texts
 
 TYPE_CHECKING = False
@@ -75,11 +76,12 @@ class Files:
 
     host       blink.kernel.host
     root       the guest's root directory, or None
+    sockets    names of sockets that the host was given others for
     texts      what is open of the texts about the guest
     in_proc    a directory of /proc is or was within reach of relative paths
     """
 
-    __slots__ = ("host", "in_proc", "process", "root", "texts")
+    __slots__ = ("host", "in_proc", "process", "root", "sockets", "texts")
     mounted = False  # whether `forward` makes the host's calls: blink.roots
 
     def __init__(self, process: Process, host: ModuleType) -> None:
@@ -87,6 +89,7 @@ class Files:
         self.host = host
         self.root: Root | None = None
         self.texts = Texts(host)
+        self.sockets = SocketNames()
         self.in_proc = proc.is_proc(host, b".")
         self._tell_engine()
 
@@ -238,6 +241,14 @@ class Files:
         if len(made) >= SUN_PATH_MAX:
             raise SysError(ENAMETOOLONG)
         return data[:2] + made + b"\0", len(made) + 3
+
+    def note_socket(
+        self, task: Task, fd: int, host: int | bytes, address: int, length: int, is_bind: bool
+    ) -> None:
+        """A socket has been bound or connected, by another name where `host` is bytes."""
+        if isinstance(host, bytes):
+            path = task.memory.read(address, length)[2:].partition(b"\0")[0]
+            self.sockets.note(fd, host, path, is_bind)
 
     # --- opening ---
 
