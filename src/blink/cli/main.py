@@ -247,13 +247,30 @@ def _trace_options(line: CommandLine) -> TraceOptions | None:
 def _at_end(line: CommandLine) -> Callable[[Process], None] | None:
     if "D" in line:
         return _doctor_summary
-    return _show_blocks if "B" in line else None
+    chosen = [function for letter, function in _LAST.items() if letter in line]
+    if not chosen:
+        return None
+
+    def finish(process: Process) -> None:
+        for function in chosen:
+            function(process)
+
+    return finish
+
+
+def _write_perf_map(process: Process) -> None:
+    from blink.debugger.perf_map import write
+
+    write(process)
 
 
 def _show_blocks(process: Process) -> None:
     from blink.debugger.blocks import show
 
     show(process)
+
+
+_LAST = {"B": _show_blocks, "P": _write_perf_map}
 
 
 def _doctor_summary(process: Process) -> None:

@@ -28,13 +28,14 @@ LONG = {
     "--image": "-I",
     "--no-mounts": "-N",
     "--binfmt": "-F",
+    "--perf-map": "-P",
     "--summary": "-c",
     "--trace": "-W",
     "--trace-json": "-J",
     "--trace-times": "-t",
     "--string-limit": "-S",
 }
-FLAGS = "hvejm0sZBDNFcJt"
+FLAGS = "hvejm0sZBDNFcJtP"
 WITH_VALUE = {
     **dict.fromkeys("LCUTI", "a path"),
     "M": "a name",

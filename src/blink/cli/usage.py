@@ -24,6 +24,7 @@ Runs an x86-64 Linux program in a user-space machine.
   -S, --string-limit N  bytes of a string that are shown in the log of calls (32)
   -Z, --stats           print statistics at the end
   -B, --show-blocks     list what was translated when a process ends
+  -P, --perf-map        write /tmp/perf-PID.map when a process ends: names for perf report
   -D, --doctor          compare the translator with the interpreter, block by block
   -m, --memory-checked  check every access to memory; isolates the program, slower
   -j, --no-jit          interpret only
