@@ -40,6 +40,7 @@ class Program:
     __slots__ = ("_hooks", "session")
 
     session: Session
+    _hooks: dict[int, Hook]
 
     def __init__(self, session: Session) -> None:
         object.__setattr__(self, "session", session)

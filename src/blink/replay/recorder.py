@@ -194,9 +194,20 @@ class Recorder(LiveRunner):
         return _engine.Tape(_engine.buffer_address(self.log.view), self.log.limit, True, flags)
 
     def _attach(self, task: Task) -> None:
-        """The engine makes and records what calls it can."""
+        """The engine makes and records what calls it can, if nobody wants to see them."""
+        seen = "syscall" in self.caught or bool(self.watchpoints)
         task.cpu.set_tape(self._tape if self.log is not None else None, task.tid)
-        task.cpu.native = self.log is not None and self.process.tracer is None
+        task.cpu.native = self.log is not None and self.process.tracer is None and not seen
+
+    def catch(self, reasons: Iterable[str]) -> None:
+        super().catch(reasons)
+        for task in self.tasks.values():
+            self._attach(task)
+
+    def set_watchpoints(self, ranges: Iterable[tuple[int, int, int]]) -> None:
+        super().set_watchpoints(ranges)
+        for task in self.tasks.values():
+            self._attach(task)
 
     def alone(self) -> None:
         """Nobody will call interrupt(): while there is one thread, the engine makes calls that may
