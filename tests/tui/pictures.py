@@ -89,6 +89,9 @@ def main(wanted: list[str]) -> None:
         "sort": (sort, ["c", *"nnnn", "c", "s", "s", "s", "s"], (190, 54), ("main", "sort"), False),
         "crash": (crash, ["c"], (140, 42), (), False),
         "small": (sort, ["c", *"ssssssss"], (80, 25), ("sort",), True),
+        "backwards": (
+            *(sort, ["c", "wait 2", "escape", "W", "type after 4", "wait 4"], (150, 44), (), False),
+        ),
         "help": (sort, ["question_mark"], (100, 60), (), False),
     }
     for name, (program, keys, size, stops, light) in pictures.items():

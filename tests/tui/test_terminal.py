@@ -149,9 +149,10 @@ def test_the_screen_goes_back_in_time(pty: Pty) -> None:
         pty.at(10, live=True)
         os.write(pty.slave, b"first\r\n")
         wait_for(pty, "first")
-        pty.at(20, live=True)
+        pty.at(12, live=True)
         os.write(pty.slave, b"second")
         wait_for(pty, "second")
+        pty.at(20, live=True)
         pty.at(15, live=False)
         assert rows_of(pty)[:2] == ["first", ""]
         pty.at(5, live=False)

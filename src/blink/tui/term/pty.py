@@ -22,6 +22,7 @@ from blink.tui.term.parser import Terminal
 CHUNK = 1 << 16
 SHARE = 2.0  # pauses last this many times as long as the parsing before them
 KEPT = 4 << 20  # bytes of output that are remembered
+NOT_YET = 1 << 64  # later than all times
 
 
 class Pty:
@@ -36,7 +37,7 @@ class Pty:
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
         self._output: list[tuple[int, bytes]] = []
-        self._kept = 0
+        self._kept = self._fresh = 0
         self.size = (columns, lines)
         self._live = Terminal(columns, lines, self.write)
         self._past: Terminal | None = None
@@ -93,7 +94,7 @@ class Pty:
             self._past = None
             self._past_time = -1
             self._output.clear()
-            self._kept = self._now = 0
+            self._kept = self._fresh = self._now = 0
 
     # --- from the program -----------------------------------------------------------------------
 
@@ -125,18 +126,28 @@ class Pty:
         return True
 
     def _keep(self, data: bytes) -> None:
-        self._output.append((self._now, data))
+        self._output.append((NOT_YET, data))
+        self._fresh += 1
         self._kept += len(data)
         while self._kept > KEPT:
             self._kept -= len(self._output.pop(0)[1])
+            self._fresh = min(self._fresh, len(self._output))
+
+    def _stamp(self) -> None:
+        """Gives output whose time was not known the last that is."""
+        for i in range(len(self._output) - self._fresh, len(self._output)):
+            self._output[i] = (self._now, self._output[i][1])
+        self._fresh = 0
 
     # --- time -----------------------------------------------------------------------------------
 
     def at(self, now: int, live: bool) -> None:
-        """The program stands at this time; output from here on belongs behind it."""
+        """The program stands at this time; what it wrote since the last was written by now."""
         with self._lock:
             if live:
                 self._now = now
+            self._stamp()
+            if live:
                 self._past = None
                 self._past_time = -1
             elif now != self._past_time:
