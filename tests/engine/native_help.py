@@ -25,7 +25,7 @@ def _library(*calls: Call) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(prefix="blink-native-") as folder:
         Path(folder, "_generated_syscalls.h").write_text(emit_syscalls.emit(calls))
         sources = [ROOT / "tests" / "native" / "native_calls.c", ENGINE / "syscall_native.c"]
-        sources += [ENGINE / "hostcall.c", *sorted(ENGINE.glob("memory*.c"))]
+        sources += [ENGINE / "hostcall.c", ENGINE / "tape.c", *sorted(ENGINE.glob("memory*.c"))]
         path = Path(folder, "native.so")
         command = [*toolchain.compiler(), *FLAGS, f"-I{ENGINE}", f"-I{folder}"]
         subprocess.run([*command, *map(str, sources), "-o", str(path)], check=True, timeout=100)
