@@ -27,10 +27,15 @@ def threads(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]
     return path
 
 
+PARTS = """
+    sums ball barriers signals exits dies faults main-first execs execs-main detach robusts forks
+    cancels futexes clones
+""".split()
+IN_UNIT = ("signals", "execs", "forks")
+
+
 @pytest.mark.parametrize(
-    "part",
-    """sums ball barriers signals exits dies faults main-first execs execs-main detach robusts forks
-    cancels futexes clones""".split(),
+    "part", [pytest.param(p, marks=[] if p in IN_UNIT else pytest.mark.ci) for p in PARTS]
 )
 def test_threads_as_the_host(part: str, threads: Path, tmp_path: Path) -> None:
     status, stdout, stderr = end([str(threads), part], tmp_path)
