@@ -4,7 +4,7 @@ Where things go is decided by `blink.kernel.address_space`; the host kernel does
 answers about files, protections and limits.
 """
 
-from errno import EBADF, EEXIST, EFAULT, EINTR, EINVAL, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM
+from errno import EACCES, EBADF, EEXIST, EFAULT, EINTR, EINVAL, ENOMEM, ENOSPC, EOPNOTSUPP, EPERM
 
 from blink.abi import mman
 from blink.abi.errors import SysError
@@ -68,7 +68,7 @@ def mmap(
         flags = flags & ~mman.MAP_TYPE | mman.MAP_PRIVATE
     host_flags = _host_flags(flags)
     if prot & mman.PROT_EXEC and fd >= 0:
-        _check_executable(task, fd, offset)
+        _check_executable(prot & mman.PROT_RWX, flags, fd, offset)
     vma = Vma(start, start + size, prot & mman.PROT_RWX)
     vma.shared = flags & mman.MAP_TYPE != mman.MAP_PRIVATE
     vma.grows = bool(flags & mman.MAP_GROWSDOWN)
@@ -99,12 +99,11 @@ def _refusal(size: int, flags: int, fd: int, offset: int) -> int:
     return max(-found, 0)
 
 
-def _check_executable(task: "Task", fd: int, offset: int) -> None:
+def _check_executable(prot: int, flags: int, fd: int, offset: int) -> None:
     """A file system may forbid it (noexec), and our host mappings are never executable: ask."""
-    prot = mman.PROT_READ | mman.PROT_EXEC
-    found = host.now(host.NR_MMAP, 0, PAGE, prot, mman.MAP_PRIVATE, fd, offset)
-    if found == -EPERM:
-        raise SysError(EPERM)
+    found = host.now(host.NR_MMAP, 0, PAGE, prot, flags & mman.MAP_TYPE, fd, offset)
+    if found in (-EPERM, -EACCES):
+        raise SysError(-found)
     if found > 0:
         host.now(host.NR_MUNMAP, found, PAGE)
 
