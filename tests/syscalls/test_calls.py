@@ -22,7 +22,7 @@ DIFFERENT = {
 LEFT_OUT = {
     ("rules", "rooted"),
     ("more", "rooted"),
-}  # mounts, the order of errors
+}  # mounts, fanotify: EPERM
 
 
 @pytest.mark.parametrize("mode", MODES)

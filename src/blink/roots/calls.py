@@ -85,11 +85,22 @@ class Work:
         return found
 
 
+# Call -> the place of its flags, and those that it knows: unknown ones are refused before the path.
+FLAGS = {"linkat": (4, 0x1400), "unlinkat": (2, AT_REMOVEDIR)}
+
+
+def _check_flags(call: Call, registers: Registers) -> None:
+    place, known = FLAGS.get(call.name, (0, -1))
+    if registers[place] & 0xFFFFFFFF & ~known:
+        raise SysError(EINVAL)
+
+
 def forward(
     files: RootedFiles, task: Task, call: Call, registers: Registers, arguments: Arguments,
     opened: list[int],
 ) -> int:  # fmt: skip
     """The result of a call, or -errno."""
+    _check_flags(call, registers)
     work = Work(files, task, call, registers, arguments, opened)
     return _WAYS.get(call.name, _look)(work)
 
