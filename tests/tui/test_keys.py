@@ -347,3 +347,15 @@ def test_commands_by_name() -> None:
         await stage.until(lambda: stage.session.time == 1)
 
     perform(scene)
+
+
+def test_the_terminal_has_all_keys_until_it_is_left() -> None:
+    async def scene(stage: Stage) -> None:
+        stage.app.action_show("terminal")
+        await stage.press("s", "q", "ctrl+c", "up")
+        assert not stage.session.asked
+        assert stage.app.focused is stage.app.panels["terminal"]
+        await stage.press("ctrl+right_square_bracket", "s")
+        assert stage.session.asked == [("step", 1)]
+
+    perform(scene, (80, 25))

@@ -120,10 +120,13 @@ class ProgramTerminal(Panel):
     # --- what the user types --------------------------------------------------------------------
 
     def on_key(self, event: events.Key) -> None:
-        if event.key == LEAVE or self.pty is None:
+        if self.pty is None:
             return
         event.stop()
         event.prevent_default()
+        if event.key == LEAVE:
+            self.post_message(self.Chosen(self, None, "leave"))
+            return
         self._send(keys.encode(event.key, event.character, self._mode(DECCKM)))
 
     def on_paste(self, event: events.Paste) -> None:
