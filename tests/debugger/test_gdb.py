@@ -40,11 +40,12 @@ Debug = Callable[..., str]
 
 @pytest.fixture
 def blink(need: Callable[[str], str]) -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
-    """blink(*words): the process of `blink -g 0`, and its port."""
+    """blink(*words): the process of `blink -g 0`, and its port; tool="replay": `blink replay -g`."""
     made = []
 
-    def start(*words: object) -> tuple[subprocess.Popen[str], int]:
-        command = [sys.executable, "-m", "blink", "-g", "127.0.0.1:0", *map(str, words)]
+    def start(*words: object, tool: str = "") -> tuple[subprocess.Popen[str], int]:
+        command = [sys.executable, "-m", "blink", *tool.split(), "-g", "127.0.0.1:0"]
+        command += map(str, words)
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -70,8 +71,10 @@ def debug(
 ) -> Debug:
     """debug(program, *commands): what GDB says to these commands."""
 
-    def run(program: Path, *commands: str, arguments: tuple[str, ...] = ()) -> str:
-        _, port = blink(program, *arguments)
+    def run(
+        program: Path, *commands: str, arguments: tuple[str, ...] = (), capsule: Path | None = None
+    ) -> str:
+        _, port = blink(capsule, tool="replay") if capsule else blink(program, *arguments)
         words = [need("gdb"), "-nx", "-batch"]
         for command in (*QUIET, f"target remote 127.0.0.1:{port}", *commands):
             words += ["-ex", command]
@@ -186,6 +189,22 @@ def test_backwards(debug: Debug, program: Path) -> None:
     assert "hit Breakpoint 3, fib (n=6)" in said or "Breakpoint 3, fib (n=6)" in said
     assert "No more reverse-execution history." in said
     assert said.rstrip().endswith("exited with code 05]"), said
+
+
+@pytest.mark.ci
+def test_a_capsule_goes_both_ways(debug: Debug, program: Path, tmp_path: Path) -> None:
+    capsule = tmp_path / "run.cap"
+    command = [sys.executable, "-m", "blink", "record", "-o", str(capsule), str(program)]
+    assert subprocess.run(command, capture_output=True, timeout=LONG, check=False).returncode == 5
+    said = debug(
+        program,
+        *("break fill", "continue", "print value", "reverse-stepi", "delete", "reverse-continue"),
+        *("break fib if n == 2", "continue", "print n"),
+        capsule=capsule,
+    )
+    assert "Breakpoint 1, fill (value=41)" in said, said
+    assert "No more reverse-execution history." in said
+    assert "$2 = 2\n" in said
 
 
 @pytest.mark.ci

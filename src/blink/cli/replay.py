@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: blink replay [--verify] FILE
+       blink replay -g [HOST:]PORT FILE
 
 Runs the program of a capsule again, from the capsule alone: nothing of it reaches the outside but
 what it wrote to standard output and standard error, and its exit status.
 
+  -g, --gdb      wait for gdb, which can go both ways: (gdb) target remote :PORT, reverse-continue
   -V, --verify   print no output of the program, but one line: whether all went as recorded
   -h, --help     print this text
 
@@ -33,16 +35,33 @@ def main(words: list[str]) -> int:
     if words[:1] in (["-h"], ["--help"]):
         return show(HELP)
     verify = words[:1] in (["-V"], ["--verify"])
-    paths = words[verify:]
+    gdb = words[:1] in (["-g"], ["--gdb"])
+    port, paths = words[1:2] if gdb else [], words[verify + 2 * gdb :]
     if len(paths) != 1 or paths[0].startswith("-"):
         return refuse("replay needs one capsule", "blink replay -h")
     try:
+        if port:
+            return _serve_gdb(paths[0], port[0])
         return _replay(Capsule.open(paths[0]), verify)
     except CapsuleError as error:
         say(f"{paths[0]}: {error}")
     except OSError as error:
         say(f"{paths[0]}: {error.strerror}")
     return CANNOT_START
+
+
+def _serve_gdb(path: str, port: str) -> int:
+    from blink.cli.main import CANNOT_START, say
+    from blink.debugger.errors import DebugError
+    from blink.debugger.gdb.server import serve
+    from blink.debugger.session import Session
+
+    try:
+        with Session.open(path) as session:
+            return serve(session, port)
+    except DebugError as error:
+        say(str(error))
+        return CANNOT_START
 
 
 def _replay(capsule: Capsule, verify: bool) -> int:
