@@ -40,7 +40,7 @@ Debug = Callable[..., str]
 
 @pytest.fixture
 def blink(need: Callable[[str], str]) -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
-    """blink(*words): the process of `blink -g 0`, and its port; tool="replay": `blink replay -g`."""
+    """blink(*words): the process of `blink -g 0`, or of `blink replay -g 0`, and its port."""
     made = []
 
     def start(*words: object, tool: str = "") -> tuple[subprocess.Popen[str], int]:
