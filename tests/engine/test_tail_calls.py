@@ -117,6 +117,10 @@ class Handler:
         self._walk()
         self._switch(end)
 
+    @property
+    def mnemonics(self) -> set[str]:
+        return {self.code[address].mnemonic for address in self._depths}
+
     def _walk(self) -> None:
         while self._todo:
             self._step(self._todo.pop())
@@ -250,6 +254,21 @@ def test_only_known_functions_are_called(handlers: list[Handler]) -> None:
             callers[name].append(handler.name)
     known = bodies()
     assert {name: users[:3] for name, users in callers.items() if name not in known} == {}
+
+
+# Written lane by lane in Python, one vector instruction of the host in the end
+VECTOR = """
+    paddb paddd pmullw pmulhw pcmpeqb pcmpgtd pminub pavgb vpaddb vpaddd vpaddq vpmullw vpcmpeqb
+    vpand vpxor mulps addpd sqrtps minps vmulps vaddpd vsqrtps
+""".split()
+
+
+@pytest.mark.parametrize("name", VECTOR)
+def test_vectors_are_the_host_s(handlers: list[Handler], name: str) -> None:
+    found = [h for h in handlers if h.name.startswith(f"h_{name}_")]
+    lanes = name.removeprefix("v")
+    assert found
+    assert [h.name for h in found if not {lanes, name} & h.mnemonics] == []
 
 
 # --- The inspection itself ---------------------------------------------------------------------
