@@ -1,4 +1,4 @@
-"""git, rsync, ssh-keygen, cmake and ninja, zsh, dash, programs of Go and Rust: scripts of sh."""
+"""git, rsync, ssh-keygen, cmake and ninja, zsh, dash, programs of Go and Rust."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ PROGRAMS = {
     "make-j": ("make", "g++"),
     "zsh": ("zsh",),
     "dash": ("dash",),
+    "neofetch": ("neofetch", "apt-get", "dpkg"),
     "wheels": tuple(str(VENV / program) for program in ("shfmt", "ruff", "uv")),
 }
 CMAKE = """\
