@@ -6,15 +6,19 @@ need; a `Replayer` (replay.replayer) runs from what was noted.
 
 from __future__ import annotations
 
+import posix
+from array import array
 from hashlib import blake2b
 
 from blink import _engine
+from blink.abi.layout import PAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+    from blink.kernel.address_space import Vma
     from blink.kernel.process import Process
     from blink.kernel.task import Task
 
@@ -109,8 +113,10 @@ class Runner:
             found.update(_registers(cpu))
         for start, end, flags in self.memory.runs():
             found.update(f"{start} {end} {flags} ".encode())
-            for at in range(start, end, _CHUNK):
-                found.update(_bytes(self.memory, at, min(_CHUNK, end - at)))
+        for vma in self.process.space:
+            for start, end in touched(self.memory, vma):
+                for at in range(start, end, _CHUNK):
+                    _add_pages(found, at, _bytes(self.memory, at, min(_CHUNK, end - at)))
         return found.digest()
 
     # --- asking ---
@@ -160,6 +166,43 @@ class Runner:
 
 
 _CHUNK = 1 << 20
+_ZEROS = bytes(PAGE)
+_IN_MEMORY = 3 << 62  # of a word of /proc/self/pagemap: present, or swapped out
+
+
+def _add_pages(found: blake2b, start: int, data: bytes) -> None:
+    """Pages that are all zero count as those that nobody has touched."""
+    for at in range(0, len(data), PAGE):
+        page = data[at : at + PAGE]
+        if page != _ZEROS:
+            found.update(start.to_bytes(8, "little") + at.to_bytes(8, "little") + page)
+
+
+def touched(memory: _engine.Memory, vma: Vma) -> Iterator[tuple[int, int]]:
+    """The ranges of a mapping that may hold something but zeros."""
+    if vma.origin:  # a file, or shared
+        yield vma.start, vma.end
+        return
+    fd = posix.open("/proc/self/pagemap", posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        for at in range(vma.start, vma.end, _CHUNK * 64):
+            count = (min(at + _CHUNK * 64, vma.end) - at) // PAGE
+            words = array("Q", posix.pread(fd, count * 8, (at + memory.skew) // PAGE * 8))
+            yield from _runs(words, at)
+    finally:
+        posix.close(fd)
+
+
+def _runs(words: array[int], start: int) -> Iterator[tuple[int, int]]:
+    first = None
+    for page, word in enumerate(words):
+        if word & _IN_MEMORY:
+            first = page if first is None else first
+        elif first is not None:
+            yield start + first * PAGE, start + page * PAGE
+            first = None
+    if first is not None:
+        yield start + first * PAGE, start + len(words) * PAGE
 
 
 def _registers(cpu: _engine.Cpu) -> bytes:
