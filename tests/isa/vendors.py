@@ -10,7 +10,18 @@ from collections.abc import Callable
 
 from blink import _engine
 
-from .cpustate import FX_MXCSR, FX_ST, FX_SW, FX_XMM, STATUS_FLAGS, VECTORS, Case, Outcome, set_regs
+from .cpustate import (
+    FX_CW,
+    FX_MXCSR,
+    FX_ST,
+    FX_SW,
+    FX_XMM,
+    STATUS_FLAGS,
+    VECTORS,
+    Case,
+    Outcome,
+    set_regs,
+)
 from .features import is_amd
 
 Insn = dict[str, int]
@@ -22,6 +33,7 @@ _MAX = 15
 _SIGNS = 0x3F  # MXCSR's sticky flags
 _PRECISION, _UNDERFLOW_MASK = 0x20, 1 << 11
 _TOP = 7 << 11
+_UNDERFLOW = 0x10  # in the x87's words
 _IN_USE = 7
 
 
@@ -234,7 +246,15 @@ def _masked_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     return a._replace(addr=a.addr & ~7), b._replace(addr=b.addr & ~7)
 
 
+def _scale(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
+    """FSCALE of a denormal by nothing, UE not masked: Intel's has not become tiny."""
+    scales = _is(insn, _LEGACY, 0, 0xD9) and insn["modrm"] == 0xFD
+    tiny = b.fx[FX_SW] & ~a.fx[FX_SW] & ~a.fx[FX_CW] & _UNDERFLOW
+    return (a, a) if scales and tiny else (a, b)
+
+
 RULES: tuple[Rule, ...] = (
     _no_repetition, _compare_until_a_fault, _unaligned_sha, _gather, _to_half, _mmx_store,
     _decimal_store, _far_return, _dot_product, _xrstor, _xgetbv, _away, _masked_store,
+    _scale,
 )  # fmt: skip
