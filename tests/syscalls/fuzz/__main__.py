@@ -11,11 +11,22 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from random import Random, SystemRandom
 
 from syscalls.fuzz import generate
 from syscalls.fuzz.campaign import Campaign
+
+
+def _run(campaign: Campaign, seed: int, deadline: float, options: argparse.Namespace) -> None:
+    while time.monotonic() < deadline and (not options.calls or campaign.count < options.calls):
+        found = campaign.step(Random(seed))
+        for text in found:
+            print(f"seed {seed}: {text}", flush=True)
+        if found and not options.all:
+            return
+        seed += 1
 
 
 def main() -> int:
@@ -34,13 +45,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="blink-fuzz-") as folder:
         campaign = Campaign(Path(folder), chosen, options.length)
         deadline = time.monotonic() + seconds if seconds else float("inf")
-        while time.monotonic() < deadline and (not options.calls or campaign.count < options.calls):
-            found = campaign.step(Random(seed))
-            for text in found:
-                print(f"seed {seed}: {text}", flush=True)
-            if found and not options.all:
-                break
-            seed += 1
+        with suppress(KeyboardInterrupt):
+            _run(campaign, seed, deadline, options)
     print(f"{campaign.count} calls in {campaign.lists} lists, {campaign.found} differences")
     return int(campaign.found > 0)
 
