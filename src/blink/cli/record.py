@@ -22,12 +22,12 @@ replay` runs it again, on this machine or another.
   -l, --limit SIZE      at most so many bytes (K, M, G), then the recording ends and the program
                         goes on; 16G without it
 
-and -e, -L, -j, -m, -0, -C, -M as in blink -h.  One thread runs at a time.  Processes that the
+and -e, -L, -j, -m, -0, -M as in blink -h.  One thread runs at a time.  Processes that the
 program starts run, but are not recorded; a program that takes its process over (execve) is.
 """
 _LONG = {**LONG, "--output": "-o", "--limit": "-l"}
 _WITH_VALUE = {**WITH_VALUE, "o": "a file", "l": "a size"}
-_UNFIT = {"s": "--strace", "Z": "--stats", "B": "--show-blocks", "D": "--doctor"}
+_FIT = frozenset("hejm0LMol")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _DEFAULT_LIMIT = 16 << 30
 
@@ -56,8 +56,9 @@ def _checked(line: CommandLine) -> tuple[str, int]:
         raise UsageError("no program was named")
     if "o" not in line.values:
         raise UsageError("record needs -o FILE")
-    for letter, name in _UNFIT.items():
-        if letter in line:
+    for name, letter in _LONG.items():
+        given = letter[1:] in line or letter[1:] in line.values
+        if given and letter[1:] not in _FIT:
             raise UsageError(f"{name} is not for record")
     return line.values["o"], _size(line.values["l"]) if "l" in line.values else _DEFAULT_LIMIT
 
