@@ -104,6 +104,25 @@ def test_a_sort_with_a_bug_is_stepped_and_ends(
     tmux.wait("status 0")
 
 
+def test_who_wrote_leads_back_to_the_bug(tmux: Tmux, compiled: Callable[[str, str], str]) -> None:
+    tmux.start(f"{COMMAND} {compiled(programs.SORT, 'gcc')}", 200, 60)
+    tmux.wait("stopped")
+    tmux.keys("c")
+    tmux.wait("The program has ended")
+    tmux.keys("Escape")
+    tmux.wait_gone("The program has ended")
+    tmux.keys("W")
+    tmux.wait("Who wrote last to")
+    tmux.keys("after 4", "Enter")
+    screen = tmux.wait("in the past", "0x6 -> 0x9")
+    assert "v[j + 1] = t;" in screen
+    assert "and 9 77" not in screen  # not printed yet
+    tmux.keys("Up")
+    tmux.wait_gone("0x6 -> 0x9")
+    tmux.keys("End")
+    tmux.wait("and 9 77", "ended")
+
+
 def test_a_crash_in_cpp_says_where_and_what(
     tmux: Tmux, compiled: Callable[[str, str], str]
 ) -> None:

@@ -223,8 +223,6 @@ class Actions(Motions, Tools):
         assert isinstance(code, Disassembly)
         if what == "breakpoint":
             self.toggle_breakpoint(target)
-        elif what == "leave":
-            self.action_show("disassembly")
         elif isinstance(panel, Frames):
             code.look_at(target)
         elif isinstance(panel, Threads):

@@ -26,7 +26,7 @@ from blink.tui.panels.profile import Profile
 from blink.tui.panels.registers import Registers
 from blink.tui.panels.source import Source
 from blink.tui.panels.stack import Stack
-from blink.tui.panels.terminal import ProgramTerminal
+from blink.tui.panels.terminal import LEAVE, ProgramTerminal
 from blink.tui.panels.threads import Threads
 from blink.tui.panels.vector import Vector
 from blink.tui.panels.x87 import X87
@@ -209,12 +209,12 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         for deck in self.query(Deck):
             deck.refresh_tabs()
 
-    def on_event_key(self, event: events.Key) -> None:
-        self.status.set_key(keys.spelled(event.key))
-
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key):
             self.status.set_key(keys.spelled(event.key))
+            if event.key == LEAVE and self.focused is self.panels["terminal"]:
+                self.action_show("disassembly")  # now: the next key is already on its way
+                return
         await super().on_event(event)
 
     def refuse(self, error: DebugError | ValueError | str) -> None:

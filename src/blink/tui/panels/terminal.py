@@ -124,9 +124,6 @@ class ProgramTerminal(Panel):
             return
         event.stop()
         event.prevent_default()
-        if event.key == LEAVE:
-            self.post_message(self.Chosen(self, None, "leave"))
-            return
         self._send(keys.encode(event.key, event.character, self._mode(DECCKM)))
 
     def on_paste(self, event: events.Paste) -> None:
