@@ -120,6 +120,8 @@ def test_who_wrote_leads_back_to_the_bug(tmux: Tmux, compiled: Callable[[str, st
     tmux.keys("Up")
     tmux.wait_gone("0x6 -> 0x9")
     tmux.keys("End")
+    tmux.wait("The program has ended")
+    tmux.keys("Escape")
     tmux.wait("and 9 77", "ended")
 
 
