@@ -148,10 +148,12 @@ def _narrow(insn: Insn, o: Outcome) -> Outcome:
 
 
 def _to_half(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
-    """VCVTPS2PH: Intel keeps exceptions in MXCSR when the store faults, and tells precision besides
-    an underflow that is not masked."""
+    """VCVTPS2PH: Intel keeps exceptions in MXCSR when the store faults, raises #XM before it, and
+    tells precision besides an underflow that is not masked."""
     if not _is(insn, _VEX, 3, 0x1D):
         return a, b
+    if a.vector == VECTORS["xm"] and b.vector in (GP, PF, SS):
+        return a, a
     mxcsr = int.from_bytes(case.fx[FX_MXCSR : FX_MXCSR + 2], "little")
     mask = _SIGNS if _no_access(a, b) else 0 if mxcsr & _UNDERFLOW_MASK else _PRECISION
     return (
