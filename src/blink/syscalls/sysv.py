@@ -83,6 +83,7 @@ def shmat(task: "Task", shmid: Int, addr: Ptr, flags: Flags[Int, ipc.SHM_AT]) ->
     if -4096 < result < 0:
         space.unmap(start, start + size)
         raise SysError(-result)
+    task.memory.prepare_write(start, size)  # a recording needs what others have put there
     return start
 
 
