@@ -79,7 +79,7 @@ def test_it_translates(translated: Translated) -> None:
 
 @pytest.mark.parametrize("size", [SMALL, 4 * SMALL])
 def test_a_full_arena_starts_anew(translated: Translated, size: int) -> None:
-    count = 12000
+    count = size // 10  # 23 bytes each
     links = b"".join(b"\x48\x05" + pack("<i", i) + b"\xeb\0" for i in range(count))
     cpu = translated(b"\x31\xc0" + links + UD2, size)
     before = cpu.counters()["flushes"]
@@ -293,6 +293,28 @@ def test_targets_with_equal_low_bits(translated: Translated, memory: Memory) -> 
         assert total == loops * (15 - (i + 1) + 32)
         assert to_ud2(cpu) == loops * 15
         assert cpu.counters()["misses"] < before + 4 * count
+
+
+@pytest.mark.parametrize("rounds", range(1, 14))
+def test_a_short_loop_is_written_several_times(
+    translated: Translated, memory: Memory, rounds: int
+) -> None:
+    """It ends, and faults, in any of the copies."""
+    # loop: mov rax, [rdi]; add rdi, 8; add rbx, rax; dec ecx; jne loop; ud2
+    code = bytes.fromhex("488b07 4883c708 4801c3 ffc9 75f2") + UD2
+    cpu = translated(b"\x90\xeb\x00" + code)
+    data, end = BASE + (8 << 20), BASE + (8 << 20) + PAGE
+    memory.map(data, PAGE, 3, PRIVATE)
+    memory.write(data, pack("<512Q", *range(512)))
+    for first, count, vector in ((0, rounds, UD), (512 - rounds, 100, PF)):
+        for name, value in (("rip", BASE), ("rdi", data + 8 * first), ("rbx", 0), ("rcx", count)):
+            cpu.set(name, value)
+        assert cpu.run(None) == _engine.STOP_FAULT
+        assert cpu.stop_vector == vector
+        assert cpu.get("rip") == BASE + 3 + (len(code) - 2 if vector == UD else 0)
+        assert cpu.get("rbx") == sum(range(first, first + rounds))
+        assert cpu.get("rcx") == count - rounds
+        assert cpu.get("rdi") == (data + 8 * rounds if vector == UD else end)
 
 
 def test_written_through_a_second_mapping(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from blink.abi.layout import GUEST_MIN, MMAP_TOP, PAGE
+from blink.abi.layout import GUEST_MIN, IMAGE_TOP, PAGE
 from blink.loader import Image, LoadError, build_stack, load, open_program
 from loader.elfs import EHDR, EHDR_FIELDS, PHDR, PHDR_FIELDS, PT_GNU_STACK, elf, phdr, save
 from loader.fakes import BlankMemory, place
@@ -25,7 +25,7 @@ from loader.native import Server
 EDGES = (
     *(0, 1, 2, 3, 4, 7, 32, 55, 56, 57, 62, 63, 64, 255, 256, 0xFFF, 0x1000, 0x1001, 0xFFFF),
     *(GUEST_MIN, GUEST_MIN - 1, 0x3F_FFFF, 0x40_0000, 0x40_0800, 1 << 31, 1 << 32, (1 << 32) - 1),
-    *(MMAP_TOP, MMAP_TOP - PAGE, 1 << 45, 1 << 47, (1 << 47) - PAGE, 1 << 48, 1 << 63),
+    *(IMAGE_TOP, IMAGE_TOP - PAGE, 1 << 45, 1 << 47, (1 << 47) - PAGE, 1 << 48, 1 << 63),
     *((1 << 63) - 1, (1 << 64) - 1, (1 << 64) - PAGE, PT_GNU_STACK),
 )
 EHDR_STARTS = (0, 16, 18, 20, 24, 32, 40, 48, 52, 54, 56, 58, 60, 62, 64)
@@ -134,13 +134,13 @@ def run(files: Files) -> Image | None:
 def check(image: Image, memory: BlankMemory) -> None:
     spans = [image.span, *([image.interp_span] if image.interp_span else [])]
     for start, end in spans:
-        assert GUEST_MIN <= start < end <= MMAP_TOP
+        assert GUEST_MIN <= start < end <= IMAGE_TOP
         assert start % PAGE == end % PAGE == 0
     for segment in image.segments[:-1]:
         assert any(start <= segment.start < segment.end <= end for start, end in spans)
     assert image.brk == image.span[1]
-    assert image.start_rip < MMAP_TOP
-    assert image.entry < MMAP_TOP
+    assert image.start_rip < IMAGE_TOP
+    assert image.entry < IMAGE_TOP
     assert image.rsp % 16 == 0
     assert memory.mapped <= 2 * (64 << 30) + (8 << 20)
 

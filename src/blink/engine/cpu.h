@@ -115,7 +115,6 @@ typedef struct {
 } CodeContext;
 
 /* What translated code reaches through the host's GS base, which points at the Cpu. */
-enum { TARGET_SIZE = 1 << 16 };
 typedef struct {
   u64 host_rsp;
   u64 flags;  /* EFLAGS at entry and exit */
@@ -125,6 +124,7 @@ typedef struct {
   u32 exit_reason;
   u32 active;     /* translated code is running, or about to */
   u32 closed;     /* the poll page may be read-only */
+  u32 missed;     /* an indirect branch to `target` found another block alone in its slot */
   u32 wide;       /* VEX instructions were translated: upper halves are in host registers, too */
   u64 count_base; /* icount = count_base + count, */
   u64 count;      /* which is in MM0 while translated code runs, and negative until it must leave */
@@ -136,15 +136,20 @@ typedef struct {
 enum { BLOCK_INSNS = 64 };
 
 /* Before each Cpu lies so much address space that nobody can access: translated code that counts
- * loads from gs:[reg * 8 + field - LIMIT_SPAN], where reg is 0xffff, or 0 when it must leave. */
-enum { LIMIT_SPAN = 0xffff * 8, CPU_GUARD = 0x80000 };
+ * loads from gs:[reg * 8 + field - LIMIT_SPAN], where reg is 0xffff, or 0 when it must leave.  Before
+ * that lie the targets of indirect branches: host code by the low 16 bits of the guest's address. */
+enum { LIMIT_SPAN = 0xffff * 8, CPU_GUARD = 0x80000, TARGET_SIZE = 1 << 16 };
+/* Behind it lies so much: see jit_write_check(). */
+#define CPU_BEYOND ((u64)1 << 32)
 
 /* A page that is read-only while an interrupt waits, so that translated code stops at its next store
  * there.  It is the first thing that an indirect branch does, and what a branch back does. */
+enum { POLL_PAGE = 4096 };
 typedef struct {
-  _Alignas(4096) u64 rcx; /* the guest's, while an indirect branch uses it */
-  u64 lent;               /* a register that a rewritten memory operand borrows */
-  u64 back;               /* whatever */
+  _Alignas(POLL_PAGE) u64 lent; /* a register that a rewritten memory operand borrows */
+  u64 back;                     /* whatever */
+  u64 unused[POLL_PAGE / 8 - 3];
+  u64 rcx; /* the guest's, while an indirect branch uses it; nothing that can be read is behind it */
 } JitPoll;
 
 typedef struct Jit Jit;
@@ -236,8 +241,9 @@ struct Cpu {
   u64 tape_end;      /* replaying: the icount at which to stop at the latest */
   u32 tape_tid;      /* the thread's number there */
   u64 counts[BLOCK_INSNS + 1]; /* counts[n] == n: what translated code adds */
-  JitPoll poll;
-  u64 targets[TARGET_SIZE]; /* host code by the low 16 bits of an indirect branch's target */
+  JitPoll poll;                /* at the end */
 };
+
+static inline u64 *cpu_targets(const Cpu *c) { return (u64 *)((u64)c - CPU_GUARD) - TARGET_SIZE; }
 
 #endif

@@ -197,7 +197,7 @@ static int attempt(Cpu *c, void (*run)(Cpu *)) {
   return how;
 }
 
-static void translate(Cpu *c) { c->doctor->block = jit_block(c, c->rip); }
+static void translate(Cpu *c) { c->doctor->block = jit_block(c, c->rip, false); }
 
 static void interpret_one(Cpu *c) {
   c->limit = 0;

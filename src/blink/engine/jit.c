@@ -15,10 +15,7 @@
 
 enum { HWCAP2_HAS_FSGSBASE = 2, TABLE_START = 1 << 12 };
 
-u32 jit_arena_of(u64 rip) {
-  if (rip < 0x80000000) return 0;
-  return rip - 0x0fff80000000 < 0x100000000 ? 1 : 2;
-}
+u32 jit_arena_of(u64 rip) { return rip >> 32 != 0; }
 
 /* --- entry and exit, written once into each arena --- */
 
@@ -129,10 +126,16 @@ static void *reserve(u64 size) {
   return p == MAP_FAILED ? NULL : p;
 }
 
-static bool open_arena(JitArena *a, Places p, u64 size) {
+static u8 *map_at(Places p, u64 size) {
   u8 *base = MAP_FAILED;
   for (; p.count > 0 && base == MAP_FAILED; p.count--, p.first += p.step)
     base = map_arena(p.first, size, MAP_FIXED_NOREPLACE);
+  return base;
+}
+
+static bool open_arena(JitArena *a, const Places p[2], u64 size) {
+  u8 *base = map_at(p[0], size);
+  if (base == MAP_FAILED) base = map_at(p[1], size);
   if (base == MAP_FAILED) base = map_arena(0, size, 0);
   if (base == MAP_FAILED) return false;
   a->base = base;
@@ -140,7 +143,16 @@ static bool open_arena(JitArena *a, Places p, u64 size) {
   return a->blocks != NULL;
 }
 
-static void start_arena(JitArena *a, bool counting) {
+static void clear_arena(JitArena *a, u64 size) {
+  u8 *end = a->base + size;
+  jit_untouch(a->base, &a->ready);
+  jit_untouch(a->blocks, &a->blocks_ready);
+  if (a->cold_ready) jit_untouch(a->cold_ready, &end);
+  a->cold = a->cold_ready = a->base + size;
+}
+
+static void start_arena(JitArena *a, u64 size, bool counting) {
+  clear_arena(a, size);
   Code k = {a->base};
   for (u32 how = ENTER_NARROW; how <= ENTER_WIDE; how++) {
     a->enter[how] = k.at;
@@ -155,28 +167,32 @@ static void start_arena(JitArena *a, bool counting) {
   a->stale = k.at;
   write_stale(&k, a->leave);
   a->at = k.at;
+  a->constants_left = 0;
   a->count = 0;
 }
 
 static void forget_targets(Cpu *c) {
   u64 miss = (u64)c->jit->arenas[0].miss;
-  for (u32 i = 0; i < TARGET_SIZE; i++) c->targets[i] = miss;
+  u64 *targets = cpu_targets(c);
+  madvise(targets, TARGET_SIZE * sizeof *targets, MADV_DONTNEED);
+  madvise(targets, TARGET_SIZE * sizeof *targets, MADV_POPULATE_WRITE);
+  for (u32 i = 0; i < TARGET_SIZE; i++) targets[i] = miss;
 }
 
-/* Where guests put code: non-PIE images at 4 MiB, PIE images at 0x1000_0000_0000, libraries below
- * 0x1fff_0000_0000 (abi/layout.py).  Each thread takes the next place; when those in reach are all
- * taken, any will do: operands out of reach are then rewritten. */
-static const Places usual[ARENAS] = {{0x60000000, ARENA_SIZE, 8},
-                                     {0x0fffe0000000, -(u64)ARENA_SIZE, 24},
-                                     {0x1fff10000000, ARENA_SIZE, 24}};
+/* Where guests put code: below 4 GiB, or near 0x1000_0000_0000, above PIE images and below libraries
+ * (abi/layout.py).  Arenas lie between, so that operands reach and no branch is far.  Each thread takes the
+ * next place; when those in reach are all taken, any will do: operands out of reach are then rewritten. */
+static const Places usual[ARENAS][2] = {
+    {{0x60000000, ARENA_SIZE, 8}},
+    {{0x0fffd0000000, -(u64)ARENA_SIZE, 12}, {0x0fffd4000000, ARENA_SIZE, 11}}};
 
 static bool open_arenas(Jit *j, JitPlan plan) {
   j->arena_size = plan.size ? plan.size : ARENA_SIZE;
+  Places planned[2] = {{plan.place, j->arena_size, 16}};
   bool ok = j->arena_size >= 2 * ARENA_MARGIN && j->arena_size <= ARENA_SIZE;
   for (u32 i = 0; i < ARENAS && ok; i++) {
-    Places places = usual[i];
-    if (plan.place && i == ARENAS - 1) places = (Places){plan.place, j->arena_size, 16};
-    ok = open_arena(&j->arenas[i], places, j->arena_size);
+    bool elsewhere = plan.place && i == ARENAS - 1;
+    ok = open_arena(&j->arenas[i], elsewhere ? planned : usual[i], j->arena_size);
   }
   return ok;
 }
@@ -191,10 +207,11 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
   j->table_mask = TABLE_START - 1;
   j->table = calloc(TABLE_START, sizeof *j->table);
   if (ok && j->insns && j->exits && j->table) {
-    for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i], c->counting);
+    for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i], j->arena_size, c->counting);
     c->jit = j;
     c->js.compares = COMPARES_A_TICK;
     c->mem->compares = true;
+    j->quick_model = c->model;
     jit_table_reset(j);
     forget_targets(c);
     return j;
@@ -219,9 +236,11 @@ void jit_free(Jit *j) {
 void jit_flush(Cpu *c) {
   Jit *j = c->jit;
   if (!j) return;
-  for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i], c->counting);
+  for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i], j->arena_size, c->counting);
   jit_table_reset(j);
   j->flushes++;
+  if (j->quick_model != c->model) memset(j->quick, 0, sizeof j->quick);
+  j->quick_model = c->model;
   c->js.wide = 0;
   forget_targets(c);
   c->counters[COUNT_FLUSHES]++;
@@ -253,7 +272,7 @@ static void enter(Cpu *c, const JitBlock *b) {
   c->js.flags = (c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c);
   begin_count(c);
   set_gs_base(c);
-  go(c, b->entry);
+  go(c, jit_entry(b));
   c->eflags = (u32)c->js.flags;
   c->cc_op = CC_FLAGS;
   if (c->counting) c->icount = c->js.count_base + c->js.count;
@@ -263,14 +282,15 @@ static void link_exit(Cpu *c) {
   Jit *j = c->jit;
   u32 exit = c->js.exit, flushes = j->flushes;
   c->rip = j->exits[exit].target;
-  JitBlock *to = jit_block(c, c->rip);
+  JitBlock *to = jit_block_behind(c, exit);
   if (to && flushes == j->flushes) jit_link(j, exit, to);
 }
 
 static void miss_exit(Cpu *c) {
   c->rip = c->js.target;
+  c->js.missed = 0;
   c->counters[COUNT_MISSES]++;
-  JitBlock *to = jit_block(c, c->rip);
+  JitBlock *to = jit_block(c, c->rip, true);
   if (to) jit_enter_target(c, to);
 }
 
@@ -305,10 +325,11 @@ bool jit_has_room(const Cpu *c) {
 }
 
 u32 jit_run(Cpu *c) {
+  if (c->js.missed && c->rip == c->js.target) miss_exit(c);
   for (;;) {
     /* A new link may be due where the budget nearly is: what is left must not wrap around. */
     if (c->counting && !jit_has_room(c)) return JIT_STALE;
-    const JitBlock *b = jit_block(c, c->rip);
+    const JitBlock *b = jit_block(c, c->rip, false);
     if (!b) return interpret(c);
     enter(c, b);
     switch (c->js.exit_reason) {
@@ -365,7 +386,7 @@ static void recover_count(Cpu *c, const ucontext_t *uc, u64 left) {
   c->icount = c->js.count_base + count - left;
 }
 
-bool jit_recover(Cpu *c, const ucontext_t *uc) {
+static void recover_registers(Cpu *c, const ucontext_t *uc) {
   static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
                                 REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                 REG_R12, REG_R13, REG_R14, REG_R15};
@@ -376,10 +397,27 @@ bool jit_recover(Cpu *c, const ucontext_t *uc) {
   c->eflags = (u32)g[REG_EFL] & ~(u32)FLAG_RF;
   c->cc_op = CC_FLAGS;
   c->cur = NULL;
-  u64 pc = (u64)g[REG_RIP];
+}
+
+bool jit_is_miss(const Cpu *c, const void *addr, u64 pc) {
+  static const u8 load[] = {CHECK_LOAD}; /* the guest's own GS operands are all rewritten */
+  return (u64)addr - (u64)(&c->poll + 1) < CPU_BEYOND && !memcmp((const u8 *)pc, load, sizeof load);
+}
+
+void jit_recover_miss(Cpu *c, const ucontext_t *uc) {
+  recover_registers(c, uc);
+  c->gpr[RCX] = c->poll.rcx;
+  c->rip = c->js.target;
+  c->js.missed = 1;
+  if (c->counting) recover_count(c, uc, 0);
+}
+
+bool jit_recover(Cpu *c, const ucontext_t *uc) {
+  recover_registers(c, uc);
+  u64 pc = (u64)uc->uc_mcontext.gregs[REG_RIP];
   const JitBlock *b = jit_block_at(c->jit, pc);
   if (!b) __builtin_trap();
-  u64 offset = pc - (u64)b->check;
+  u64 offset = pc - (u64)b->code;
   if (b->compare && offset >= b->compare) {
     c->gpr[RAX] = c->js.compare_rax;
     c->gpr[RCX] = c->js.compare_rcx;
@@ -417,6 +455,11 @@ bool jit_owns(const Jit *j, u64 pc) {
   (void)j, (void)pc;
   return false;
 }
+bool jit_is_miss(const Cpu *c, const void *addr, u64 pc) {
+  (void)c, (void)addr, (void)pc;
+  return false;
+}
+void jit_recover_miss(Cpu *c, const ucontext_t *uc) { (void)c, (void)uc; }
 bool jit_recover(Cpu *c, const ucontext_t *uc) {
   (void)c, (void)uc;
   return true;

@@ -52,6 +52,11 @@ bool jit_owns(const Jit *j, u64 pc);
 /* In the fault handler: the guest's state, from the host's context, into the Cpu.  false: it was a
  * block that compared its source, so the fault is that of fetching the instruction. */
 bool jit_recover(Cpu *c, const ucontext_t *uc);
+/* Whether a fault at `pc` in translated code, on `addr`, is that of an indirect branch that came to
+ * another block than it meant. */
+bool jit_is_miss(const Cpu *c, const void *addr, u64 pc);
+/* The guest's state then, before the instruction that it meant. */
+void jit_recover_miss(Cpu *c, const ucontext_t *uc);
 /* In a signal handler: make translated code leave at its next poll. */
 void jit_interrupt(Cpu *c);
 /* Polls pass again.  Before looking at what they were closed for: what comes later closes them anew. */

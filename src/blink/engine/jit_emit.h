@@ -26,6 +26,12 @@ static inline void put_bytes(Code *k, const u8 *bytes, u32 n) {
   k->at += n;
 }
 
+/* An instruction of at most 15 bytes; 16 are read and written. */
+static inline void put_insn(Code *k, const u8 *bytes, u32 n) {
+  memcpy(k->at, bytes, 16);
+  k->at += n;
+}
+
 static inline u8 modrm(u8 mod, u8 reg, u8 rm) { return (u8)(mod << 6 | (reg & 7) << 3 | (rm & 7)); }
 
 /* An operand at an absolute GS offset: ModRM with SIB and no base. */
@@ -70,8 +76,9 @@ static inline void set_reg(Code *k, u8 reg, u64 value) {
 }
 
 /* jmp rel32; the address of the displacement */
+enum { JUMP_BYTE = 0xe9, JUMP_BYTES = 5 };
 static inline u8 *jump(Code *k, const u8 *to) {
-  put8(k, 0xe9);
+  put8(k, JUMP_BYTE);
   put32(k, (u32)(to - (k->at + 4)));
   return k->at - 4;
 }

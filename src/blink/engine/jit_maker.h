@@ -5,7 +5,15 @@
 #include "jit_impl.h"
 #include "run.h"
 
-enum { MAX_STUBS = BLOCK_INSNS + 2, WINDOW = 64, NO_REG = 16, COMPARED_INSNS = 16 };
+/* A loop of up to LOOP_INSNS instructions is written up to LOOP_COPIES times, LOOP_TOTAL in all. */
+enum { LOOP_INSNS = 12, LOOP_COPIES = 4, LOOP_TOTAL = 24 };
+enum {
+  MAX_STUBS = BLOCK_INSNS + 2,
+  WINDOW = 96,
+  DECODE_SLACK = 32,
+  NO_REG = 16,
+  COMPARED_INSNS = 16
+};
 
 /* What need not be zero at first. */
 typedef struct {
@@ -16,7 +24,8 @@ typedef struct {
     u64 target;
     const JitInsn *insn;
   } pad[BLOCK_INSNS];
-  u8 window[WINDOW + DECODE_MAX];
+  u8 *out[LOOP_COPIES];             /* branches out of a loop that is written more than once */
+  u8 window[WINDOW + DECODE_SLACK]; /* the slack is there to be read */
 } Lists;
 
 typedef struct {
@@ -25,25 +34,28 @@ typedef struct {
   Lists *lists;
   JitArena *a;
   Code k;
-  u8 *check, *entry;
+  u8 *code, *entry;
   JitInsn *insn;    /* of the instruction being translated */
   JitInsn *segment; /* of the first of a run of instructions that are counted together, or NULL */
   u8 *segment_site;
   u8 used[NO_REG]; /* by register: 1 + the last instruction that names it */
   u64 start, rip;
   u32 count, stubs;
-  bool loose;        /* a page of the window is not protected */
-  bool compares;     /* the block compares its source when it begins */
-  u16 undefined;     /* status flags that some instruction leaves undefined */
-  u8 *constant_site; /* of the return address that the block's call pushes */
-  u64 constant;
+  u32 copies, outs; /* of a loop: how many are left to write; its branches out */
+  u64 behind;       /* the loop */
+  bool again;       /* go on where it begins */
+  bool loose;       /* a page of the window is not protected */
+  bool compares;    /* the block compares its source when it begins */
+  bool in_place;    /* of the jump that leads to it */
+  bool quick;       /* instructions that are known need no decoding */
+  u16 undefined;    /* status flags that some instruction leaves undefined */
   u32 pads;
   u64 window_rip;
   u32 window_len;
 } Maker;
 
 /* The offset in the block at which the next host byte goes. */
-static inline u16 here(const Maker *m) { return (u16)(m->k.at - m->check); }
+static inline u16 here(const Maker *m) { return (u16)(m->k.at - m->code); }
 
 /* Notes that `reg` is the glue's from here on; the guest's value is in the Cpu. */
 static inline void lend(Maker *m, u8 reg) {
@@ -51,6 +63,26 @@ static inline void lend(Maker *m, u8 reg) {
   m->insn->lent = 1 + reg;
   m->insn->lent_from = here(m);
 }
+
+/* BRANCHED: may go elsewhere; CUT: goes on in another block. */
+typedef enum { GO_ON, BRANCHED, CUT, ENDED, REFUSED } Outcome;
+
+/* jit_branch.c: polls, and all that goes elsewhere. */
+void jit_poll(Maker *m);
+bool jit_is_far(const Maker *m, u64 target);
+void jit_leave(Maker *m, u32 reason, u64 rip);
+void jit_jump_to(Maker *m, u64 target);
+void jit_write_pads(Maker *m);
+/* Branches out of a loop that did not come to its end. */
+void jit_write_outs(Maker *m);
+void jit_write_stubs(Maker *m);
+Outcome jit_branch(Maker *m, const Insn *in);
+void jit_return(Maker *m, const Insn *in);
+bool jit_indirect(Maker *m, const u8 *bytes, const Insn *in);
+
+/* jit_quick.c: translates the next instruction if it is known; REFUSED: it is not, or is special. */
+Outcome jit_quick(Maker *m, const u8 *bytes, u32 *length);
+void jit_learn(Jit *j, const u8 *bytes, const Insn *in, QuickKind kind, u16 undefined);
 
 /* Copies an instruction, with its memory operand made to mean the same; false if it cannot. */
 bool jit_copy(Maker *m, const u8 *bytes, const Insn *in);

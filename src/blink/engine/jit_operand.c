@@ -101,14 +101,14 @@ bool jit_copy(Maker *m, const u8 *bytes, const Insn *in) {
     s64 disp = (s64)(address - ((u64)m->k.at + in->len));
     if (in->addr_size != 8) return false;
     if (disp == (s32)disp) {
-      put_bytes(&m->k, bytes, in->len);
+      put_insn(&m->k, bytes, in->len);
       u32 value = (u32)disp;
       memcpy(m->k.at - in->imm_size - 4, &value, 4);
       return true;
     }
     return plain && with_address(m, bytes, in, address);
   }
-  put_bytes(&m->k, bytes, in->len);
+  put_insn(&m->k, bytes, in->len);
   return true;
 }
 

@@ -26,6 +26,14 @@ static u64 leaf_run(const u8 *leaf, u64 i, u64 n, u8 mask, u8 value) {
   return i;
 }
 
+/* Where entries that equal `entry`, which stands for that of `addr`, end.  Most of a guest's terabytes are
+ * one long run of zeros, which exec looks through some forty times. */
+static u64 root_run(const Memory *mem, u64 addr, u64 end, uintptr_t entry) {
+  u64 i = addr / LEAF_SPAN + 1, n = (end + LEAF_SPAN - 1) / LEAF_SPAN;
+  while (i < n && __atomic_load_n(&mem->root[i], __ATOMIC_RELAXED) == entry) i++;
+  return i < n ? i * LEAF_SPAN : end;
+}
+
 u64 memory_run(const Memory *mem, u64 addr, u64 end, u8 mask, u8 *value) {
   u8 want = memory_flags(mem, addr) & mask;
   *value = want;
@@ -35,6 +43,7 @@ u64 memory_run(const Memory *mem, u64 addr, u64 end, u8 mask, u8 *value) {
     uintptr_t entry = __atomic_load_n(&mem->root[addr / LEAF_SPAN], __ATOMIC_ACQUIRE);
     if (entry < 256) {
       if ((entry & mask) != want) return addr;
+      stop = root_run(mem, addr, end, entry);
     } else {
       u64 first = (addr % LEAF_SPAN) >> GUEST_PAGE_BITS;
       u64 n = first + ((stop - addr) >> GUEST_PAGE_BITS);

@@ -8,7 +8,8 @@
 /* [(offset in the guest's code, offset in the host's)], one an instruction. */
 static PyObject *instructions(const Jit *j, const JitBlock *b) {
   PyObject *out = PyList_New(0);
-  for (const JitInsn *n = &j->insns[b->insns]; out && n->host; n++) {
+  const JitInsn *n = &j->insns[b->insns];
+  for (u32 i = 0; out && (i == 0 || n->host); i++, n++) {
     if (n->pad) continue;
     PyObject *pair = Py_BuildValue("II", (unsigned)n->guest, (unsigned)n->host);
     if (!pair || PyList_Append(out, pair)) Py_CLEAR(out);
@@ -20,9 +21,9 @@ static PyObject *instructions(const Jit *j, const JitBlock *b) {
 static int append_block(PyObject *out, const Jit *j, const JitBlock *b) {
   PyObject *list = instructions(j, b);
   if (!list) return -1;
-  PyObject *row =
-      Py_BuildValue("KKKy#N", b->rip, (unsigned long long)(u64)b->check,
-                    (unsigned long long)(u64)b->entry, (char *)b->check, (Py_ssize_t)b->size, list);
+  PyObject *row = Py_BuildValue("KKKy#N", b->rip, (unsigned long long)(u64)b->code,
+                                (unsigned long long)(u64)jit_entry(b), (char *)b->code,
+                                (Py_ssize_t)b->size, list);
   int bad = row ? PyList_Append(out, row) : -1;
   Py_XDECREF(row);
   return bad;

@@ -21,25 +21,36 @@
 #include "syscall_native.h"
 #include "x87.h"
 
-enum { CPU_SIZE = CPU_GUARD + sizeof(Cpu) };
+enum { TARGET_BYTES = TARGET_SIZE * sizeof(u64), BEFORE_CPU = TARGET_BYTES + CPU_GUARD };
+#define CPU_SIZE (BEFORE_CPU + sizeof(Cpu) + CPU_BEYOND)
 
 /* --- life --- */
 
 static void raise_unmasked(void) { cpu_fault(host_thread_cpu(), EXC_XM, 0, 0); }
 
+static void unmap_cpu(Cpu *c) { munmap((u8 *)c - BEFORE_CPU, CPU_SIZE); }
+
+/* Among address space that nobody can access. */
+static Cpu *map_cpu(void) {
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  u8 *targets = mmap(NULL, CPU_SIZE, PROT_NONE, flags, -1, 0);
+  if (targets == MAP_FAILED) return NULL;
+  Cpu *c = (Cpu *)(void *)(targets + BEFORE_CPU);
+  if (!mprotect(c, sizeof *c, PROT_READ | PROT_WRITE) &&
+      !mprotect(targets, TARGET_BYTES, PROT_READ | PROT_WRITE))
+    return c;
+  unmap_cpu(c);
+  return NULL;
+}
+
 Cpu *cpu_new(Memory *mem) {
   fp_unmasked = raise_unmasked;
-  u8 *guard = mmap(NULL, CPU_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (guard == MAP_FAILED) return NULL;
-  Cpu *c = (Cpu *)(void *)(guard + CPU_GUARD);
-  if (mprotect(c, sizeof *c, PROT_READ | PROT_WRITE)) {
-    munmap(guard, CPU_SIZE);
-    return NULL;
-  }
+  Cpu *c = map_cpu();
+  if (!c) return NULL;
   for (u32 n = 0; n <= BLOCK_INSNS; n++) c->counts[n] = n;
   c->cache = cache_new();
   if (!c->cache) {
-    munmap(guard, CPU_SIZE);
+    unmap_cpu(c);
     return NULL;
   }
   memory_attach(mem, c);
@@ -56,7 +67,7 @@ void cpu_free(Cpu *c) {
   doctor_free(c);
   free(c->watches);
   free(c->breakpoints);
-  munmap((u8 *)c - CPU_GUARD, CPU_SIZE);
+  unmap_cpu(c);
 }
 
 void cpu_count(Cpu *c, bool on) {
@@ -270,6 +281,11 @@ bool engine_host_fault(siginfo_t *si, ucontext_t *uc) {
   if (translated && jit_is_poll(c, si->si_addr)) {
     leave_translated(c, uc);
     jit_resume(c);
+    escape(c, ESCAPE_POLL);
+  }
+  if (translated && jit_is_miss(c, si->si_addr, host_context_pc(uc))) {
+    jit_recover_miss(c, uc);
+    c->mxcsr = host_context_mxcsr(uc, c->mxcsr);
     escape(c, ESCAPE_POLL);
   }
   if (!translated && !is_interpreted_fault(si)) return false;

@@ -11,7 +11,7 @@ from errno import EINVAL, EIO, ELIBBAD, ENOMEM, EPERM
 from itertools import pairwise
 from struct import Struct
 
-from ..abi.layout import GUEST_MIN, MMAP_TOP, PAGE
+from ..abi.layout import GUEST_MIN, IMAGE_TOP, PAGE
 from ._names import describe_foreign, describe_machine, describe_type
 from .errors import show
 
@@ -148,10 +148,10 @@ class Elf:
         if start < GUEST_MIN:
             text = f"its segments begin at {start:#x}, below {GUEST_MIN:#x}; link it higher"
             raise self.source.error(text, EPERM, fatal=True)
-        if end > MMAP_TOP:
-            text = f"its segments end at {end:#x}, above {MMAP_TOP:#x}; link it lower"
+        if end > IMAGE_TOP:
+            text = f"its segments end at {end:#x}, above {IMAGE_TOP:#x}; link it lower"
             raise self.source.error(text, ENOMEM, fatal=True)
-        if entry >= MMAP_TOP:
+        if entry >= IMAGE_TOP:
             text = f"its entry point {entry:#x} is outside its memory; rebuild it"
             raise self.source.error(text, EINVAL, fatal=True)
         return bias
