@@ -213,7 +213,8 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         if isinstance(event, events.Key):
             self.status.set_key(keys.spelled(event.key))
             if event.key == LEAVE and self.focused is self.panels["terminal"]:
-                self.action_show("disassembly")  # now: the next key is already on its way
+                self.action_show("disassembly")
+                self.set_focus(self.panels["disassembly"])  # now: the next key is on its way
                 return
         await super().on_event(event)
 
