@@ -16,6 +16,7 @@ from .cpustate import (
     FX_ST,
     FX_SW,
     FX_XMM,
+    NO_FAULT,
     STATUS_FLAGS,
     VECTORS,
     Case,
@@ -33,6 +34,7 @@ _MAX = 15
 _SIGNS = 0x3F  # MXCSR's sticky flags
 _PRECISION, _UNDERFLOW_MASK = 0x20, 1 << 11
 _TOP = 7 << 11
+_SUMMARY = 0x80  # of the x87's status word
 _UNDERFLOW = 0x10  # in the x87's words
 _IN_USE = 7
 
@@ -255,8 +257,15 @@ def _scale(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     return (a, a) if scales and tiny else (a, b)
 
 
+def _x87_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
+    """An x87 store with an exception that is not masked: Intel does not look at the memory."""
+    store = _is(insn, _LEGACY, 0, 0xD9, 0xDB, 0xDD, 0xDF) and insn["has_mem"]
+    noted = a.vector == NO_FAULT and a.fx[FX_SW] & _SUMMARY
+    return (a, a) if store and noted and b.vector in (GP, PF, SS) else (a, b)
+
+
 RULES: tuple[Rule, ...] = (
     _no_repetition, _compare_until_a_fault, _unaligned_sha, _gather, _to_half, _mmx_store,
     _decimal_store, _far_return, _dot_product, _xrstor, _xgetbv, _away, _masked_store,
-    _scale,
+    _scale, _x87_store,
 )  # fmt: skip
