@@ -189,9 +189,9 @@ def _decimal_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
 
 
 def _far_return(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
-    """RETF to a bad selector from a stack that ends: Intel looks at the selector first."""
-    faults = (a.vector, b.vector) == (GP, PF)
-    return (a, a) if faults and _is(insn, _LEGACY, 0, 0xCA, 0xCB) else (a, b)
+    """RETF from a stack that ends: Intel looks at the selector first, and reads no more of it."""
+    ends = b.vector == PF and a.vector != PF
+    return (a, a) if ends and _is(insn, _LEGACY, 0, 0xCA, 0xCB) else (a, b)
 
 
 def _dot_product(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
