@@ -181,9 +181,11 @@ def _from_top(fx: bytes) -> bytes:
     )
 
 
-def _decimal_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
-    """FBSTP that faults across pages: Intel has stored the first bytes."""
-    if not _is(insn, _LEGACY, 0, 0xDF) or insn["modrm"] >> 3 & 7 != 6 or not _both(a, b, PF):
+def _long_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
+    """FBSTP, FSTP of 80 bits that fault across pages: Intel has stored the first bytes."""
+    group = insn["modrm"] >> 3 & 7
+    ten = insn["has_mem"] and (insn["opcode"], group) in ((0xDF, 6), (0xDB, 7))
+    if not ten or not _is(insn, _LEGACY, 0, 0xDB, 0xDF) or not _both(a, b, PF):
         return a, b
     return a, b._replace(dirty_off=a.dirty_off, dirty=a.dirty)
 
@@ -266,6 +268,6 @@ def _x87_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
 
 RULES: tuple[Rule, ...] = (
     _no_repetition, _compare_until_a_fault, _unaligned_sha, _gather, _to_half, _mmx_store,
-    _decimal_store, _far_return, _dot_product, _xrstor, _xgetbv, _away, _masked_store,
+    _long_store, _far_return, _dot_product, _xrstor, _xgetbv, _away, _masked_store,
     _scale, _x87_store,
 )  # fmt: skip
