@@ -334,3 +334,21 @@ def test_a_terminal_becomes_the_controlling_one() -> None:
             said += os.read(main, 200)
         assert said.decode().split() == [name, "0", "0"]
     os.close(main)
+
+
+def test_calls_are_noted_with_their_times() -> None:
+    """Of a program that is recorded; they stay known when one goes back."""
+    with Session.launch(["/bin/cat", "/etc/hostname"], options={"calls": True}) as session:
+        assert session.calls() == []
+        session.cont()
+        session.wait(LONG)
+        calls = session.calls(count=1000)
+        names = [call.text.partition("(")[0] for call in calls]
+        assert names[0] == "brk" and {"openat", "read", "write", "exit_group"} <= set(names)
+        assert [call.time for call in calls] == sorted(call.time for call in calls)
+        opened = next(call for call in calls if "/etc/hostname" in call.text)
+        session.goto(opened.time)
+        session.wait(LONG)
+        assert session.registers()["rax"] == int(opened.text.rpartition(" = ")[2])
+        assert session.calls(count=1000) == calls
+        assert session.calls(first=1, count=2) == calls[1:3]

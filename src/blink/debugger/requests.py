@@ -88,6 +88,14 @@ def where(runner: Runner) -> Message:
 
 
 @request
+def calls(target: Target, message: Message) -> Message:
+    """Lines of the log of system calls."""
+    from blink.debugger.call_list import rows_of
+
+    return {"rows": rows_of(target.runner, message["first"], message["count"])}
+
+
+@request
 def run(target: Target, message: Message) -> Message:
     """A motion; the reply tells how it ended."""
     return Motion(target, message).go()

@@ -41,6 +41,14 @@ class Thread(NamedTuple):
     state: str
 
 
+class CallLine(NamedTuple):
+    """A system call, as `blink -s` shows it, and the time at which it came back."""
+
+    time: int
+    tid: int
+    text: str
+
+
 class Session:
     """See docs/internals/time-travel.md for the table of what there is.
 
@@ -58,6 +66,7 @@ class Session:
         self._motions = Motions(self._core, self._timeline)
         self._relaunch: Callable[[], Link] | None = None
         self._marks: dict[str, int] = {}
+        self._calls: list[CallLine] = []
         self._checkpoints = checkpoints
         self.pid = shown.pid
         end = self._core.look()
@@ -82,7 +91,8 @@ class Session:
         `stdio`: three descriptors, or one of a terminal, which becomes the program's controlling
         terminal; None: ours.  `record`: there is a way back.  `program` is the file when argv[0] is
         not.  `options`: checked, translate, cpu, root, trace, statistics, log_path, log_stderr as
-        those of `blink`; checkpoints: how many processes may stand in the past.  Raises DebugError.
+        those of `blink`; checkpoints: how many processes may stand in the past; calls: note the
+        system calls, for calls().  Raises DebugError.
         """
         variables = (
             os.environb if env is None else {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
@@ -156,6 +166,7 @@ class Session:
         self._timeline.close()
         self._timeline.begin_again(self._relaunch())
         self.pid = self._core.target.pid
+        self._calls = []
         self._core.stop = self._core.exit_status = None
         self._core.look()
 
@@ -312,6 +323,16 @@ class Session:
     def marks(self) -> dict[str, int]:
         """Name -> time."""
         return dict(self._marks)
+
+    def calls(self, first: int | None = None, count: int = 100) -> list[CallLine]:
+        """System calls that are known, `count` from number `first` on, or the last ones.
+
+        Of a program that was launched with the option `calls`; what happens later than now is in
+        it, if the program has been there.
+        """
+        self._calls += [CallLine(*row) for row in self._timeline.new_calls(len(self._calls))]
+        start = max(0, len(self._calls) - count) if first is None else first
+        return self._calls[start : start + count]
 
     # --- threads ---
 

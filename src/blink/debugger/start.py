@@ -36,9 +36,14 @@ def launch(message: Message, inherited: tuple[int, int] | None, checked: bool) -
         inherited,
     )
     try:
-        return _record(*arguments) if message.get("record") else LiveRunner.launch(*arguments)
+        runner = _record(*arguments) if message.get("record") else LiveRunner.launch(*arguments)
     except LoadError as error:
         raise DebugError(str(error)) from None
+    if (message.get("options") or {}).get("calls"):
+        from blink.debugger.call_list import follow
+
+        follow(runner)
+    return runner
 
 
 def _record(*arguments: Any) -> Runner:

@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 from blink.debugger.core import OVER, Core, Result
 from blink.debugger.errors import DebugError
 from blink.debugger.link import Link
+from blink.debugger.wire import TargetGone
 
 LIMIT = 24  # stations
+CALLS = 2000  # rows of the log of system calls in one reply
 DISTANCES = (30_000_000, 1_000_000, 30_000, 1_000)  # of new stations before a place
 SPACING = 150_000_000  # of stations on a long way: about half a second of replay
 SLICE = 25_000_000  # instructions of a program that is recorded, between stations
@@ -48,6 +50,19 @@ class Timeline:
         self._ended = ""  # how the live program ended: a reason, or nothing
         self._stations: list[Station] = []
         self._logged = -1  # how far the log surely goes
+
+    def new_calls(self, known: int) -> list[Any]:
+        """Rows of the log of system calls behind those that are known."""
+        rows: list[Any] = []
+        while self.live is not None:
+            try:
+                more = self.live.ask("calls", first=known + len(rows), count=CALLS)["rows"]
+            except TargetGone:
+                break
+            rows += more
+            if len(more) < CALLS:
+                break
+        return rows
 
     def begin_at(self, first: Link, end: int) -> None:
         """The recording alone: `first` stands where the session is."""

@@ -188,6 +188,7 @@ def open_session(line: argparse.Namespace, words: list[str], stdio: Any = None) 
 
 def _options(line: argparse.Namespace) -> dict[str, Any]:
     return {
+        "calls": True,
         "checked": line.memory_checked,
         "translate": not line.no_jit,
         "cpu": line.cpu,
