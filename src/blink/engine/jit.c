@@ -212,6 +212,7 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
     c->js.compares = COMPARES_A_TICK;
     c->mem->compares = true;
     j->quick_model = c->model;
+    j->shares = c->beyond < CPU_BEYOND;
     jit_table_reset(j);
     forget_targets(c);
     return j;

@@ -22,35 +22,41 @@
 #include "x87.h"
 
 enum { TARGET_BYTES = TARGET_SIZE * sizeof(u64), BEFORE_CPU = TARGET_BYTES + CPU_GUARD };
-#define CPU_SIZE (BEFORE_CPU + sizeof(Cpu) + CPU_BEYOND)
 
 /* --- life --- */
 
 static void raise_unmasked(void) { cpu_fault(host_thread_cpu(), EXC_XM, 0, 0); }
 
-static void unmap_cpu(Cpu *c) { munmap((u8 *)c - BEFORE_CPU, CPU_SIZE); }
+static void unmap_cpu(u8 *targets, u64 beyond) {
+  munmap(targets, BEFORE_CPU + sizeof(Cpu) + beyond);
+}
 
 /* Among address space that nobody can access. */
-static Cpu *map_cpu(void) {
+static Cpu *map_cpu(u64 beyond) {
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  u8 *targets = mmap(NULL, CPU_SIZE, PROT_NONE, flags, -1, 0);
+  u8 *targets = mmap(NULL, BEFORE_CPU + sizeof(Cpu) + beyond, PROT_NONE, flags, -1, 0);
   if (targets == MAP_FAILED) return NULL;
   Cpu *c = (Cpu *)(void *)(targets + BEFORE_CPU);
   if (!mprotect(c, sizeof *c, PROT_READ | PROT_WRITE) &&
-      !mprotect(targets, TARGET_BYTES, PROT_READ | PROT_WRITE))
+      !mprotect(targets, TARGET_BYTES, PROT_READ | PROT_WRITE)) {
+    c->beyond = beyond;
     return c;
-  unmap_cpu(c);
+  }
+  unmap_cpu(targets, beyond);
   return NULL;
 }
 
+static void free_cpu(Cpu *c) { unmap_cpu((u8 *)c - BEFORE_CPU, c->beyond); }
+
 Cpu *cpu_new(Memory *mem) {
   fp_unmasked = raise_unmasked;
-  Cpu *c = map_cpu();
+  Cpu *c = map_cpu(CPU_BEYOND);
+  if (!c) c = map_cpu(0); /* RLIMIT_AS: translated code checks its targets by branches then */
   if (!c) return NULL;
   for (u32 n = 0; n <= BLOCK_INSNS; n++) c->counts[n] = n;
   c->cache = cache_new();
   if (!c->cache) {
-    unmap_cpu(c);
+    free_cpu(c);
     return NULL;
   }
   memory_attach(mem, c);
@@ -67,7 +73,7 @@ void cpu_free(Cpu *c) {
   doctor_free(c);
   free(c->watches);
   free(c->breakpoints);
-  unmap_cpu(c);
+  free_cpu(c);
 }
 
 void cpu_count(Cpu *c, bool on) {

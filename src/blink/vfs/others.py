@@ -10,7 +10,7 @@ from __future__ import annotations
 import posix
 from time import sleep
 
-from blink.abi.layout import GUEST_TOP, PAGE, PAGED_SKEW, STACK_TOP
+from blink.abi.layout import GUEST_TOP, IMAGE_TOP, PAGE, PAGED_SKEW, PIE_BASE, STACK_TOP
 from blink.vfs.proc import HostMapping, read
 
 TYPE_CHECKING = False
@@ -51,16 +51,18 @@ def _mappings(pid: int) -> list[HostMapping]:
 
 
 def exe(pid: int) -> bytes | None:
-    """The host's path of another guest's program: the lowest file that is mapped.
+    """The host's path of another guest's program: the lowest file that is mapped, but libraries lie
+    below position-independent ones.
 
     None for a process that is no guest; empty for one that has no program, or is between two.
     """
     if not is_guest(pid):
         return None
     for _ in range(RETRIES):
-        found = next((m.path for m in _mappings(pid) if m.path.startswith(b"/")), b"")
-        if found:
-            return found
+        files = [mapping for mapping in _mappings(pid) if mapping.path.startswith(b"/")]
+        images = [m for m in files if PIE_BASE <= m.start < IMAGE_TOP]
+        if files:
+            return (images or files)[0].path
         sleep(PAUSE)  # it is executing another program
     return b""
 
