@@ -236,7 +236,7 @@ struct Cpu {
   u32 watch_count;
   WatchPlace watch_passed;
   Doctor *doctor;    /* compares the translator with the interpreter, or NULL */
-  u64 beyond;    /* bytes behind that nobody can access: CPU_BEYOND, or none */
+  u64 beyond;        /* bytes behind that nobody can access: CPU_BEYOND, or none */
   bool counting;     /* translated code counts instructions */
   struct Tape *tape; /* where system calls are recorded, or replayed from, or NULL: tape.h */
   u64 tape_end;      /* replaying: the icount at which to stop at the latest */
