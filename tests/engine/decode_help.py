@@ -36,7 +36,7 @@ def _compile(output: str, sources: list[Path], *options: str) -> Path:
     path = folder / output
     includes = [f"-I{ENGINE}", f"-I{folder}"]
     command = [*toolchain.compiler(), *FLAGS, *includes, *map(str, sources), "-o", str(path)]
-    subprocess.run([*command, *options], check=True, timeout=100)
+    subprocess.run([*command, *options], check=True, timeout=600)
     return path
 
 

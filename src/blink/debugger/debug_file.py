@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 from blink.debugger import separate
 from blink.debugger.cfi import FrameTable
@@ -25,7 +26,8 @@ def damage() -> tuple[type[Exception], ...]:
     from elftools.construct.core import ConstructError
 
     general = (struct.error, ValueError, LookupError, AssertionError, TypeError, AttributeError)
-    return (DWARFError, ELFError, ConstructError, *general)
+    absurd = (ArithmeticError, EOFError, MemoryError, OSError, RecursionError, zlib.error)
+    return (DWARFError, ELFError, ConstructError, *general, *absurd)
 
 
 def read(path: str) -> tuple[Debug, Symbols | None]:
