@@ -196,6 +196,23 @@ def _far_return(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     return (a, a) if ends and _is(insn, _LEGACY, 0, 0xCA, 0xCB) else (a, b)
 
 
+def _pop_segment(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
+    """POP of a segment register: Intel reads a whole slot, AMD the selector."""
+    ends = a.vector in (PF, GP, SS) and b.vector != a.vector
+    pops = _is(insn, _LEGACY, 1, 0xA1, 0xA9) or _is(insn, _LEGACY, 0, 0x07, 0x17, 0x1F)
+    return (a, a) if ends and pops else (a, b)
+
+
+def _near_call(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
+    """A near CALL that faults both ways: Intel looks at the target first, AMD pushes first."""
+    call = _is(insn, _LEGACY, 0, 0xE8) or (
+        _is(insn, _LEGACY, 0, 0xFF) and insn["modrm"] >> 3 & 7 == 2
+    )
+    if not call or a.vector not in (GP, SS) or b.vector not in (GP, SS, PF):
+        return a, b
+    return a, a
+
+
 def _dot_product(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     """DPPS, DPPD of several NaNs: Intel adds in another order for each lane."""
     if not any(_is(insn, enc, 3, 0x40, 0x41) for enc in (_LEGACY, _VEX)):
@@ -268,6 +285,6 @@ def _x87_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
 
 RULES: tuple[Rule, ...] = (
     _no_repetition, _compare_until_a_fault, _unaligned_sha, _gather, _to_half, _mmx_store,
-    _long_store, _far_return, _dot_product, _xrstor, _xgetbv, _away, _masked_store,
-    _scale, _x87_store,
+    _long_store, _far_return, _pop_segment, _near_call, _dot_product, _xrstor,
+    _xgetbv, _away, _masked_store, _scale, _x87_store,
 )  # fmt: skip
