@@ -197,8 +197,8 @@ def _far_return(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
 
 
 def _pop_segment(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
-    """POP of a segment register: Intel reads a whole slot, AMD the selector."""
-    ends = a.vector in (PF, GP, SS) and b.vector != a.vector
+    """POP of a segment register where the stack ends: Intel reads the selector, AMD its slot."""
+    ends = b.vector in (PF, GP, SS) and b.vector != a.vector
     pops = _is(insn, _LEGACY, 1, 0xA1, 0xA9) or _is(insn, _LEGACY, 0, 0x07, 0x17, 0x1F)
     return (a, a) if ends and pops else (a, b)
 
