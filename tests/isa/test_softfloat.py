@@ -12,12 +12,14 @@ from blink.isa import softfloat as sf
 from blink.isa.softfloat import F16, F32, F64, PRIMITIVES, Env, Format
 
 from . import fpbatch
+from .features import is_amd
 from .fpvalues import INTEGERS, pairs, values
 
 BINARY = ("add", "sub", "mul", "div", "min", "max", "comi", "ucomi", "cmp")
 PRECISE = sorted(name for name in PRIMITIVES if "rcp" not in name and "rsqrt" not in name)
 CASES = {"unit": 20_000, "ci": 100_000, "all": 1_000_000}
 CHUNK = 10_000
+PRECISION, UNDERFLOW_MASK = 1 << 5, 1 << 11  # of MXCSR
 
 
 def mxcsrs(rng: Random) -> Iterator[int]:
@@ -108,9 +110,18 @@ def expected(name: str, case: fpbatch.Case) -> fpbatch.Result:
     return value, mxcsr | env.flags, bool(env.unmasked)
 
 
+def leveled(
+    name: str, case: fpbatch.Case, want: fpbatch.Result, got: fpbatch.Result
+) -> tuple[fpbatch.Result, fpbatch.Result]:
+    """VCVTPS2PH: Intel's tells precision besides an underflow that is not masked (vendors.py)."""
+    if is_amd() or name != "v_cvt_f32_f16" or case[3] & UNDERFLOW_MASK:
+        return want, got
+    return (want[0], want[1] | PRECISION, want[2]), (got[0], got[1] | PRECISION, got[2])
+
+
 def check(name: str, batch: list[fpbatch.Case], *, portable: bool = False) -> None:
     for case, got in zip(batch, fpbatch.run(name, batch, portable=portable), strict=True):
-        want = expected(name, case)
+        want, got = leveled(name, case, expected(name, case), got)
         if want != got and not (want[2] and want[1:] == got[1:]):
             a, b, c, mxcsr = case
             pytest.fail(
