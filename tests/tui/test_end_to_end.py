@@ -141,6 +141,7 @@ def test_a_crash_in_cpp_says_where_and_what(
     tmux.wait("status 0")
 
 
+@pytest.mark.long
 def test_bash_and_vi_in_the_terminal(tmux: Tmux, need: Callable[[str], str]) -> None:
     need("vi")
     tmux.start(f"{COMMAND} bash --norc --noprofile", 200, 60)
@@ -178,6 +179,7 @@ def test_a_flood_leaves_the_interface_alive(tmux: Tmux) -> None:
     tmux.wait("status 0")
 
 
+@pytest.mark.long
 def test_a_terminal_that_is_closed_and_changed_by_the_program(tmux: Tmux) -> None:
     tmux.start(f"{COMMAND} sh -c 'stty raw -echo; exec >&- 2>&- <&-; sleep 0.1; exit 7'", 120, 40)
     tmux.wait("stopped")

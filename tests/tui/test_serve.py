@@ -135,6 +135,7 @@ async def watch(port: int, address: str) -> tuple[bytes, bytes]:
             return before, await browser.until_still()
 
 
+@pytest.mark.long
 def test_a_browser_shows_it_and_types(
     address: str, need: Callable[[str], str], tmp_path: Path
 ) -> None:
