@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "long-runs.md"
 HEAD = """# Long runs
 
-Written by `./dev fuzz-isa --keep` and `./dev test --all`: results of runs that are too long for CI.
+Runs that are too long for CI; `--keep` of the fuzzers and `./dev test --all` write them.
 """
 KEPT = 12  # runs of one kind
 

@@ -90,7 +90,8 @@ MADV = enumeration(
         "MADV_GUARD_REMOVE": 103,
     }
 )
-MSYNC = FlagSet({"MS_ASYNC": 1, "MS_INVALIDATE": 2, "MS_SYNC": 4})
+MS_ASYNC = 1
+MSYNC = FlagSet({"MS_ASYNC": MS_ASYNC, "MS_INVALIDATE": 2, "MS_SYNC": 4})
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 MCL = FlagSet({"MCL_CURRENT": 1, "MCL_FUTURE": 2, "MCL_ONFAULT": 4})
 MFD = FlagSet(

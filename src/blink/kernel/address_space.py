@@ -16,7 +16,7 @@ from errno import EAGAIN, EINVAL, ENOMEM, EPERM
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_MIN, GUEST_TOP, MMAP_TOP, PAGE
 from blink.abi.limits import RLIM_INFINITY
-from blink.abi.mman import PROT_WRITE
+from blink.abi.mman import MS_ASYNC, PROT_WRITE
 from blink.kernel import host
 
 TYPE_CHECKING = False
@@ -214,15 +214,24 @@ class AddressSpace:
     def map(
         self, vma: Vma, flags: int, fd: int = -1, offset: int = 0
     ) -> None:  # fmt: skip
-        """Maps host memory for `vma` and enters it.  Raises SysError; nothing changes then."""
+        """Maps host memory for `vma` and enters it.  Raises SysError."""
         self.check_limits(vma)
         try:
             self.memory.map(vma.start, vma.end - vma.start, vma.prot, flags, fd, offset)
         except OSError as error:
+            self._forget_gone(vma.start, vma.end)
             raise SysError(error.errno or ENOMEM) from None
         if self.lock_new:
             self._lock(vma)
         self.insert(vma)
+
+    def _forget_gone(self, start: int, end: int) -> None:
+        """Linux unmaps what was there before it asks the file, which may have no mmap: a hole."""
+        for old in self.overlapping(start, end):
+            first, last = max(old.start, start), min(old.end, end)
+            place = first + self.memory.skew
+            if host.now(host.NR_MSYNC, place, last - first, MS_ASYNC) == -ENOMEM:
+                self.unmap(first, last)
 
     def _lock(self, vma: Vma) -> None:
         """For mlockall(MCL_FUTURE).  Raises EAGAIN beyond RLIMIT_MEMLOCK, with nothing mapped."""

@@ -1,6 +1,6 @@
 """Fuzzes the system calls: the same lists of calls natively and under blink.
 
-    ./dev fuzz-syscalls [--seconds N] [--calls N] [--seed N] [--filter WORD]
+    ./dev fuzz-syscalls [--seconds N] [--calls N] [--seed N] [--filter WORD] [--all] [--keep]
 
 A list is a process of its own, in a sandbox: a temporary folder, nobody's rights, own namespaces.
 """
@@ -8,6 +8,7 @@ A list is a process of its own, in a sandbox: a temporary folder, nobody's right
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -15,8 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random, SystemRandom
 
+from isa import long_runs
 from syscalls.fuzz import generate
 from syscalls.fuzz.campaign import Campaign
+
+TITLE = "System calls against the host"
+COLUMNS = ("kernel", "calls defined", "seed", "length", "lists", "calls", "seconds", "differences")
 
 
 def _run(campaign: Campaign, seed: int, deadline: float, options: argparse.Namespace) -> None:
@@ -37,17 +42,23 @@ def main() -> int:
     parser.add_argument("--length", type=int, default=200, help="calls in a list")
     parser.add_argument("--filter", default="", help="only calls whose names contain this")
     parser.add_argument("--all", action="store_true", help="go on after a difference")
+    parser.add_argument("--keep", action="store_true", help="add the run to docs/long-runs.md")
     options = parser.parse_args()
     seed = SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
     chosen = [c for c in generate.calls() if options.filter in c.name]
     seconds = options.seconds or (0 if options.calls else 60)
+    begin = time.monotonic()
     print(f"{len(chosen)} system calls, seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="blink-fuzz-") as folder:
         campaign = Campaign(Path(folder), chosen, options.length)
-        deadline = time.monotonic() + seconds if seconds else float("inf")
+        deadline = begin + seconds if seconds else float("inf")
         with suppress(KeyboardInterrupt):
             _run(campaign, seed, deadline, options)
     print(f"{campaign.count} calls in {campaign.lists} lists, {campaign.found} differences")
+    if options.keep:
+        row = (os.uname().release, len(chosen), seed, options.length, campaign.lists)
+        counts = (f"{campaign.count:,}", round(time.monotonic() - begin), campaign.found)
+        long_runs.keep(TITLE, COLUMNS, (*row, *counts))
     return int(campaign.found > 0)
 
 

@@ -156,6 +156,9 @@ static void memory(void) {
   BITS(flag) if (flag != 0x10) S(remap_file_pages, s, 1L * PAGE, 0, 1L, flag), V(*s);
   EACH(type, 1, 3) T(S(remap_file_pages, s, 1L * PAGE, 0, 1L, type));
   T(S(remap_file_pages, s, 1L * PAGE, 0, 1L, MAP_FIXED)), T(S(shmdt, BAD)), T(S(shmdt, (long)p + 1));
+  int pair[2];
+  socketpair(AF_UNIX, SOCK_STREAM, 0, pair); /* has no pages, and Linux finds out too late */
+  K(S(mmap, p, 1L * PAGE, 3, MAP_FIXED | MAP_PRIVATE, pair[0], 0L)), T(S(mincore, p, 1L * PAGE, buf)), T(S(mremap, p, 1L * PAGE, 1L * PAGE, 0)), T(S(munmap, p, 1L * PAGE));
   for (int i = 3; i < 200; i++) close(i);
 }
 
