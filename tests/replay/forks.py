@@ -30,7 +30,8 @@ def main() -> None:
         say("copy", began, replayer.digest().hex())
         os.read(gate_out, 1)
         while replayer.time < COUNT * STEP:
-            replayer.run(replayer.time + STEP)
+            if replayer.run(replayer.time + STEP).reason != "until":
+                break  # the recorder was killed
             say("copy", replayer.time, replayer.digest().hex())
         halt = replayer.run()
         say("end", began, halt.reason, halt.details)
@@ -43,8 +44,8 @@ def main() -> None:
             copies.append(recorder.fork(copy, (fd, gate_out)))
         halt = recorder.run()
         say("end", 0, halt.reason, halt.details)
+        os.write(gate_in, b"x" * COUNT)  # whoever comes first takes one: wait for none in between
         for pid in copies:
-            os.write(gate_in, b"x")
             os.waitpid(pid, 0x40000000)  # __WALL
         recorder.run()
 

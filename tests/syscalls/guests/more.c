@@ -262,7 +262,7 @@ static void on_signal(int signo) {}
 
 static void processes(void) {
   TITLE("processes");
-  APART({ if (S(fork) == 0) _exit(3); wait(NULL), T(S(setitimer, ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 1000}}, NULL)), signal(SIGALRM, on_signal), T(S(pause)); });
+  APART({ if (S(fork) == 0) _exit(3); wait(NULL), signal(SIGALRM, on_signal), T(S(setitimer, ITIMER_REAL, &(struct itimerval){{0, 50000}, {0, 1000}}, NULL)), T(S(pause)); }); /* again and again: the first may come before pause */
   APART({ setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){0, 0}); AS_NOBODY({ T(S(mlock, buf, 4096L)); }); });
   unsigned groups[3] = {1, 2, 3};
   APART({ T(S(setgroups, 3L, groups)), T(S(getgroups, 3, BAD)), T(S(getgroups, 1, groups)), T(S(getgroups, 3, groups)); });
