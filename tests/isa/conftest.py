@@ -22,9 +22,11 @@ def host() -> Iterator[hostcpu.HostCpu]:
 
 
 @pytest.fixture(scope="session")
-def session(host: hostcpu.HostCpu) -> Session:
+def session(host: hostcpu.HostCpu) -> Iterator[Session]:
     """The host with all CPUs under test."""
-    return Session(host, [make_subject(name) for name in SUBJECTS])
+    made = Session(host, [make_subject(name) for name in SUBJECTS]).with_batches()
+    yield made
+    made.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

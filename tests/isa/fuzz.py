@@ -6,11 +6,16 @@ Prints a line for tests/isa/regressions.txt for each form that differs, shrunk t
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from math import inf
+from typing import NamedTuple
 
 from . import long_runs
 from .asm import assemble, disassemble
@@ -24,15 +29,29 @@ from .workload import MODES, work
 
 TITLE = "Instructions against the host"
 _SHOWN = 5  # sequences that differ: each may have a reason of its own
+# Of so many instructions alone, and of so many programs, which show nothing more of it, the
+# reference runs one: it takes as long as fifty of the other CPUs.
+_EVERY, _EVERY_PROGRAM = 10, 50
+
+
+class Result(NamedTuple):
+    """What a run has found."""
+
+    compared: int
+    by_reference: int
+    kinds: int
+    seconds: float
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fuzz-isa", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long (default 60)")
+    parser.add_argument("--cases", type=int, help="stop after so many at the latest")
     parser.add_argument("--seed", type=int, help="repeat a run")
     parser.add_argument("--filter", default="", help="only mnemonics or encodings that match")
     parser.add_argument("--cpu", default=",".join(SUBJECTS), help="CPUs under test (comma list)")
     parser.add_argument("--mode", default=",".join(MODES), help="what to try (comma list)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, each with its own seed")
     parser.add_argument("--limit", type=int, default=20, help="stop after so many bad forms")
     parser.add_argument("--keep", action="store_true", help="add the run to docs/long-runs.md")
     parser.add_argument(
@@ -60,16 +79,19 @@ def print_line(text: str) -> int:
     return 0
 
 
-def fuzz(session: Session, batches: Iterator[list[Case]], clock: Clock, limit: int) -> int:
-    """Search until time is over; returns how many kinds of difference were found."""
+def fuzz(
+    session: Session, batches: Iterator[list[Case]], clock: Clock, limit: int, most: float = inf
+) -> int:
+    """Search until time is over, or `most` cases; how many kinds of difference were found."""
     bad: Counter[tuple[str, str]] = Counter()
     for cases in batches:
-        for finding in session.check(cases):
+        every = _EVERY_PROGRAM if cases[0].run else _EVERY
+        for finding in session.check(cases, every):
             kind = (finding.case.label, finding.name)
             bad[kind] += 1
             if bad[kind] <= (_SHOWN if finding.case.run else 1):
                 _show(session, finding)
-        if clock.over or len(bad) >= limit:
+        if clock.over or len(bad) >= limit or session.compared >= most:
             break
     return len(bad)
 
@@ -89,18 +111,48 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"no form matches {options.filter!r}", file=sys.stderr)
         return 2
     print(f"{len(chosen)} forms, seed {seed}", flush=True)
-    with HostCpu() as host:
-        session = Session(host, [make_subject(name) for name in options.cpu.split(",")])
-        clock = Clock(options.seconds)
-        batches = work(options.mode.split(","), chosen, seed)
-        bad = fuzz(session, batches, clock, options.limit)
-    rate = session.compared / clock.seconds
-    print(f"{session.compared} cases in {clock.seconds:.1f} s ({rate:.0f}/s), {bad} kinds differ")
+    result = run_all(options, seed)
+    rate = result.compared / result.seconds
+    print(
+        f"{result.compared} cases in {result.seconds:.1f} s ({rate:.0f}/s), the reference"
+        f" {result.by_reference} of them, {result.kinds} kinds differ"
+    )
     if options.keep:
-        columns = ("forms", "CPUs", "seed", "cases", "seconds", "kinds that differ")
-        counts = (f"{session.compared:,}", round(clock.seconds), bad)
-        long_runs.keep(TITLE, columns, (len(chosen), options.cpu, seed, *counts))
-    return 1 if bad else 0
+        keep(options, len(chosen), seed, result)
+    return 1 if result.kinds else 0
+
+
+def keep(options: argparse.Namespace, forms: int, seed: int, result: Result) -> None:
+    """Adds the run to docs/long-runs.md."""
+    columns = ("forms", "CPUs", "seed", "cases", "reference", "seconds", "kinds that differ")
+    jobs = f", {options.jobs} jobs" * (options.jobs > 1)
+    counts = (f"{result.compared:,}", f"{result.by_reference:,}", round(result.seconds))
+    long_runs.keep(TITLE, columns, (forms, options.cpu, f"{seed}{jobs}", *counts, result.kinds))
+
+
+def run_all(options: argparse.Namespace, seed: int) -> Result:
+    """The run of each job, added up."""
+    if options.jobs == 1:
+        return run_one(options, seed)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        seeds = range(seed, seed + options.jobs)
+        results = list(pool.map(partial(run_one, options), seeds))
+    sums = (sum(r[i] for r in results) for i in range(3))
+    return Result(*sums, max(r.seconds for r in results))
+
+
+def run_one(options: argparse.Namespace, seed: int) -> Result:
+    """Searches in this process until time is over."""
+    with HostCpu() as host:
+        subjects = [make_subject(name) for name in options.cpu.split(",")]
+        session = Session(host, subjects).with_batches()
+        clock = Clock(options.seconds)
+        batches = work(options.mode.split(","), selected(options.filter), seed)
+        most = options.cases / options.jobs if options.cases else inf
+        gc.freeze()  # forms and plans: nothing of them becomes garbage
+        bad = fuzz(session, batches, clock, options.limit, most)
+        session.close()
+    return Result(session.compared, session.by_reference, bad, clock.seconds)
 
 
 if __name__ == "__main__":

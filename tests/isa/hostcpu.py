@@ -15,11 +15,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from struct import Struct
-from typing import BinaryIO
 
 from . import ldt
 from .cpustate import (
     CODE_SIZE,
+    COMPARED_FLAGS,
     FLAT_SIZE,
     Case,
     Outcome,
@@ -28,7 +28,7 @@ from .cpustate import (
     seen_by,
 )
 
-SOURCE = Path(__file__).parents[1] / "native" / "hostcpu.c"
+NATIVE = Path(__file__).parents[1] / "native"
 FLAGS = "-std=gnu11 -O2 -Wall -Wextra -Werror -fno-stack-protector -fPIE -pie -Wl,-z,now".split()
 SLOT_HALF = 4 << 20
 SLOTS = 2
@@ -55,17 +55,23 @@ def _compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
 
-def build() -> Path:
-    """The compiled server, cached by content in the temporary directory."""
+def build(name: str, more: Sequence[str] = (), read: Sequence[Path] = ()) -> Path:
+    """A compiled server, cached by the content of all that it is made from."""
     compiler = _compiler()
     if compiler is None:
-        raise HostCpuError("no C compiler for tests/native/hostcpu.c")
-    key = hashlib.sha256(SOURCE.read_bytes() + " ".join([compiler, *FLAGS]).encode()).hexdigest()
-    program = Path(tempfile.gettempdir()) / f"blink-hostcpu-{os.getuid()}-{key[:16]}"
+        raise HostCpuError(f"no C compiler for tests/native/{name}.c")
+    source = NATIVE / f"{name}.c"
+    command = [compiler, *FLAGS, str(source), *more]
+    state = hashlib.sha256(" ".join(command).encode())
+    for path in (source, NATIVE / "cases.h", *read):
+        state.update(path.read_bytes())
+    folder = Path(tempfile.gettempdir())
+    program = folder / f"blink-{name}-{os.getuid()}-{state.hexdigest()[:16]}"
     if not program.exists():
         fresh = program.with_suffix(f".{os.getpid()}")
-        command = [compiler, *FLAGS, "-o", str(fresh), str(SOURCE)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [*command, "-o", str(fresh)], capture_output=True, text=True, check=False
+        )
         if result.returncode:
             raise HostCpuError(result.stderr)
         fresh.rename(program)
@@ -95,7 +101,7 @@ def pack_case(case: Case) -> bytes:
             case.gpr,
             case.rip, case.flags, case.fs_base, case.gs_base, case.fx, case.ymmh,
             at - case.rip, stack.base, 0xFFFFFFFF if stack.rights & 0x4000 else 0xFFFF,
-            *case.seg, case.mode, 0,
+            *case.seg, case.mode, case.undefined & COMPARED_FLAGS,
         )
         + patches
     )  # fmt: skip
@@ -116,23 +122,46 @@ def unpack_outcomes(data: memoryview, count: int) -> list[Outcome]:
     return outcomes
 
 
+class Server:
+    """A process that answers requests of a few words by one word."""
+
+    def __init__(self, program: Path, arguments: Sequence[str], fds: Sequence[int]) -> None:
+        self._process = subprocess.Popen(
+            [program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=fds
+        )
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        self._in, self._out = stdin, stdout
+
+    def close(self) -> None:
+        self._in.close()
+        self._out.close()
+        self._process.wait()
+
+    def send(self, *words: int) -> None:
+        self._in.write(Struct(f"<{len(words)}I").pack(*words))
+        self._in.flush()
+
+    def receive(self, size: int) -> bytes:
+        data = self._out.read(size)
+        if len(data) != size:
+            raise HostCpuError(f"the server died (status {self._process.wait()})")
+        return data
+
+    def answer(self) -> int:
+        return int.from_bytes(self.receive(4), "little")
+
+
 class HostCpu:
     """A running oracle.  Use as a context manager, or close()."""
 
     def __init__(self) -> None:
-        program = build()
-        fd = os.memfd_create("hostcpu")
-        os.ftruncate(fd, SLOTS * 2 * SLOT_HALF)
-        self._shared = mmap.mmap(fd, SLOTS * 2 * SLOT_HALF)
+        self.fd = os.memfd_create("hostcpu")
+        os.ftruncate(self.fd, SLOTS * 2 * SLOT_HALF)
+        self._shared = mmap.mmap(self.fd, SLOTS * 2 * SLOT_HALF)
         self._view = memoryview(self._shared)
-        self._process = subprocess.Popen(
-            [program, str(fd), *(f"{s.raw:x}" for s in ldt.LDT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=[fd],
-        )
-        os.close(fd)
-        hello = _HELLO.unpack(self._receive(_HELLO.size))
+        self._server = Server(build("hostcpu"), [str(self.fd), *ldt.words()], [self.fd])
+        hello = _HELLO.unpack(self._server.receive(_HELLO.size))
         if hello[:2] != (_INPUT.size, _OUTPUT.size) or hello[4:6] != (SLOT_HALF, FLAT_SIZE):
             raise HostCpuError(f"layouts differ: {hello}")
         self.has_bases, self.has_ymm, self.has_ldt = bool(hello[2]), bool(hello[3]), bool(hello[6])
@@ -146,20 +175,8 @@ class HostCpu:
 
     def close(self) -> None:
         """End the process."""
-        for stream in self._streams():
-            stream.close()
-        self._process.wait()
-
-    def _streams(self) -> tuple[BinaryIO, BinaryIO]:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
-        return stdin, stdout  # type: ignore[return-value]
-
-    def _receive(self, size: int) -> bytes:
-        data = self._streams()[1].read(size)
-        if len(data) != size:
-            raise HostCpuError(f"the oracle died (status {self._process.wait()})")
-        return data
+        self._server.close()
+        os.close(self.fd)
 
     def submit(self, slot: int, cases: Sequence[Case]) -> None:
         """Start a batch; its input must fit 4 MiB (about 3,000 cases)."""
@@ -169,19 +186,30 @@ class HostCpu:
         start = slot * 2 * SLOT_HALF
         self._view[start : start + len(blob)] = blob
         self._pending[slot] = cases
-        stdin = self._streams()[0]
-        stdin.write(Struct("<II").pack(slot, len(cases)))
-        stdin.flush()
+        self._server.send(slot, len(cases))
+
+    def wait(self, slot: int) -> None:
+        """Until the batch in `slot` is done.  Wait for batches in the order of submission."""
+        count = len(self._pending.pop(slot))
+        done = self._server.answer()
+        if done != count:
+            raise HostCpuError(f"only {done} of {count} results fit")
 
     def collect(self, slot: int) -> list[Outcome]:
-        """Results of the batch in `slot`.  Collect batches in the order of submission."""
-        cases = self._pending.pop(slot)
-        (done,) = Struct("<I").unpack(self._receive(4))
-        if done != len(cases):
-            raise HostCpuError(f"only {done} of {len(cases)} results fit")
-        start = (slot * 2 + 1) * SLOT_HALF
-        outcomes = unpack_outcomes(self._view[start : start + SLOT_HALF], done)
+        """Results of the batch in `slot`, when it is done."""
+        cases = self._pending[slot]
+        self.wait(slot)
+        return self.outcomes(slot, cases)
+
+    def outcomes(self, slot: int, cases: Sequence[Case]) -> list[Outcome]:
+        """Results of a batch that is done."""
+        outcomes = unpack_outcomes(self.results(slot), len(cases))
         return [seen_by(*pair) for pair in zip(cases, outcomes, strict=True)]
+
+    def results(self, slot: int) -> memoryview:
+        """The records of the results of the batch in `slot`."""
+        start = (slot * 2 + 1) * SLOT_HALF
+        return self._view[start : start + SLOT_HALF]
 
     def run(self, cases: Sequence[Case]) -> list[Outcome]:
         """Run any number of cases, in batches."""

@@ -69,3 +69,8 @@ def segment(selector: int) -> Segment:
 def image() -> bytes:
     """The table as it lies in memory."""
     return b"".join(s.raw.to_bytes(8, "little") for s in LDT)
+
+
+def words() -> list[str]:
+    """The descriptors as a server's arguments."""
+    return [f"{s.raw:x}" for s in LDT]

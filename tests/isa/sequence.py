@@ -67,6 +67,12 @@ class Sequences:
         state = self._state(code, plans, rip)
         return state._replace(undefined=AF, label="sequence", slack=RMW, run=True)
 
+    def _contents(self) -> bytes:
+        """All that the address registers may point to: a part of the pool as it is, for speed."""
+        pool = self.generator.pools.i64
+        at = self.rng.randrange(len(pool) - 96)
+        return b"".join(pool[at : at + 96])
+
     def _parts(self, rip: int) -> tuple[list[bytes], list[Plan]]:
         rng = self.rng
         looped = rng.randrange(4) == 0
@@ -106,7 +112,6 @@ class Sequences:
             draft.gpr[n] = q(HIGH_BASE + 0x800 + 16 * self.rng.getrandbits(5))
         draft.gpr[RSP] = q(HIGH_BASE + 0x1800 + 8 * self.rng.getrandbits(5))
         draft.gpr[COUNTER] = q(self.rng.randrange(1, 8))
-        contents = b"".join(self.rng.choices(self.generator.pools.i64, k=96))
-        draft.patch(HIGH_BASE + 0x780, contents)
+        draft.patch(HIGH_BASE + 0x780, self._contents())
         fx = self.generator.fx(next((p for p in plans if p.sse), model))
         return Case(code, b"".join(draft.gpr), rip, draft.flags, fx, memory=tuple(draft.memory))

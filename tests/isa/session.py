@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from blink.abi.layout import PAGED_SKEW
 
+from . import enginebatch
 from .asm import disassemble
 from .compare import agree, differences
 from .cpustate import (
@@ -70,22 +71,62 @@ class Session:
 
     def __init__(self, host: HostCpu, subjects: Sequence[Subject]) -> None:
         self.host, self.subjects = host, subjects
-        self.compared = 0
+        self.compared = self.by_reference = 0
+        self._engines: enginebatch.EngineBatch | None = None
+        self._alone = list(subjects)  # those that run here, case by case
 
-    def check(self, cases: Sequence[Case]) -> list[Finding]:
-        """All disagreements about the cases, not shrunk.  The host works while the others do."""
+    def with_batches(self) -> Session:
+        """Leaves the engine's CPUs to a process that is much faster, if there can be one."""
+        names = [s.name for s in self.subjects if s.name in enginebatch.NAMES]
+        if names and enginebatch.available():
+            self._engines = enginebatch.EngineBatch(self.host, names)
+            self._alone = [s for s in self.subjects if s.name not in names]
+        return self
+
+    def close(self) -> None:
+        if self._engines:
+            self._engines.close()
+
+    def check(self, cases: Sequence[Case], every: int = 1) -> list[Finding]:
+        """All disagreements about the cases, not shrunk.  The host works while the others do.
+
+        Of `every` so many cases, the Python semantics run one: they take most of the time.
+        """
         findings: list[Finding] = []
-        batches = [cases[i : i + BATCH] for i in range(0, len(cases), BATCH)]
-        for batch in batches:
-            self.host.submit(0, batch)
-            try:
-                results = [(s.name, s.run(batch)) for s in self.subjects if fits(s, batch)]
-            finally:
-                wanted = self.host.collect(0)
-            for name, outcomes in results:
-                findings += _compare(batch, name, wanted, outcomes)
-            self.compared += len(batch)
+        for i in range(0, len(cases), BATCH):
+            findings += self._check_batch(cases[i : i + BATCH], every)
         return [finding for finding in findings if self._holds(finding)]
+
+    def _check_batch(self, batch: Sequence[Case], every: int) -> list[Finding]:
+        engines, findings = self._engines, []
+        self.host.submit(0, batch)
+        if engines:
+            engines.submit(0, len(batch))
+        try:
+            results = [self._run(s, batch, every) for s in self._alone if fits(s, batch)]
+        finally:
+            self.host.wait(0)
+            if engines:
+                engines.wait(len(batch))
+        if engines:
+            findings = [
+                Finding(*found) for found in engines.unequal(0, batch) if _is_finding(*found)
+            ]
+        if results:
+            wanted = self.host.outcomes(0, batch)
+            for name, step, outcomes in results:
+                findings += _compare(batch[::step], name, wanted[::step], outcomes)
+        self.compared += len(batch)
+        return findings
+
+    def _run(
+        self, subject: Subject, batch: Sequence[Case], every: int
+    ) -> tuple[str, int, list[Outcome]]:
+        step = every if subject.name == "reference" else 1
+        outcomes = subject.run(batch[::step])
+        if subject.name == "reference":
+            self.by_reference += len(outcomes)
+        return subject.name, step, outcomes
 
     def _holds(self, finding: Finding) -> bool:
         """Whether the host says the same again.
@@ -122,11 +163,12 @@ class Session:
 def _compare(
     cases: Sequence[Case], name: str, wanted: Sequence[Outcome], got: Sequence[Outcome]
 ) -> list[Finding]:
-    return [
-        Finding(case, name, w, g)
-        for case, w, g in zip(cases, wanted, got, strict=True)
-        if not agree(case, w, g) and not _is_a_matter_of_systems(case, w)
-    ]
+    found = ((case, name, w, g) for case, w, g in zip(cases, wanted, got, strict=True))
+    return [Finding(*parts) for parts in found if _is_finding(*parts)]
+
+
+def _is_finding(case: Case, name: str, wanted: Outcome, got: Outcome) -> bool:
+    return not agree(case, wanted, got) and not _is_a_matter_of_systems(case, wanted)
 
 
 def _is_a_matter_of_systems(case: Case, wanted: Outcome) -> bool:

@@ -16,6 +16,7 @@ from .cpustate import (
     FX_ST,
     FX_SW,
     FX_XMM,
+    IMAGE,
     NO_FAULT,
     STATUS_FLAGS,
     VECTORS,
@@ -269,6 +270,12 @@ def _masked_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     return a._replace(addr=a.addr & ~7), b._replace(addr=b.addr & ~7)
 
 
+def _image_across_the_end(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
+    """FRSTOR, FNSAVE and their like across a segment's end: Intel accesses the words before it."""
+    words = case.slack == IMAGE and case.mode != 64
+    return (a, a) if words and a.vector == PF and b.vector in (GP, SS) else (a, b)
+
+
 def _scale(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     """FSCALE of a denormal by nothing, UE not masked: Intel's has not become tiny."""
     scales = _is(insn, _LEGACY, 0, 0xD9) and insn["modrm"] == 0xFD
@@ -286,5 +293,5 @@ def _x87_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
 RULES: tuple[Rule, ...] = (
     _no_repetition, _compare_until_a_fault, _unaligned_sha, _gather, _to_half, _mmx_store,
     _long_store, _far_return, _pop_segment, _near_call, _dot_product, _xrstor,
-    _xgetbv, _away, _masked_store, _scale, _x87_store,
+    _xgetbv, _away, _masked_store, _image_across_the_end, _scale, _x87_store,
 )  # fmt: skip

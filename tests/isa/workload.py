@@ -11,6 +11,8 @@ from .forms import Plan
 from .generate import Generator
 
 MODES = ("forms", "mutations", "sequences", "flows", "legacy")
+# Batches of each in a turn: what is cheap to make and to run comes often.
+_SHARES = {"forms": 6, "mutations": 2}
 _BATCH = 500
 _EACH, _FORMS = 60, 8
 _SLOT = 16
@@ -84,5 +86,10 @@ def work(modes: Sequence[str], plans: Sequence[Plan], seed: int) -> Iterator[lis
     makers = {"forms": forms, "mutations": mutations, "sequences": sequences, "flows": flows}
     makers |= {"legacy": legacy}
     streams = [makers[mode](plans, Generator(seed, mode)) for mode in modes]
-    for stream in cycle(streams):
+    turn = [
+        stream
+        for mode, stream in zip(modes, streams, strict=True)
+        for _ in range(_SHARES.get(mode, 1))
+    ]
+    for stream in cycle(turn):
         yield next(stream)

@@ -26,36 +26,22 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "cases.h"
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef int32_t s32;
 typedef uint64_t u64;
 
-/* The guest's memory in every case; tests/isa/hostcpu.py has the same numbers.
- * "Flat" offsets count through HIGH, then LOW; the page behind HIGH_RW is read-only, all around is
- * unmapped. */
-#define CODE_BASE 0x135700000000ull
-#define CODE_LOW 0x13570000ull /* for 16 and 32-bit code */
-#define HIGH_BASE 0x135700100000ull
-#define LOW_BASE 0x24600000ull
 enum {
-  CODE_SIZE = 0x10000,
-  HIGH_RW_SIZE = 0x2000,
-  HIGH_SIZE = 0x3000,
-  LOW_SIZE = 0x1000,
-  FLAT_SIZE = HIGH_SIZE + LOW_SIZE,
-  SLOT_HALF = 4 << 20, /* bytes of input, then as many of output */
-  SLOTS = 2,
   ALTSTACK_SIZE = 1 << 18,
   XSAVE_MAX = 1 << 14,
   REP_MAX = 4096,
-  CODE_MAX = 64,
-  INT3 = 0xcc,   /* all around the code */
   TIME_LIMIT = 1 /* seconds of CPU time for a case that does not end */
 };
 
-enum { FX_USED = 464, FX_SIZE = 512, FX_MXCSR_MASK = 28, FX_MXCSR = 24, FX_YMMH = 576 };
+enum { FX_USED = 464, FX_MXCSR_MASK = 28, FX_MXCSR = 24, FX_YMMH = 576 };
 enum { FX_FRAME_SIZE = FX_USED + 4 }; /* where the kernel says how long the frame is */
 enum { XFEATURES_HEADER = 512, XFEATURE_YMM = 4 };
 enum {
@@ -66,35 +52,6 @@ enum {
   FLAG_ID = 1 << 21
 };
 enum { FLAGS_LOADED = 0xcd5 }; /* CF PF AF ZF SF DF OF */
-enum { NO_FAULT = -1, TOO_LONG = -2 };
-
-typedef struct {
-  u32 size; /* of this record with its patches */
-  u32 code_len;
-  u32 patches;
-  u32 run; /* not one instruction, but all up to INT3 */
-  u8 code[CODE_MAX];
-  u64 gpr[16], rip, rflags, fs_base, gs_base;
-  u8 fx[FX_SIZE], ymmh[256];
-  u64 code_base, stack_base, stack_mask; /* of CS, of SS */
-  u16 seg[6];    /* ES CS SS DS FS GS */
-  u16 mode, pad;
-} Input;
-
-typedef struct {
-  u64 addr, len; /* len bytes follow, padded to 8 */
-} Patch;
-
-typedef struct {
-  u32 size; /* of this record with its dirty bytes */
-  s32 vector;
-  u64 error, addr; /* of the fault: error code, CR2 */
-  u64 gpr[16], rip, rflags, fs_base, gs_base;
-  u8 fx[FX_SIZE], ymmh[256];
-  u32 dirty_off, dirty_len; /* flat range that differs from the input, bytes follow, padded to 8 */
-  u16 seg[6];
-  u32 pad;
-} Output;
 
 typedef struct {
   u32 input, output, fsgsbase, ymm, slot_half, flat, ldt;
@@ -160,42 +117,18 @@ static void clear_sticky_flags(void) {
   __builtin_ia32_writeeflags_u64(flags & ~(u64)(FLAG_NT | FLAG_AC | FLAG_ID));
 }
 
-/* The flat offset of a guest data address, or FLAT_SIZE. */
-static u64 flat_offset(u64 addr) {
-  if (addr - HIGH_BASE < HIGH_SIZE) return addr - HIGH_BASE;
-  if (addr - LOW_BASE < LOW_SIZE) return HIGH_SIZE + (addr - LOW_BASE);
-  return FLAT_SIZE;
-}
-
-/* The opcode byte behind the prefixes (0 for other maps), and whether F2/F3 is among them. */
-static u8 opcode_of(const Input *in, bool *rep) {
-  static const u8 prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
-  u32 i = 0;
-  *rep = false;
-  for (; i < in->code_len; i++) {
-    u8 b = in->code[i];
-    bool rex = in->mode == 64 && (b & 0xf0) == 0x40;
-    *rep = *rep || b == 0xf2 || b == 0xf3;
-    if (!rex && !memchr(prefixes, b, sizeof prefixes)) break;
-  }
-  return i < in->code_len ? in->code[i] : 0;
-}
-
 /* A repeated string instruction traps after each iteration: it goes on while RIP stays on it.  So may a
  * gather (VEX, C4) when one of its lanes is about to fault. */
 static bool unfinished(const ucontext_t *uc) {
   bool rep;
-  u8 op = opcode_of(now, &rep);
+  u8 second, op = opcode_of(now, &rep, &second);
   if ((u64)uc->uc_mcontext.gregs[REG_RIP] != now->rip) return false;
-  bool string = (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf);
-  return op == 0xc4 || (rep && string);
+  return op == 0xc4 || (rep && is_string(op));
 }
 
 static const int greg_of[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
                                 REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                 REG_R12, REG_R13, REG_R14, REG_R15};
-
-static u64 pad8(u64 n) { return (n + 7) & ~7ull; }
 
 /* Writes the patches of a case into memory and its copy, or zeroes over them. */
 static void patch_memory(const Input *in, bool undo) {
@@ -245,28 +178,18 @@ static void load_case(ucontext_t *uc) {
 /* PUSHF stores our trap flag, which no guest has. */
 static void hide_trap_flag(u64 rsp) {
   bool rep;
+  u8 second;
   u64 off = flat_offset(rsp + now->stack_base);
-  if (opcode_of(now, &rep) == 0x9c && off + 1 < FLAT_SIZE) flat[off + 1] &= ~(FLAG_TF >> 8);
+  if (opcode_of(now, &rep, &second) == 0x9c && off + 1 < FLAT_SIZE) flat[off + 1] &= ~(FLAG_TF >> 8);
 }
 
 /* The trap comes an instruction late, so that it was INT3: after a load of SS, after IRET cleared the
  * trap flag, after what the kernel emulates (SGDT and its like). */
 static bool is_untrapped(u64 rip) {
   bool rep;
+  u8 second;
   if (now->run) return false;
-  return rip == now->rip + now->code_len + 1 || opcode_of(now, &rep) == 0xcf;
-}
-
-static void save_dirty(Output *out) {
-  u32 lo = 0, hi = FLAT_SIZE;
-  while (lo < FLAT_SIZE && memcmp(flat + lo, before + lo, 64) == 0) lo += 64;
-  while (hi > lo && memcmp(flat + hi - 64, before + hi - 64, 64) == 0) hi -= 64;
-  while (lo < hi && flat[lo] == before[lo]) lo++;
-  while (hi > lo && flat[hi - 1] == before[hi - 1]) hi--;
-  out->dirty_off = lo < hi ? lo : 0;
-  out->dirty_len = hi - lo;
-  memcpy(out + 1, flat + lo, hi - lo);
-  memset(flat + lo, 0, hi - lo);
+  return rip == now->rip + now->code_len + 1 || opcode_of(now, &rep, &second) == 0xcf;
 }
 
 static void save_case(const ucontext_t *uc, s32 vector, u64 fs, u64 gs, const u16 seg[6]) {
@@ -294,10 +217,10 @@ static void save_case(const ucontext_t *uc, s32 vector, u64 fs, u64 gs, const u1
   if (features & XFEATURE_YMM) memcpy(out->ymmh, fpu + FX_YMMH, 256);
   u64 mask = now->mode == 64 ? ~0ull : now->stack_mask;
   if (vector == NO_FAULT && !now->run) hide_trap_flag(out->gpr[4] & mask);
-  save_dirty(out);
+  save_dirty(out, flat, before);
+  memset(flat + out->dirty_off, 0, out->dirty_len);
   memset((void *)(now->code_base + now->rip), INT3, now->code_len);
   patch_memory(now, true);
-  out->size = (u32)(sizeof *out + pad8(out->dirty_len));
   out_next += out->size;
   done++;
 }
