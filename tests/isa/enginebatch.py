@@ -1,8 +1,8 @@
 """The engine's CPUs in a process of their own that runs and compares whole batches of cases.
 
-What enginecpu.py does for one case, tests/native/enginecpus.c does for all.  It reads the cases and
-the host's results where the oracle has them, and names the cases with a result that is not equal byte
-by byte; whether that is a difference, compare.py says.
+What enginecpu.py does for one case, tests/native/enginecpus.c does for all.  It reads the cases
+and the results of the host where the oracle has them, and names the cases with a result that is not
+equal byte by byte; whether that is a difference, compare.py says.
 """
 
 from __future__ import annotations
