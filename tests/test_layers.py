@@ -31,8 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "syscalls": {"abi", "vfs", "fs", FRAMEWORK, "loader", "kernel"},
     "pc": {"abi", "machine", "_engine"},
     "replay": HIGH,
-    "debugger": HIGH | {"replay", "isa"},  # CPUID features of what is missing
-    "tui": HIGH | {"replay", "debugger"},
+    "debugger": HIGH | {"replay", "isa", "roots", "images"},  # CPUID features of what is missing
+    "tui": HIGH | {"replay", "debugger", "roots"},
     # --cpu help lists features
     "cli": HIGH | {"replay", "debugger", "tui", "isa", "roots", "images"},
     "__main__": {"cli"},

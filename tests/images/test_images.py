@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from blink import _engine
-from blink.images import ImageError, cache, source
+from blink.images import ImageError, cache, source, zstd
 from blink.images.unpack import unpack
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -105,7 +105,35 @@ def plain(path: Path, layers: list[bytes], config: dict[str, Any]) -> None:
     path.write_bytes(layers[0])
 
 
-FORMS = {"oci": oci, "oci-archive": oci_archive, "docker": docker, "plain": plain}
+def packed(data: bytes) -> bytes:
+    """By zstd, in frames of 100,000 bytes."""
+    new = pytest.importorskip("zstandard").ZstdCompressor
+    return b"".join(new().compress(data[at : at + 100_000]) for at in range(0, len(data), 100_000))
+
+
+def oci_zstd(path: Path, layers: list[bytes], config: dict[str, Any]) -> None:
+    layout = Layout(path)
+    layout.index(layout.manifest([packed(one) for one in layers], config, "layer.v1.tar+zstd"))
+
+
+def docker_zstd(path: Path, layers: list[bytes], config: dict[str, Any]) -> None:
+    docker(path, layers, config)
+    path.write_bytes(packed(gzip.decompress(path.read_bytes())))
+
+
+def plain_zstd(path: Path, layers: list[bytes], config: dict[str, Any]) -> None:
+    path.write_bytes(packed(layers[0]))
+
+
+FORMS = {
+    "oci": oci,
+    "oci-archive": oci_archive,
+    "oci-zstd": oci_zstd,
+    "docker": docker,
+    "docker-zstd": docker_zstd,
+    "plain": plain,
+    "plain-zstd": plain_zstd,
+}
 
 
 @pytest.fixture
@@ -248,11 +276,15 @@ def wrong(tmp_path: Path, kind: str) -> Path:
         path.write_bytes(layer[:END])
     elif kind == "truncated gzip":
         path.write_bytes(gzip.compress(layer, 1)[:20_000])
+    elif kind == "truncated zstd":
+        path.write_bytes(packed(layer)[:20_000])
+    elif kind == "zstd of nothing":
+        path.write_bytes(zstd.MAGIC + bytes(100))
     elif kind == "rubbish inside":
         path.write_bytes(layer[:END] + os.urandom(512) + bytes(1024))
     else:
         layout = Layout(path)
-        types = {"layer type": "layer.v1.tar+zstd"}
+        types = {"layer type": "layer.v1.tar+lz4"}
         more = {"architecture": "arm64"} if kind == "architecture" else {}
         made = layout.manifest([layer], {}, types.get(kind, "layer.v1.tar"), **more)
         if kind == "platform":
@@ -278,6 +310,8 @@ def wrong(tmp_path: Path, kind: str) -> Path:
         ("truncated", "truncated or damaged"),
         ("truncated at a header", "truncated or damaged"),
         ("truncated gzip", "truncated or damaged"),
+        ("truncated zstd", "truncated or damaged"),
+        ("zstd of nothing", "truncated or damaged"),
         ("rubbish inside", "truncated or damaged"),
         ("layer type", "unknown to blink"),
         ("manifest type", "media type 'application/x-strange'"),
@@ -304,3 +338,14 @@ def test_the_command_tells_it(tmp_path: Path) -> None:
     status, out, err = run(tmp_path, "--image", str(wrong(tmp_path, "architecture")))
     assert (status, out, err.count("\n")) == (125, "", 1)
     assert err.startswith("blink: ") and "arm64" in err
+
+
+def test_zstd_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("zstandard", "compression.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
+    path = tmp_path / "image"
+    path.write_bytes(zstd.MAGIC)
+    with pytest.raises(ImageError, match="pip install zstandard") as caught:
+        cache.find(path, _engine.host_call_now)
+    assert "\n" not in str(caught.value)

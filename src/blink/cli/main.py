@@ -7,12 +7,13 @@ import sys
 
 from blink import __version__
 from blink.abi.encoding import decode, encode
-from blink.cli.options import MOUNTED, ROOTED, CommandLine, UsageError, parse
+from blink.cli.options import ROOTED, CommandLine, UsageError, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from blink.cli.roots import Run
     from blink.kernel.faults import Fault
     from blink.kernel.process import Options, Process
     from blink.kernel.task import Task
@@ -67,15 +68,13 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
         return refuse("--doctor needs the translator: not with -j or -m")
     if "g" in line.values and ("D" in line or "B" in line):
         return refuse("--gdb goes with neither --doctor nor --show-blocks")
-    if "g" in line.values and any(letter in line.values for letter in MOUNTED):
-        return refuse("--gdb knows no root but that of -C, without mounts")
     if problem := _trace_problem(line):
         return refuse(problem)
     if before_run is not None:
         before_run()
     if "g" in line.values:
-        return _serve_gdb(line, str(line.program))
-    return _run_rooted(line) if _wants_root(line) else _run(line, line.program, options(line))
+        return _serve_gdb(line)
+    return run_rooted(line, _run)
 
 
 def _tool(words: list[str]) -> int:
@@ -93,16 +92,14 @@ def _debug_target(fd: int) -> int:
     return main(fd, inherited_signals(), host_is_low())
 
 
-def _wants_root(line: CommandLine) -> bool:
-    """Whether there is more than one directory of the host, or less, in the program's tree."""
-    return b"BLINK_OVERLAYS" in posix.environ or any(letter in line.values for letter in ROOTED)
-
-
-def _run_rooted(line: CommandLine) -> int:
+def run_rooted(line: CommandLine, run: Run) -> int:
+    """Runs a program, with the root that the command line asks for, if any; an exit status."""
+    if not (b"BLINK_OVERLAYS" in posix.environ or any(x in line.values for x in ROOTED)):
+        return run(line, line.program, options(line), None)
     from blink.cli.roots import RootError, prepare
 
     try:
-        return prepare(line, options(line), _run)
+        return prepare(line, options(line), run)
     except UsageError as error:
         return refuse(str(error))
     except RootError as error:
@@ -173,23 +170,28 @@ def _run(
         return CANNOT_START
 
 
-def _serve_gdb(line: CommandLine, program: str) -> int:
+def _serve_gdb(line: CommandLine) -> int:
+    from blink.cli.roots import words
     from blink.debugger.errors import DebugError
     from blink.debugger.gdb.server import serve
     from blink.debugger.session import Session
 
+    try:
+        roots = words(line)
+    except UsageError as error:
+        return refuse(str(error))
     options = {
+        **roots,
         "checked": "m" in line,
         "translate": "j" not in line,
         "cpu": line.values.get("M", ""),
-        "root": line.values.get("C", ""),
         "trace": line.counts.get("s", 0),
         "statistics": "Z" in line,
         "log_path": line.values.get("L", ""),
         "log_stderr": "e" in line,
     }
     try:
-        with Session.launch(line.argv, program=program, options=options) as session:
+        with Session.launch(line.argv, program=line.program, options=options) as session:
             return serve(session, line.values["g"])
     except DebugError as error:
         say(str(error))

@@ -45,8 +45,7 @@ WITH_VALUE = {
     "O": "directories, separated by colons",
     "b": "SRC:DST or SRC:DST:ro",
 }
-MOUNTED = "OUbTI"  # each asks for a root of mounts, and so does -C
-ROOTED = "C" + MOUNTED
+ROOTED = "COUbTI"  # each asks for a root
 
 
 class UsageError(Exception):

@@ -9,6 +9,7 @@ from blink.cli.options import LONG, WITH_VALUE, CommandLine, UsageError, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from blink.kernel.process import Options
     from blink.replay.log import Log
     from blink.replay.recorder import Recorder
 
@@ -22,19 +23,20 @@ replay` runs it again, on this machine or another.
   -l, --limit SIZE      at most so many bytes (K, M, G), then the recording ends and the program
                         goes on; 16G without it
 
-and -e, -L, -j, -m, -0, -M as in blink -h.  One thread runs at a time.  Processes that the
-program starts run, but are not recorded; a program that takes its process over (execve) is.
+and -e, -L, -j, -m, -0, -M and what makes a root as in blink -h.  One thread runs at a time.
+Processes that the program starts run, but are not recorded; a program that takes its process over
+(execve) is.
 """
 _LONG = {**LONG, "--output": "-o", "--limit": "-l"}
 _WITH_VALUE = {**WITH_VALUE, "o": "a file", "l": "a size"}
-_FIT = frozenset("hejm0LMol")
+_FIT = frozenset("hejm0LMolNCIOUbT")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _DEFAULT_LIMIT = 16 << 30
 
 
 def main(words: list[str]) -> int:
     """Runs the command; returns an exit status when the program was not started."""
-    from blink.cli.main import CANNOT_START, refuse, say, show
+    from blink.cli.main import CANNOT_START, refuse, run_rooted, say, show
 
     try:
         line = parse(words, _LONG, _WITH_VALUE)
@@ -44,7 +46,7 @@ def main(words: list[str]) -> int:
     except UsageError as error:
         return refuse(str(error), "blink record -h")
     try:
-        return _record(line, path, limit)
+        return run_rooted(line, lambda *arguments: _record(path, limit, *arguments))
     except OSError as error:
         say(f"{decode(error.filename or path)}: {error.strerror}")
         return CANNOT_START
@@ -52,7 +54,7 @@ def main(words: list[str]) -> int:
 
 def _checked(line: CommandLine) -> tuple[str, int]:
     """Where the capsule goes, and its limit.  Raises UsageError."""
-    if line.program is None:
+    if line.program is None and "I" not in line.values:
         raise UsageError("no program was named")
     if "o" not in line.values:
         raise UsageError("record needs -o FILE")
@@ -70,21 +72,27 @@ def _size(text: str) -> int:
     return int(digits) * _UNITS[text[len(digits) :]]
 
 
-def _record(line: CommandLine, path: str, limit: int) -> int:
+def _record(
+    path: str,
+    limit: int,
+    line: CommandLine,
+    program: str | None,
+    options: Options,
+    env: list[bytes] | None,
+) -> int:
     from blink.cli.launch import inherited_signals
-    from blink.cli.main import options, report_crash
+    from blink.cli.main import report_crash
     from blink.loader import LoadError
     from blink.replay.log import Log, LogFull
     from blink.replay.recorder import Recorder
 
-    assert line.program is not None
+    assert program is not None
     flags = posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
     log = Log.create(posix.open(path, flags, 0o666), limit)
-    env = [name + b"=" + value for name, value in posix.environ.items()]
+    if env is None:
+        env = [name + b"=" + value for name, value in posix.environ.items()]
     try:
-        recorder = Recorder.record(
-            log, line.program, line.argv, env, options(line), inherited_signals()
-        )
+        recorder = Recorder.record(log, program, line.argv, env, options, inherited_signals())
     except (LoadError, LogFull) as error:
         posix.unlink(path)
         return _cannot(error)

@@ -90,9 +90,10 @@ class Session:
 
         `stdio`: three descriptors, or one of a terminal, which becomes the program's controlling
         terminal; None: ours.  `record`: there is a way back.  `program` is the file when argv[0] is
-        not.  `options`: checked, translate, cpu, root, trace, statistics, log_path, log_stderr as
-        those of `blink`; checkpoints: how many processes may stand in the past; calls: note the
-        system calls, for calls().  Raises DebugError.
+        not.  `options`: checked, translate, cpu, trace, statistics, log_path, log_stderr, and root,
+        overlay, image, upper, binds, tmpfs, bare as those of `blink` that make a root; checkpoints:
+        how many processes may stand in the past; calls: note the system calls, for calls().  Raises
+        DebugError.
         """
         variables = (
             os.environb if env is None else {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
@@ -100,7 +101,7 @@ class Session:
         chosen = dict(options or {})
         checkpoints = int(chosen.pop("checkpoints", LIMIT))
         fields = {
-            "program": text_of(os.fsencode(argv[0] if program is None else program)),
+            "program": text_of(os.fsencode(program or (argv[0] if argv else ""))),
             "argv": [text_of(os.fsencode(word)) for word in argv],
             "env": [text_of(name + b"=" + value) for name, value in variables.items()],
             "terminal": isinstance(stdio, int),

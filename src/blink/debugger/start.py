@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import termios
 
-from blink.abi.encoding import encode
+from blink.abi.encoding import decode, encode
 from blink.debugger.errors import DebugError
 from blink.debugger.wire import Message, bytes_of
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from blink.kernel.process import Options
     from blink.replay.runner import Runner
+    from blink.roots.plan import Plan
 
 
 def launch(message: Message, inherited: tuple[int, int] | None, checked: bool) -> Runner:
@@ -28,13 +29,8 @@ def launch(message: Message, inherited: tuple[int, int] | None, checked: bool) -
         raise DebugError("there is no program yet")
     if message.get("terminal"):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    arguments = (
-        bytes_of(message["program"]),
-        [bytes_of(word) for word in message["argv"]],
-        [bytes_of(word) for word in message["env"]],
-        _options(message.get("options") or {}, checked),
-        inherited,
-    )
+    options = _options(message.get("options") or {}, checked)
+    arguments = (*_program(message, options), options, inherited)
     try:
         runner = _record(*arguments) if message.get("record") else LiveRunner.launch(*arguments)
     except LoadError as error:
@@ -44,6 +40,43 @@ def launch(message: Message, inherited: tuple[int, int] | None, checked: bool) -
 
         follow(runner)
     return runner
+
+
+def _program(message: Message, options: Options) -> tuple[bytes, list[bytes], list[bytes]]:
+    """Its name, arguments and environment; the root goes into the options.  Raises DebugError."""
+    from blink.roots.plan import Request
+
+    program, argv, env = (
+        bytes_of(message["program"]),
+        [bytes_of(word) for word in message["argv"]],
+        [bytes_of(word) for word in message["env"]],
+    )
+    given = message.get("options") or {}
+    request = Request(**{name: given[name] for name in Request.__slots__ if given.get(name)})
+    if request.is_chroot:
+        options.root = encode(request.root)
+    elif request.wanted:
+        try:
+            options.mounts = request.plan()
+        except ValueError as error:
+            raise DebugError(str(error)) from None
+    if request.image and options.mounts is not None:
+        argv, env = _image(request.image, argv, options.mounts, env)
+    return program or argv[0], argv, env
+
+
+def _image(
+    name: str, argv: list[bytes], plan: Plan, env: list[bytes]
+) -> tuple[list[bytes], list[bytes]]:
+    from blink.images import ImageError
+    from blink.images.run import prepare
+
+    term = next((decode(v[5:]) for v in env if v.startswith(b"TERM=")), None)
+    try:
+        words, env = prepare(name, [decode(word) for word in argv], plan, term)
+    except ImageError as error:
+        raise DebugError(str(error)) from None
+    return [encode(word) for word in words], env
 
 
 def _record(*arguments: Any) -> Runner:
@@ -79,7 +112,6 @@ def _options(given: Message, checked: bool) -> Options:
     options.checked = bool(given.get("checked")) or checked
     options.translate = bool(given.get("translate", True))
     options.cpu = given.get("cpu", "")
-    options.root = encode(given["root"]) if given.get("root") else None
     if given.get("trace"):
         from blink.syscalls._trace import TraceOptions
 

@@ -13,6 +13,7 @@ import os
 import posix
 from _queue import SimpleQueue
 
+from blink.abi.encoding import decode
 from blink.debugger import requests
 from blink.debugger.errors import DebugError
 from blink.debugger.start import launch
@@ -111,6 +112,7 @@ class Target:
 
     def end(self) -> NoReturn:
         """The session is gone, and the guest goes with it."""
+        self.runner.process.files.close()
         posix._exit(0)
 
 
@@ -140,7 +142,7 @@ def reply_to(work: requests.Work, message: Message) -> tuple[Message, int | None
     except DebugError as error:
         reply["error"] = str(error)
     except OSError as error:
-        reply["error"] = f"{error.filename or 'the host'}: {error.strerror}"
+        reply["error"] = f"{decode(error.filename or 'the host')}: {error.strerror}"
     except Exception:  # our bug: the session shows it
         from traceback import format_exc
 

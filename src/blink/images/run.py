@@ -12,13 +12,9 @@ from blink.images import ImageError, cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-    from blink.cli.options import CommandLine
-    from blink.kernel.process import Options
-
-    Run = Callable[[CommandLine, str | None, Options, list[bytes] | None], int]
+    from blink.roots.plan import Plan
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RESOLVER = ("/etc/resolv.conf", "/etc/hosts")
@@ -33,18 +29,20 @@ class User:
         self.home = home
 
 
-def start(line: CommandLine, options: Options, run: Run) -> int:
-    """Unpacks the image if need be and runs the program, or the image's own.  Raises ImageError."""
-    path = Path(line.values["I"])
+def prepare(
+    name: str, argv: list[str], plan: Plan, term: str | None = None
+) -> tuple[list[str], list[bytes]]:
+    """Unpacks the image if need be, and completes the plan; arguments and environment.
+
+    Without arguments they are the image's own.  `term` is TERM of the terminal.  Raises ImageError.
+    """
+    path = Path(name)
     image = cache.find(path, _engine.host_call_now)
     config = image.config
     user = find_user(str(config.get("User") or ""), image.root, path)
-    argv = line.argv or command(config)
+    argv = argv or command(config)
     if not argv:
         raise ImageError(f"{path}: the image names no program to run; name one")
-    line.argv = argv
-    plan = options.mounts
-    assert plan is not None
     plan.layers = [encode(str(image.root))]
     plan.scratch = plan.upper is None
     plan.cwd = encode(str(config.get("WorkingDir") or "/"))
@@ -53,8 +51,8 @@ def start(line: CommandLine, options: Options, run: Run) -> int:
         plan.user = (user.uid, user.gid)
     if not plan.bare:
         plan.binds += [(encode(f), encode(f), True) for f in RESOLVER if os.path.isfile(f)]
-    env = environment(config, user)
-    return run(line, line.program or argv[0], options, [encode(variable) for variable in env])
+    term = term or os.environ.get("TERM", "xterm")
+    return argv, [encode(variable) for variable in environment(config, user, term)]
 
 
 def command(config: dict[str, Any]) -> list[str]:
@@ -62,13 +60,13 @@ def command(config: dict[str, Any]) -> list[str]:
     return [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
 
 
-def environment(config: dict[str, Any], user: User) -> list[str]:
+def environment(config: dict[str, Any], user: User, term: str) -> list[str]:
     """The image's variables, and those that `docker run` adds."""
     given = list(config.get("Env") or [])
     names = {variable.partition("=")[0] for variable in given}
     added = [PATH, f"HOSTNAME={posix.uname().nodename}", f"HOME={user.home}"]
     if posix.isatty(0):
-        added.append("TERM=" + os.environ.get("TERM", "xterm"))
+        added.append("TERM=" + term)
     return [v for v in added if v.partition("=")[0] not in names] + given
 
 

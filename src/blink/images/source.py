@@ -1,7 +1,7 @@
 """What a file or a directory holds: an OCI image layout, a `docker save` archive, or a root.
 
-All three come as a directory or as a tar archive (gzip, bzip2 or xz).  A root without an image
-around it has no configuration.
+All three come as a directory or as a tar archive (gzip, bzip2, xz or zstd).  A root without an
+image around it has no configuration.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import zlib
 from lzma import LZMAError
 from pathlib import Path
 
-from blink.images import ImageError
+from blink.images import ImageError, zstd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO, Any, Self
 
-BROKEN = (tarfile.TarError, EOFError, zlib.error, LZMAError)
+BROKEN = (tarfile.TarError, EOFError, zlib.error, LZMAError, zstd.Damaged)
 OCI = "application/vnd.oci.image."
 DOCKER = "application/vnd.docker."
 INDEX = (OCI + "index.v1+json", DOCKER + "distribution.manifest.list.v2+json")
 MANIFEST = (OCI + "manifest.v1+json", DOCKER + "distribution.manifest.v2+json")
 LAYERS = (
-    *(OCI + "layer.v1.tar", OCI + "layer.v1.tar+gzip"),
-    *(OCI + "layer.nondistributable.v1.tar", OCI + "layer.nondistributable.v1.tar+gzip"),
-    *(DOCKER + "image.rootfs.diff.tar", DOCKER + "image.rootfs.diff.tar.gzip"),
+    *(OCI + "layer.v1.tar" + packed for packed in ("", "+gzip", "+zstd")),
+    *(OCI + "layer.nondistributable.v1.tar" + packed for packed in ("", "+gzip", "+zstd")),
+    *(DOCKER + "image.rootfs.diff.tar" + packed for packed in ("", ".gzip", ".zstd")),
 )
 ARCHITECTURE, SYSTEM = "amd64", "linux"
 MAX_JSON = 16 << 20
@@ -57,7 +57,8 @@ class Files:
         self.tar: tarfile.TarFile | None = None
         if not path.is_dir():
             try:
-                self.tar = tarfile.open(path, tarinfo=Member)  # noqa: SIM115 - for as long as we live
+                file = zstd.unpacked(path.open("rb"), path)
+                self.tar = tarfile.open(fileobj=file, tarinfo=Member)  # noqa: SIM115 - we live on
                 self.members = {name.lstrip("./"): name for name in self.tar.getnames()}
             except BROKEN:
                 raise damaged(path) from None

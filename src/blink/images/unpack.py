@@ -15,7 +15,7 @@ from errno import ENOENT, ENOTDIR
 from pathlib import Path
 
 from blink.abi.errors import SysError
-from blink.images import ImageError
+from blink.images import ImageError, zstd
 from blink.images.source import BROKEN, Member, damaged
 from blink.roots.scratch import remove_entry
 from blink.vfs.resolve import Root
@@ -66,7 +66,8 @@ class _Layer:
 
     def apply(self, file: IO[bytes]) -> None:
         """Unpacks the layer."""
-        with tarfile.open(fileobj=file, tarinfo=Member) as tar:
+        plain = zstd.unpacked(file, self.path)
+        with plain, tarfile.open(fileobj=plain, tarinfo=Member) as tar:
             for member in tar:
                 self._member(tar, member)
         for parts, member in reversed(self.modes):

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+import posix
+
+from blink.abi.encoding import encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OVERLAYS = b"BLINK_OVERLAYS"
+
 
 class Plan:
     """A root to be made.
@@ -58,3 +68,57 @@ def point(text: bytes, option: str) -> bytes:
     if not text.startswith(b"/") or not text.strip(b"/"):
         raise ValueError(f"{option}: a mount point is an absolute path below /")
     return text
+
+
+class Request:
+    """The options of a command line that make a root, as the user wrote them; see blink(1)."""
+
+    __slots__ = ("bare", "binds", "image", "overlay", "root", "tmpfs", "upper")
+
+    def __init__(
+        self,
+        root: str = "",
+        overlay: str = "",
+        image: str = "",
+        upper: str = "",
+        binds: Sequence[str] = (),
+        tmpfs: Sequence[str] = (),
+        bare: bool = False,
+    ) -> None:
+        self.root = root
+        self.overlay = overlay
+        self.image = image
+        self.upper = upper
+        self.binds = binds
+        self.tmpfs = tmpfs
+        self.bare = bare
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is more than one directory of the host, or less, in the program's tree."""
+        return bool(self.root or self._mounted or OVERLAYS in posix.environ)
+
+    @property
+    def is_chroot(self) -> bool:
+        """A root without anything on top, and nothing more, is chroot(1)."""
+        return bool(self.bare and self.root and not self._mounted)
+
+    @property
+    def _mounted(self) -> bool:
+        return bool(self.overlay or self.image or self.upper or self.binds or self.tmpfs)
+
+    def plan(self) -> Plan:
+        """Raises ValueError with a line for the user.  The layers of an image are not known yet."""
+        if bool(self.root) + bool(self.overlay) + bool(self.image) > 1:
+            raise ValueError("-C, --overlay and --image each name the root: give one of them")
+        made = Plan()
+        if self.root:
+            made.layers = [encode(self.root)]
+        elif not self.image:
+            given = encode(self.overlay) if self.overlay else posix.environ.get(OVERLAYS, b"")
+            made.layers = overlays(given)
+        made.upper = encode(self.upper) if self.upper else None
+        made.bare = self.bare
+        made.binds = [bind(encode(text)) for text in self.binds]
+        made.tmpfs = [point(encode(text), "--tmpfs") for text in self.tmpfs]
+        return made

@@ -242,11 +242,13 @@ def mremap(
     old_size, new_size = page_up(old_size), page_up(new_size)
     _check_mremap(old, old_size, new_size, flags, new)
     vma = task.process.space.find(old)
-    if vma is None or (old_size == 0 and not vma.shared):
-        raise SysError(EFAULT if vma is None else EINVAL)
+    if vma is None:
+        raise SysError(EFAULT)
     moves = flags & mman.MREMAP_FIXED
-    if _is_sealed(task, old, old_size) or (moves and _is_sealed(task, new, new_size)):
+    if _is_sealed(task, old, old_size or 1) or (moves and _is_sealed(task, new, new_size)):
         raise SysError(EPERM)
+    if old_size == 0 and not vma.shared:
+        raise SysError(EINVAL)
     if flags & mman.MREMAP_FIXED:
         return _move(task, vma, old, old_size, new, new_size, flags)
     keep = flags & mman.MREMAP_DONTUNMAP

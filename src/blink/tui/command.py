@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from blink import __version__
+from blink.roots.plan import Request
 from blink.tui.usage import DESCRIPTION, EPILOG, USAGE
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def parser() -> Parser:
         help="no interface: run, and print stops on standard error",
     )
     add("-L", "--log", metavar="PATH", help="append stops and what is said of them to a file")
-    add("-C", "--root", metavar="PATH", help="the folder that is the program's root")
+    _add_roots(made.add_argument_group("the program's root, as in blink -h"))
     add(
         "-s",
         "--strace",
@@ -107,14 +108,30 @@ def parser() -> Parser:
     return made
 
 
+def _add_roots(group: argparse._ArgumentGroup) -> None:
+    """-b, -N and the like have other meanings here: these are long."""
+    add = group.add_argument
+    add("-C", "--root", metavar="PATH", help="the folder that is the program's root")
+    add("--image", metavar="PATH", help="a container image as root")
+    add("--overlay", metavar="A:B:...", help="the root is these folders merged")
+    add("--upper", metavar="PATH", help="the folder that all writes go to")
+    add("--bind", dest="binds", action="append", metavar="SRC:DST[:ro]", help="a file at DST")
+    add("--tmpfs", action="append", metavar="DST", help="an empty folder at DST")
+    add("--no-mounts", dest="bare", action="store_true", help="no /proc, /dev, /sys, /tmp on top")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
     given = list(sys.argv[1:] if argv is None else argv)
     made = parser()
     line = made.parse_args(given)
     words = line.words[1:] if line.words[:1] == ["--"] else line.words
-    if not words:
+    if not words and not line.image:
         made.error("no program was named")
+    try:
+        Request(**roots(line)).plan()
+    except ValueError as error:
+        made.error(str(error))
     if line.serve is not None:
         from blink.tui.serve import serve
 
@@ -162,12 +179,13 @@ def open_session(line: argparse.Namespace, words: list[str], stdio: Any = None) 
     from blink.debugger.errors import DebugError
     from blink.debugger.session import Session
 
-    name = words[0]
+    name = words[0] if words else ""
     if name.endswith(".cap") and not os.access(name, os.X_OK):
         capsules: Any = Session
         session: Session = capsules.open(name)
     else:
-        program = name if "/" in name else shutil.which(name)
+        rooted = Request(**roots(line)).wanted
+        program = name if "/" in name or rooted else shutil.which(name)
         if program is None:
             raise DebugError(f"{name}: command not found")
         env = dict(os.environ)
@@ -192,8 +210,13 @@ def _options(line: argparse.Namespace) -> dict[str, Any]:
         "checked": line.memory_checked,
         "translate": not line.no_jit,
         "cpu": line.cpu,
-        "root": line.root,
+        **roots(line),
     }
+
+
+def roots(line: argparse.Namespace) -> dict[str, Any]:
+    """The options that make a root, of those that were given."""
+    return {name: getattr(line, name) for name in Request.__slots__ if getattr(line, name)}
 
 
 def add_stops(session: Session, line: argparse.Namespace) -> None:
