@@ -270,6 +270,12 @@ def _masked_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     return a._replace(addr=a.addr & ~7), b._replace(addr=b.addr & ~7)
 
 
+def _pause(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
+    """F3 with REX.B and 90: PAUSE on Intel's, XCHG of R8 on AMD's."""
+    pause = _is(insn, _LEGACY, 0, 0x90) and insn["rep"] and insn["rex"] & 1
+    return (a, a) if pause and a.gpr == case.gpr else (a, b)
+
+
 def _image_across_the_end(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     """FRSTOR, FNSAVE and their like across a segment's end: Intel accesses the words before it."""
     words = case.slack == IMAGE and case.mode != 64
@@ -293,5 +299,5 @@ def _x87_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
 RULES: tuple[Rule, ...] = (
     _no_repetition, _compare_until_a_fault, _unaligned_sha, _gather, _to_half, _mmx_store,
     _long_store, _far_return, _pop_segment, _near_call, _dot_product, _xrstor,
-    _xgetbv, _away, _masked_store, _image_across_the_end, _scale, _x87_store,
+    _xgetbv, _away, _masked_store, _image_across_the_end, _pause, _scale, _x87_store,
 )  # fmt: skip
