@@ -59,6 +59,8 @@ def _address(insn: dict[str, int], rip: int) -> Address | None:
         insn["base"], index, insn["scale"], insn["disp"], width, segment, fixed
     )  # fmt: skip
 
+_TRANSLATIONS = 0x6000_0000  # engine/jit.c
+
 
 def _vendor_specific(insn: dict[str, int]) -> bool:
     """What CPUs do differently, or what belongs to a feature that we do not advertise."""
@@ -96,8 +98,10 @@ def _of_the_host(form: Form, insn: dict[str, int]) -> bool:
 
 
 def _elsewhere(fixed: int) -> bool:
-    """In the code area, or above the guest: there, CPUs under test have contents of their own."""
-    return fixed >> 16 == CODE_BASE >> 16 or GUEST_TOP <= fixed < 1 << 63
+    """In the code area, among translated code, or above the guest: there, CPUs under test have
+    contents of their own."""
+    above = GUEST_TOP <= fixed < 1 << 63
+    return fixed >> 16 == CODE_BASE >> 16 or fixed >> 28 == _TRANSLATIONS >> 28 or above
 
 
 def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
