@@ -5,6 +5,7 @@
 
 #include "hostsig.h"
 #include "memory_atomic.h"
+#include "py_args.h"
 
 typedef struct {
   PyObject_HEAD Memory *mem;
@@ -33,75 +34,6 @@ PyObject *py_memory_fault(u64 address, bool write) {
   return NULL;
 }
 
-/* --- Arguments --- */
-
-enum { MAX_ARGS = 6 };
-
-/* What a method takes: names in order, of which the first `required` must be given. */
-typedef struct {
-  const char *method;
-  int required;
-  const char *names[MAX_ARGS + 1];
-} Signature;
-
-static int find_name(const Signature *sig, PyObject *name) {
-  for (int i = 0; sig->names[i] != NULL; i++)
-    if (PyUnicode_CompareWithASCIIString(name, sig->names[i]) == 0) return i;
-  PyErr_Format(PyExc_TypeError, "%s() has no argument %R", sig->method, name);
-  return -1;
-}
-
-/* Sorts positional and keyword arguments into out[]; absent ones are NULL.  Borrowed references. */
-static bool take_args(const Signature *sig, PyObject *const *args, Py_ssize_t n, PyObject *keywords,
-                      PyObject **out) {
-  int count = 0;
-  while (sig->names[count] != NULL) out[count++] = NULL;
-  if (n > count) {
-    PyErr_Format(PyExc_TypeError, "%s() takes at most %d arguments", sig->method, count);
-    return false;
-  }
-  for (Py_ssize_t i = 0; i < n; i++) out[i] = args[i];
-  Py_ssize_t more = keywords != NULL ? PyTuple_Size(keywords) : 0;
-  for (Py_ssize_t i = 0; i < more; i++) {
-    int slot = find_name(sig, PyTuple_GetItem(keywords, i));
-    if (slot < 0) return false;
-    out[slot] = args[n + i];
-  }
-  for (int i = 0; i < sig->required; i++) {
-    if (out[i] != NULL) continue;
-    PyErr_Format(PyExc_TypeError, "%s() needs the argument '%s'", sig->method, sig->names[i]);
-    return false;
-  }
-  return true;
-}
-
-static bool to_u64(PyObject *object, u64 *value) {
-  *value = PyLong_AsUnsignedLongLong(object);
-  return *value != ~(u64)0 || PyErr_Occurred() == NULL;
-}
-
-/* The same for a whole argument list of unsigned integers; absent ones keep their default. */
-static bool take_ints(const Signature *sig, PyObject *const *args, Py_ssize_t n, PyObject *keywords,
-                      u64 *values) {
-  PyObject *out[MAX_ARGS];
-  if (!take_args(sig, args, n, keywords, out)) return false;
-  for (int i = 0; sig->names[i] != NULL; i++)
-    if (out[i] != NULL && !to_u64(out[i], &values[i])) return false;
-  return true;
-}
-
-static bool to_flag(PyObject *object, bool *flag) {
-  int truth = object != NULL ? PyObject_IsTrue(object) : 0;
-  *flag = truth > 0;
-  return truth >= 0;
-}
-
-static PyObject *none_or_errno(int result) {
-  if (result == 0) Py_RETURN_NONE;
-  errno = -result;
-  return PyErr_SetFromErrno(PyExc_OSError);
-}
-
 #define METHOD(name) \
   static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *keywords)
 #define MEM(self) (((MemoryObject *)(self))->mem)
@@ -114,49 +46,49 @@ METHOD(py_map) {
   u64 addr, length, prot, flags, offset = 0;
   long fd = -1;
   int r;
-  if (!take_args(&sig, args, n, keywords, out)) return NULL;
-  if (!to_u64(out[0], &addr) || !to_u64(out[1], &length)) return NULL;
-  if (!to_u64(out[2], &prot) || !to_u64(out[3], &flags)) return NULL;
+  if (!py_take_args(&sig, args, n, keywords, out)) return NULL;
+  if (!py_to_u64(out[0], &addr) || !py_to_u64(out[1], &length)) return NULL;
+  if (!py_to_u64(out[2], &prot) || !py_to_u64(out[3], &flags)) return NULL;
   if (out[4] != NULL) fd = PyLong_AsLong(out[4]);
   if (fd == -1 && PyErr_Occurred() != NULL) return NULL;
-  if (out[5] != NULL && !to_u64(out[5], &offset)) return NULL;
+  if (out[5] != NULL && !py_to_u64(out[5], &offset)) return NULL;
   Py_BEGIN_ALLOW_THREADS
   r = memory_map(MEM(self), addr, length, (u32)prot, (u32)flags, (int)fd, offset);
   Py_END_ALLOW_THREADS
-  return none_or_errno(r);
+  return py_none_or_errno(r);
 }
 
 METHOD(py_unmap) {
   static const Signature sig = {"unmap", 2, {"addr", "length"}};
   u64 v[2];
   int r;
-  if (!take_ints(&sig, args, n, keywords, v)) return NULL;
+  if (!py_take_ints(&sig, args, n, keywords, v)) return NULL;
   Py_BEGIN_ALLOW_THREADS
   r = memory_unmap(MEM(self), v[0], v[1]);
   Py_END_ALLOW_THREADS
-  return none_or_errno(r);
+  return py_none_or_errno(r);
 }
 
 METHOD(py_protect) {
   static const Signature sig = {"protect", 3, {"addr", "length", "prot"}};
   u64 v[3];
   int r;
-  if (!take_ints(&sig, args, n, keywords, v)) return NULL;
+  if (!py_take_ints(&sig, args, n, keywords, v)) return NULL;
   Py_BEGIN_ALLOW_THREADS
   r = memory_protect(MEM(self), v[0], v[1], (u32)v[2]);
   Py_END_ALLOW_THREADS
-  return none_or_errno(r);
+  return py_none_or_errno(r);
 }
 
 METHOD(py_remap) {
   static const Signature sig = {"remap", 4, {"old", "old_length", "new", "new_length"}};
   u64 v[4];
   int r;
-  if (!take_ints(&sig, args, n, keywords, v)) return NULL;
+  if (!py_take_ints(&sig, args, n, keywords, v)) return NULL;
   Py_BEGIN_ALLOW_THREADS
   r = memory_remap(MEM(self), v[0], v[1], v[2], v[3]);
   Py_END_ALLOW_THREADS
-  return none_or_errno(r);
+  return py_none_or_errno(r);
 }
 
 static PyObject *py_reset(PyObject *self, PyObject *unused) {
@@ -172,8 +104,9 @@ METHOD(py_read) {
   PyObject *out[MAX_ARGS];
   u64 addr, length, fault;
   bool force, ok;
-  if (!take_args(&sig, args, n, keywords, out)) return NULL;
-  if (!to_u64(out[0], &addr) || !to_u64(out[1], &length) || !to_flag(out[2], &force)) return NULL;
+  if (!py_take_args(&sig, args, n, keywords, out)) return NULL;
+  if (!py_to_u64(out[0], &addr) || !py_to_u64(out[1], &length) || !py_to_flag(out[2], &force))
+    return NULL;
   Memory *mem = MEM(self);
   /* Before a huge bogus length asks for as much host memory. */
   if (length >= LONG_COPY && !memory_check_flags(mem, addr, length, PAGE_MAPPED, &fault))
@@ -199,8 +132,8 @@ METHOD(py_write) {
   Py_buffer data;
   u64 addr, fault;
   bool force, ok;
-  if (!take_args(&sig, args, n, keywords, out)) return NULL;
-  if (!to_u64(out[0], &addr) || !to_flag(out[2], &force)) return NULL;
+  if (!py_take_args(&sig, args, n, keywords, out)) return NULL;
+  if (!py_to_u64(out[0], &addr) || !py_to_flag(out[2], &force)) return NULL;
   if (PyObject_GetBuffer(out[1], &data, PyBUF_SIMPLE) != 0) return NULL;
   Memory *mem = MEM(self);
   if (data.len < LONG_COPY) {
@@ -219,7 +152,7 @@ METHOD(py_read_cstr) {
   static const Signature sig = {"read_cstr", 1, {"addr", "limit"}};
   char small[4096];
   u64 v[2] = {0, sizeof small}, fault;
-  if (!take_ints(&sig, args, n, keywords, v)) return NULL;
+  if (!py_take_ints(&sig, args, n, keywords, v)) return NULL;
   char *buffer = small;
   if (v[1] > sizeof small) buffer = PyMem_Malloc(v[1]);
   if (buffer == NULL) return PyErr_NoMemory();
@@ -234,7 +167,7 @@ METHOD(py_zero) {
   static const Signature sig = {"zero", 2, {"addr", "length"}};
   u64 v[2], fault;
   bool ok;
-  if (!take_ints(&sig, args, n, keywords, v)) return NULL;
+  if (!py_take_ints(&sig, args, n, keywords, v)) return NULL;
   Py_BEGIN_ALLOW_THREADS
   ok = memory_zero(MEM(self), v[0], v[1], &fault);
   Py_END_ALLOW_THREADS
@@ -247,8 +180,9 @@ METHOD(py_probe) {
   PyObject *out[MAX_ARGS];
   u64 addr, length, fault;
   bool write;
-  if (!take_args(&sig, args, n, keywords, out)) return NULL;
-  if (!to_u64(out[0], &addr) || !to_u64(out[1], &length) || !to_flag(out[2], &write)) return NULL;
+  if (!py_take_args(&sig, args, n, keywords, out)) return NULL;
+  if (!py_to_u64(out[0], &addr) || !py_to_u64(out[1], &length) || !py_to_flag(out[2], &write))
+    return NULL;
   if (!memory_probe(MEM(self), addr, length, write, &fault))
     return PyLong_FromUnsignedLongLong(fault);
   Py_RETURN_NONE;
@@ -258,8 +192,8 @@ METHOD(py_compare_exchange) {
   static const Signature sig = {"compare_exchange", 3, {"addr", "expected", "desired"}};
   PyObject *out[MAX_ARGS];
   u64 addr, expected, desired, fault;
-  if (!take_args(&sig, args, n, keywords, out)) return NULL;
-  if (!to_u64(out[0], &addr) || !to_u64(out[1], &expected) || !to_u64(out[2], &desired))
+  if (!py_take_args(&sig, args, n, keywords, out)) return NULL;
+  if (!py_to_u64(out[0], &addr) || !py_to_u64(out[1], &expected) || !py_to_u64(out[2], &desired))
     return NULL;
   u32 seen = (u32)expected;
   if (!memory_compare_exchange(MEM(self), addr, &seen, (u32)desired, &fault))
@@ -270,7 +204,7 @@ METHOD(py_compare_exchange) {
 METHOD(py_flags) {
   static const Signature sig = {"flags", 1, {"addr"}};
   u64 addr;
-  if (!take_ints(&sig, args, n, keywords, &addr)) return NULL;
+  if (!py_take_ints(&sig, args, n, keywords, &addr)) return NULL;
   return PyLong_FromLong(memory_flags(MEM(self), addr));
 }
 
@@ -289,7 +223,7 @@ METHOD(py_runs) {
   static const Signature sig = {"runs", 0, {"start", "end"}};
   const u8 mask = PAGE_MAPPED | PAGE_PROT | PAGE_SHARED;
   u64 v[2] = {0, GUEST_TOP};
-  if (!take_ints(&sig, args, n, keywords, v)) return NULL;
+  if (!py_take_ints(&sig, args, n, keywords, v)) return NULL;
   PyObject *list = PyList_New(0);
   u64 end = v[1] < GUEST_TOP ? (v[1] + GUEST_PAGE - 1) & GUEST_PAGE_MASK : GUEST_TOP;
   for (u64 at = v[0] & GUEST_PAGE_MASK, stop; list != NULL && at < end; at = stop) {
@@ -317,7 +251,7 @@ static PyObject *py_dirty(PyObject *self, PyObject *unused) {
 METHOD(py_prepare_write) {
   static const Signature sig = {"prepare_write", 2, {"addr", "length"}};
   u64 v[2];
-  if (!take_ints(&sig, args, n, keywords, v)) return NULL;
+  if (!py_take_ints(&sig, args, n, keywords, v)) return NULL;
   memory_prepare_write(MEM(self), v[0], v[1]);
   Py_RETURN_NONE;
 }
@@ -325,14 +259,14 @@ METHOD(py_prepare_write) {
 METHOD(py_invalidate) {
   static const Signature sig = {"invalidate", 2, {"addr", "length"}};
   u64 v[2];
-  if (!take_ints(&sig, args, n, keywords, v)) return NULL;
+  if (!py_take_ints(&sig, args, n, keywords, v)) return NULL;
   memory_invalidate(MEM(self), v[0], v[1]);
   Py_RETURN_NONE;
 }
 
 static PyObject *py_track(PyObject *self, PyObject *unused) {
   (void)unused;
-  return none_or_errno(memory_track_begin(MEM(self)));
+  return py_none_or_errno(memory_track_begin(MEM(self)));
 }
 
 static PyObject *py_untrack(PyObject *self, PyObject *unused) {

@@ -10,8 +10,8 @@ from errno import EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPE
 
 from blink.abi.errors import SysError
 from blink.roots import overlay, private
-from blink.roots.namespace import WHITEOUT, same
-from blink.vfs.files import _follows as follows
+from blink.roots.tree import WHITEOUT, same
+from blink.vfs.arguments import follows
 from blink.vfs.resolve import fd_path
 
 TYPE_CHECKING = False
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from blink.kernel.task import Task
-    from blink.roots.namespace import Found, Node
     from blink.roots.rooted import RootedFiles
+    from blink.roots.tree import Found, Node
     from blink.syscalls._spec import Arg, Call
 
     Registers = tuple[int, ...]

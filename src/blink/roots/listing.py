@@ -15,11 +15,10 @@ from struct import Struct
 from blink.abi import numbers as nr
 from blink.abi.errors import SysError
 from blink.roots import overlay
+from blink.vfs.arguments import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from blink.kernel.task import Task
     from blink.roots.rooted import RootedFiles
 
@@ -76,7 +75,7 @@ def _from_host(
     """The host's next entries, without those that are hidden; 0 when there are no more."""
     while size := task.host(number, fd, task.guest(buf, count, True), count):
         data = task.memory.read(buf, size)
-        kept = [entry for entry in _entries(data) if _keep(now, _name(entry, wide))]
+        kept = [entry for entry in records(data) if _keep(now, _name(entry, wide))]
         now.offset = files.host.now(nr.NR_LSEEK, fd, 0, SEEK_CUR)
         if kept:
             text = b"".join(kept)
@@ -93,14 +92,6 @@ def _keep(now: Listing, name: bytes) -> bool:
 
 def _name(entry: bytes, wide: bool) -> bytes:
     return entry[HEAD.size + wide :].partition(b"\0")[0]
-
-
-def _entries(data: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(data):
-        length = int.from_bytes(data[at + 16 : at + 18], "little")
-        yield data[at : at + length]
-        at += length
 
 
 def _added(task: Task, now: Listing, buf: int, count: int, wide: bool) -> int:

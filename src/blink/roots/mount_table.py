@@ -8,8 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blink.roots.namespace import Mount
     from blink.roots.rooted import RootedFiles
+    from blink.roots.tree import Mount
 
 ESCAPED = {b" ": rb"\040", b"\t": rb"\011", b"\n": rb"\012", b"\\": rb"\134"}
 

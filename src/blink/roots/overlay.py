@@ -16,12 +16,13 @@ from stat import S_ISFIFO, S_ISLNK, S_ISREG
 from blink.abi import files as f
 from blink.abi.encoding import encode
 from blink.abi.errors import SysError
-from blink.roots.namespace import OPAQUE, WHITEOUT, exists, read_link
+from blink.roots.tree import OPAQUE, WHITEOUT, exists, read_link
 from blink.vfs.resolve import fd_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from blink.roots.namespace import Found, Mount, Namespace, Node
+    from blink.roots.namespace import Namespace
+    from blink.roots.tree import Found, Mount, Node
 
 DRAFT = b".wh..wh.blink."
 CHUNK = 1 << 20

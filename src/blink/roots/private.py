@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from blink.kernel.task import Task
-    from blink.roots.namespace import Node
     from blink.roots.rooted import RootedFiles
+    from blink.roots.tree import Node
 
 SESSION = "session"
 MASKED = frozenset(

@@ -25,7 +25,7 @@ from blink.abi.errors import SysError
 from blink.abi.file_structs import OPEN_HOW
 from blink.abi.sockets import AF_UNIX
 from blink.roots import calls, listing, overlay, private
-from blink.roots.namespace import DELETED, PROC, Node, read_link, same
+from blink.roots.tree import DELETED, PROC, Node, read_link, same
 from blink.vfs import proc
 from blink.vfs.files import CAP_SYS_CHROOT, MAX_OPEN_HOW, SUN_PATH_MAX, Files
 from blink.vfs.resolve import TMPFILE, UNREACHABLE, check, fd_path, strict, where
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from blink.kernel.process import Process
     from blink.kernel.task import Task
-    from blink.roots.namespace import Found, Namespace
+    from blink.roots.namespace import Namespace
+    from blink.roots.tree import Found
     from blink.syscalls._spec import Call
 
 NR_FCNTL, F_DUPFD_CLOEXEC, F_DUPFD, F_GETFD = 72, 1030, 0, 1
@@ -197,7 +198,7 @@ class RootedFiles(Files):
             if node is None:
                 return self._create(task, found, flags, mode, opened)
             if (text := private.other_text(self, task, node, flags)) is not None:
-                return self._open_text(node.inner[-1], text, flags)
+                return self.texts.make(node.inner[-1], text, flags)
             return self._open_existing(task, found, flags, mode, opened)
 
     def own_text(self, task: Task, name: bytes) -> bytes | None:

@@ -12,9 +12,10 @@ from errno import EMFILE, ENOTDIR
 from stat import S_ISDIR
 
 from blink.abi.errors import SysError
-from blink.roots.namespace import DIR, PROC, Layer, Mount, Namespace
+from blink.roots.namespace import Namespace
 from blink.roots.private import SESSION
 from blink.roots.rooted import RootedFiles
+from blink.roots.tree import DIR, PROC, Layer, Mount
 from blink.vfs import proc
 from blink.vfs.resolve import where
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from blink.kernel.process import Process
-    from blink.roots.namespace import Parts
     from blink.roots.plan import Plan
+    from blink.roots.tree import Parts
 
 DIRECTORY = posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC
 DEVICES = frozenset(b"null zero full random urandom tty pts console".split())

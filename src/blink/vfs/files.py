@@ -28,14 +28,15 @@ from blink.abi.errors import SysError
 from blink.abi.file_structs import OPEN_HOW
 from blink.abi.sockets import AF_UNIX
 from blink.vfs import proc
+from blink.vfs.arguments import Temporary, follows, records
 from blink.vfs.resolve import UNREACHABLE, Root, check, fd_path, split, strict, where
 from blink.vfs.socket_names import SocketNames
 from blink.vfs.texts import Texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import ModuleType, TracebackType
+    from collections.abc import Callable
+    from types import ModuleType
 
     from blink.kernel.process import Process
     from blink.kernel.task import Task
@@ -50,25 +51,6 @@ DIRECTORY = f.O_PATH | f.O_DIRECTORY | f.O_CLOEXEC
 CAP_SYS_CHROOT = 18
 MAX_OPEN_HOW = 4096
 PATH_MAX = 4096
-
-
-class Temporary:
-    """Descriptors that are open during one call: `with files.temporary(task) as opened`."""
-
-    __slots__ = ("fds", "host")
-
-    def __init__(self, host: ModuleType) -> None:
-        self.host = host
-        self.fds: list[int] = []
-
-    def __enter__(self) -> list[int]:
-        return self.fds
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
-    ) -> None:
-        for fd in self.fds:
-            self.host.now(nr.NR_CLOSE, fd)
 
 
 class Files:
@@ -198,7 +180,7 @@ class Files:
         dirfd = self._dirfd(registers, arg)
         if not path:
             return None
-        follow = _follows(arg, registers)
+        follow = follows(arg, registers)
         name = self.own_name(dirfd, path, follow)
         if name is not None and (special := self._own_path(name, follow)) is not None:
             return special
@@ -255,7 +237,7 @@ class Files:
     def open(self, task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int:
         """openat(2)."""
         if (text := self._other_text(path, flags)) is not None:
-            return self._open_text(path[len(b"/proc/") :], text, flags)
+            return self.texts.make(path[len(b"/proc/") :], text, flags)
         exclusive = f.O_CREAT | f.O_EXCL
         follow = not flags & f.O_NOFOLLOW and flags & exclusive != exclusive
         name = self.own_name(dirfd, path, follow)
@@ -295,7 +277,7 @@ class Files:
         if text is None:
             return fd
         self.host.now(nr.NR_CLOSE, fd)  # it has told that the file may be opened
-        opened = self._open_text(name, text, flags)
+        opened = self.texts.make(name, text, flags)
         self.texts.add(opened, name)
         return opened
 
@@ -323,22 +305,6 @@ class Files:
         if found == b"":
             raise SysError(ENOENT)
         return None if found is None else proc.shown_path(self.process, found)
-
-    def _open_text(self, name: bytes, text: bytes, flags: int) -> int:
-        """A read-only descriptor, the lowest free, of a file in memory that holds `text`."""
-        now = self.host.now
-        label = proc.MEMFD_PREFIX + name.lstrip(b"/") + b"\0"
-        lowest = check(now(nr.NR_MEMFD_CREATE, label, 1))
-        try:
-            while text:
-                text = text[check(now(nr.NR_WRITE, lowest, text, len(text))) :]
-            reader = check(now(nr.NR_OPEN, fd_path(lowest) + b"\0", flags & ~f.O_NOFOLLOW, 0))
-        except SysError:
-            now(nr.NR_CLOSE, lowest)
-            raise
-        now(nr.NR_DUP3, reader, lowest, flags & f.O_CLOEXEC)
-        now(nr.NR_CLOSE, reader)
-        return lowest
 
     def _noted(self, fd: int, path: bytes) -> int:
         """The descriptor; from an open directory of /proc, relative paths lead there."""
@@ -441,23 +407,10 @@ class Files:
         if number is not None:
             if self.process.hides(number):
                 raise SysError(ENOENT)
-            return self._shown_target(number) if name.startswith(b"fd/") else None
+            return proc.shown_target(self.process, number) if name.startswith(b"fd/") else None
         if self.root is not None and name in (b"cwd", b"root"):
             return self._working_directory() if name == b"cwd" else b"/"
         return None
-
-    def _shown_target(self, fd: int) -> bytes | None:
-        """Files in memory that stand for files of /proc have the name of those."""
-        try:
-            target = posix.readlink(fd_path(fd))
-        except OSError:
-            return None
-        start, _, rest = target.partition(proc.MEMFD_PREFIX)
-        if start == b"/memfd:":
-            name = rest.removesuffix(b" (deleted)")
-            own = b"" if b"/" + name == proc.CPUINFO else b"%d/" % posix.getpid()
-            return b"/proc/" + own + name
-        return proc.shown_path(self.process, target)
 
     def getdents(self, task: Task, number: int, fd: int, buf: int, count: int) -> int:
         """getdents(2) and getdents64(2)."""
@@ -467,7 +420,7 @@ class Files:
                 return size
             data = task.memory.read(buf, size)
             name_at = 19 if number == nr.NR_GETDENTS64 else 18
-            kept = b"".join(e for e in _entries(data) if not self._is_ours(e[name_at:]))
+            kept = b"".join(e for e in records(data) if not self._is_ours(e[name_at:]))
             if kept:
                 task.memory.write(buf, kept)
                 return len(kept)
@@ -514,20 +467,3 @@ class Files:
         assert self.root is not None
         shown = self.root.guest_path(path)
         return UNREACHABLE + path if shown is None else shown
-
-
-def _follows(arg: Arg, registers: tuple[int, ...]) -> bool:
-    """Whether the last symbolic link of a path argument is followed."""
-    if isinstance(arg.follow, bool):
-        return arg.follow
-    index, bit, sense = arg.follow
-    return bool(registers[index] & bit) == sense
-
-
-def _entries(data: bytes) -> Iterator[bytes]:
-    """The records of getdents: d_ino, d_off, d_reclen, ..."""
-    at = 0
-    while at < len(data):
-        length = int.from_bytes(data[at + 16 : at + 18], "little")
-        yield data[at : at + length]
-        at += length

@@ -205,3 +205,20 @@ def shown_path(process: Process, path: bytes) -> bytes:
     if not path.startswith(b"/"):
         return path
     return process.files.guest_path(path) or path
+
+
+def shown_target(process: Process, fd: int) -> bytes | None:
+    """Where a descriptor leads, as the guest sees it; None where the host's answer will do.
+
+    Files in memory that stand for files of /proc have the name of those.
+    """
+    try:
+        target = posix.readlink(b"/proc/self/fd/%d" % fd)
+    except OSError:
+        return None
+    start, _, rest = target.partition(MEMFD_PREFIX)
+    if start == b"/memfd:":
+        name = rest.removesuffix(b" (deleted)")
+        own = b"" if b"/" + name == CPUINFO else b"%d/" % posix.getpid()
+        return b"/proc/" + own + name
+    return shown_path(process, target)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import posix
 
 from blink.abi import numbers as nr
+from blink.abi.errors import SysError
 from blink.vfs import proc
-from blink.vfs.resolve import fd_path
+from blink.vfs.resolve import check, fd_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,22 @@ class Texts:
     def __init__(self, host: ModuleType) -> None:
         self.host = host
         self.open: dict[int, tuple[bytes, bool]] = {}
+
+    def make(self, name: bytes, text: bytes, flags: int) -> int:
+        """A read-only descriptor, the lowest free, of a file in memory that holds `text`."""
+        now = self.host.now
+        label = proc.MEMFD_PREFIX + name.lstrip(b"/") + b"\0"
+        lowest = check(now(nr.NR_MEMFD_CREATE, label, 1))
+        try:
+            while text:
+                text = text[check(now(nr.NR_WRITE, lowest, text, len(text))) :]
+            reader = check(now(nr.NR_OPEN, fd_path(lowest) + b"\0", flags & ~posix.O_NOFOLLOW, 0))
+        except SysError:
+            now(nr.NR_CLOSE, lowest)
+            raise
+        now(nr.NR_DUP3, reader, lowest, flags & posix.O_CLOEXEC)
+        now(nr.NR_CLOSE, reader)
+        return lowest
 
     def add(self, fd: int, name: bytes) -> None:
         """A text has been opened."""

@@ -149,6 +149,11 @@ def _inside(random: Random) -> int:
     return PLAYGROUND + random.randrange(0, 12) * PAGE + random.choice((0, 0, 0, 0, 1))
 
 
+def _sendfile(args: list[int], random: Random) -> None:
+    if args[0] == args[1]:  # a file into itself grows until a signal comes
+        args[3] = min(args[3] & MASK, PAGE)
+
+
 def _shmat(args: list[int], random: Random) -> None:
     args[1] = random.choice((0, 0, _inside(random)))
 
@@ -222,6 +227,7 @@ _RULES = {
     "mprotect": _mprotect,
     "mmap": _mmap,
     "mremap": _mremap,
+    "sendfile": _sendfile,
     "shmat": _shmat,
     "setrlimit": _limit(0),
     "prlimit64": _limit(1),
