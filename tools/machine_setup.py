@@ -30,6 +30,7 @@ INSTALL_INPUTS = (
     "tools/launcher_build.py",
 )
 BUILD_PACKAGES = ("gcc", "libc6-dev", "python3-dev")
+AND_PIP = ", and pip for a compiler (`apt-get install python3-venv`)"
 
 
 def say(text: str) -> None:
@@ -128,7 +129,7 @@ def has_pip() -> bool:
 def pip_install(*arguments: str) -> None:
     """Runs pip in .venv.  Raises BuildError when it fails or is not there."""
     if not has_pip():
-        raise BuildError("blink: no pip here: apt-get install python3-venv, then ./dev clean --all")
+        raise BuildError("blink: no pip here: apt-get install python3-venv")
     command = [str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
     if subprocess.run([*command, *arguments], stdin=subprocess.DEVNULL, check=False).returncode:
         raise BuildError("blink: pip could not install " + " ".join(arguments))
@@ -140,9 +141,10 @@ def ensure_compiler() -> None:
     lacking = [not toolchain.has_compiler(), not toolchain.has_headers()]
     if any(lacking) and can_apt():
         apt_install(*BUILD_PACKAGES)
+    by_wheel = not toolchain.has_compiler()
     if not toolchain.has_headers():
-        raise BuildError(toolchain.NO_HEADERS)
-    if not toolchain.has_compiler():
+        raise BuildError(toolchain.NO_HEADERS + (AND_PIP if by_wheel and not has_pip() else ""))
+    if by_wheel:
         say("no C compiler: installing ziglang in .venv")
         pip_install("ziglang")
 
