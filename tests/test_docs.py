@@ -1,0 +1,22 @@
+"""The docs name files and pages that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FILE = re.compile(r"`((?:src|tests|tools|docs|bench|examples)/[\w./-]+)`")
+LINK = re.compile(r"\]\((?!\w+:)([^)#]+)(?:#[^)]*)?\)")
+PLACEHOLDER = re.compile(r"[A-Z]{4,}\.")  # `tests/syscalls/guests/FAMILY.c`
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_exists(page: Path) -> None:
+    text = page.read_text()
+    files = [ROOT / name for name in FILE.findall(text) if not PLACEHOLDER.search(name)]
+    links = [page.parent / name for name in LINK.findall(text)]
+    assert not [str(path) for path in files + links if not path.exists()]
