@@ -59,6 +59,7 @@ def _address(insn: dict[str, int], rip: int) -> Address | None:
         insn["base"], index, insn["scale"], insn["disp"], width, segment, fixed
     )  # fmt: skip
 
+
 _TRANSLATIONS = 0x6000_0000  # engine/jit.c
 
 

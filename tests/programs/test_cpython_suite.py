@@ -73,6 +73,7 @@ def test_quick(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(2 * LIMIT + 100)
 @pytest.mark.parametrize("options", [[], ["-j"]], ids=["plain", "interpreted"])
 @pytest.mark.parametrize("module", MODULES)
 def test_whole(tmp_path: Path, module: str, options: list[str]) -> None:

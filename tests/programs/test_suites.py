@@ -17,13 +17,6 @@ MODULES = """
     test_fcntl test_mmap test_pty test_resource test_pwd test_popen test_subprocess test_signal
     test_tempfile test_glob test_fileio test_gzip test_bz2 test_lzma test_datetime test_format
 """.split()
-# What starts threads, which blink does not have yet.
-NEEDS_THREADS = (
-    "*hread*",
-    "test_double_close_on_error",
-    "test_stress_modifying_handlers",
-    "test_tee_concurrent",
-)
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +30,12 @@ def python() -> str:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1300)
 @pytest.mark.parametrize("mode", [(), ("-j",), ("-m",)], ids=["plain", "interpreted", "checked"])
 @pytest.mark.parametrize("module", MODULES)
 def test_cpython(python: str, module: str, mode: tuple[str, ...], tmp_path: Path) -> None:
-    ignored = [word for pattern in NEEDS_THREADS for word in ("--ignore", pattern)]
     said = subprocess.run(
-        [BLINK, *mode, python, "-m", "test", "-q", *ignored, module],
+        [BLINK, *mode, python, "-m", "test", "-q", module],
         capture_output=True,
         text=True,
         cwd=tmp_path,

@@ -32,6 +32,8 @@ from blink.syscalls._spec import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from blink.kernel.task import Task
 
 NOTE = "EPERM under a root (`-C`)"
@@ -46,21 +48,24 @@ def _refuse_under_root(task: "Task") -> None:
         raise SysError(EPERM)
 
 
+def _outside_roots(task: "Task", number: int, *registers: "Any") -> int:
+    """The host's call, where there is no root."""
+    _refuse_under_root(task)
+    return forward(task, CALLS[number], registers)
+
+
 @syscall(165, native=UNLESS_POLICY, note=NOTE)
 def mount(
     task: "Task", source: Text, target: Text, kind: Text, flags: Flags[ULong, m.MS], data: Text
 ) -> int:
     """Implements mount(2)."""
-    _refuse_under_root(task)
-    source, kind, data = task.guest(source), task.guest(kind), task.guest(data)
-    return task.host(NR_MOUNT, source, task.guest(target), kind, flags, data)
+    return _outside_roots(task, NR_MOUNT, source, target, kind, flags, data)
 
 
 @syscall(166, native=UNLESS_POLICY, note=NOTE)
 def umount2(task: "Task", target: Text, flags: Flags[Int, m.UMOUNT]) -> int:
     """Implements umount2(2)."""
-    _refuse_under_root(task)
-    return task.host(NR_UMOUNT2, task.guest(target), flags)
+    return _outside_roots(task, NR_UMOUNT2, target, flags)
 
 
 @syscall(428, native=UNLESS_POLICY, note=NOTE)
@@ -71,8 +76,7 @@ def open_tree(
     flags: Flags[UInt, m.OPEN_TREE],
 ) -> int:
     """Implements open_tree(2)."""
-    _refuse_under_root(task)
-    return task.host(NR_OPEN_TREE, dirfd, task.guest(path), flags)
+    return _outside_roots(task, NR_OPEN_TREE, dirfd, path, flags)
 
 
 @syscall(429, native=UNLESS_POLICY, note=NOTE)
@@ -85,17 +89,13 @@ def move_mount(
     flags: Flags[UInt, m.MOVE_MOUNT],
 ) -> int:
     """Implements move_mount(2)."""
-    _refuse_under_root(task)
-    return task.host(
-        NR_MOVE_MOUNT, from_dirfd, task.guest(from_path), to_dirfd, task.guest(to_path), flags
-    )
+    return _outside_roots(task, NR_MOVE_MOUNT, from_dirfd, from_path, to_dirfd, to_path, flags)
 
 
 @syscall(430, native=UNLESS_POLICY, note=NOTE)
 def fsopen(task: "Task", kind: Text, flags: Flags[UInt, m.FSOPEN]) -> int:
     """Implements fsopen(2)."""
-    _refuse_under_root(task)
-    return task.host(NR_FSOPEN, task.guest(kind), flags)
+    return _outside_roots(task, NR_FSOPEN, kind, flags)
 
 
 @syscall(431, note="no FSCONFIG_SET_PATH under a root")
@@ -122,8 +122,7 @@ def fspick(
     flags: Flags[UInt, m.FSPICK],
 ) -> int:
     """Implements fspick(2)."""
-    _refuse_under_root(task)
-    return task.host(NR_FSPICK, dirfd, task.guest(path), flags)
+    return _outside_roots(task, NR_FSPICK, dirfd, path, flags)
 
 
 @syscall(442, native=UNLESS_POLICY, note=NOTE)
@@ -136,9 +135,7 @@ def mount_setattr(
     size: Size,
 ) -> int:
     """Implements mount_setattr(2)."""
-    _refuse_under_root(task)
-    pointer = task.guest(attributes)
-    return task.host(NR_MOUNT_SETATTR, dirfd, task.guest(path), flags, pointer, size)
+    return _outside_roots(task, NR_MOUNT_SETATTR, dirfd, path, flags, attributes, size)
 
 
 @syscall(457, native=UNLESS_POLICY, note=NOTE)
@@ -150,8 +147,7 @@ def statmount(
     flags: UInt,
 ) -> int:
     """Implements statmount(2)."""
-    _refuse_under_root(task)
-    return forward(task, CALLS[NR_STATMOUNT], (request, buf, size, flags))
+    return _outside_roots(task, NR_STATMOUNT, request, buf, size, flags)
 
 
 @syscall(458, native=UNLESS_POLICY, note=NOTE)
@@ -163,5 +159,4 @@ def listmount(
     flags: Flags[UInt, m.LISTMOUNT],
 ) -> int:
     """Implements listmount(2)."""
-    _refuse_under_root(task)
-    return forward(task, CALLS[NR_LISTMOUNT], (request, ids, count, flags))
+    return _outside_roots(task, NR_LISTMOUNT, request, ids, count, flags)

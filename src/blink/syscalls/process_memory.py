@@ -51,6 +51,21 @@ def _remote(task: "Task", pid: int, address: int, count: int, write: bool) -> in
     return b"".join(b.to_bytes(8, "little") + n.to_bytes(8, "little") for b, n in moved)
 
 
+def _copy(
+    task: "Task",
+    number: int,
+    pid: int,
+    local: int,
+    count: int,
+    remote: int,
+    remotes: int,
+    flags: int,
+) -> int:
+    reads = number == NR_PROCESS_VM_READV
+    ours, theirs = _local(task, local, count, reads), _remote(task, pid, remote, remotes, not reads)
+    return task.host(number, pid, ours, count, theirs, remotes, flags)
+
+
 @syscall(310, note=REMOTE)
 def process_vm_readv(
     task: "Task",
@@ -62,9 +77,7 @@ def process_vm_readv(
     flags: ULong,
 ) -> int:
     """Implements process_vm_readv(2)."""
-    into = _local(task, local, local_count, True)
-    source = _remote(task, pid, remote, remote_count, False)
-    return task.host(NR_PROCESS_VM_READV, pid, into, local_count, source, remote_count, flags)
+    return _copy(task, NR_PROCESS_VM_READV, pid, local, local_count, remote, remote_count, flags)
 
 
 @syscall(311, note=REMOTE)
@@ -81,9 +94,7 @@ def process_vm_writev(
 
     Pages of another guest that hold code which has run are write-protected there: EFAULT.
     """
-    source = _local(task, local, local_count, False)
-    into = _remote(task, pid, remote, remote_count, True)
-    return task.host(NR_PROCESS_VM_WRITEV, pid, source, local_count, into, remote_count, flags)
+    return _copy(task, NR_PROCESS_VM_WRITEV, pid, local, local_count, remote, remote_count, flags)
 
 
 @syscall(440, note=REMOTE)

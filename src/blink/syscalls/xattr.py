@@ -36,6 +36,10 @@ NR_SETXATTRAT, NR_GETXATTRAT = 463, 464
 XATTR_ARGS = Layout("xattr_args", "QII", "value size flags")
 ARGUMENTS_AT = 4
 
+# With a directory, these calls take a path and flags that tell whether links are followed.
+PathAt = Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW]
+FlagsAt = Flags[UInt, f.AT_XATTR]
+
 
 @syscall(188, passthrough=True)
 def setxattr(
@@ -124,37 +128,35 @@ def _with_value(task: "Task", number: int, write: bool, *registers: "Any") -> in
 def setxattrat(
     task: "Task",
     dirfd: Fd,
-    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
-    flags: Flags[UInt, f.AT_XATTR],
+    path: PathAt,
+    flags: FlagsAt,
     name: Text,
     arguments: Ptr,
     size: Size,
 ) -> int:
     """Implements setxattrat(2)."""
-    registers = dirfd, path, flags, name, arguments, size
-    return _with_value(task, NR_SETXATTRAT, False, *registers)
+    return _with_value(task, NR_SETXATTRAT, False, dirfd, path, flags, name, arguments, size)
 
 
 @syscall(464, raw_paths=True)
 def getxattrat(
     task: "Task",
     dirfd: Fd,
-    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
-    flags: Flags[UInt, f.AT_XATTR],
+    path: PathAt,
+    flags: FlagsAt,
     name: Text,
     arguments: Ptr,
     size: Size,
 ) -> int:
     """Implements getxattrat(2)."""
-    registers = dirfd, path, flags, name, arguments, size
-    return _with_value(task, NR_GETXATTRAT, True, *registers)
+    return _with_value(task, NR_GETXATTRAT, True, dirfd, path, flags, name, arguments, size)
 
 
 @syscall(465, passthrough=True)
 def listxattrat(
     dirfd: Fd,
-    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
-    flags: Flags[UInt, f.AT_XATTR],
+    path: PathAt,
+    flags: FlagsAt,
     names: Out[Buffer, "size"],
     size: Size,
 ) -> None:
@@ -164,8 +166,8 @@ def listxattrat(
 @syscall(466, passthrough=True)
 def removexattrat(
     dirfd: Fd,
-    path: Unless[Path, "flags", f.AT_SYMLINK_NOFOLLOW],
-    flags: Flags[UInt, f.AT_XATTR],
+    path: PathAt,
+    flags: FlagsAt,
     name: Text,
 ) -> None:
     """Implements removexattrat(2)."""
