@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from blink.syscalls import _table
 from syscalls.fuzz import generate, policy, run
 from syscalls.fuzz.campaign import Campaign
+from syscalls.fuzz.parallel import steps
 
 LENGTH = 150
 
@@ -27,6 +32,15 @@ def test_calls_are_as_the_hosts(need: Callable[[str], str], quota: float, seed: 
             )
             number += 1
         assert campaign.count > LENGTH // 2
+
+
+@pytest.mark.ci
+def test_several_lists_at_once(need: Callable[[str], str], seed: int) -> None:
+    need("gcc")
+    with closing(steps(count(seed), 2, "getp", 40)) as done:
+        told = list(islice(done, 3))
+    assert [(number, calls) for number, calls, _ in told] == [(seed + i, 40) for i in range(3)]
+    assert not any(found for *_, found in told)
 
 
 def test_what_is_left_out_exists() -> None:

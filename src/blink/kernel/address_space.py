@@ -172,7 +172,9 @@ class AddressSpace:
 
     def choose(self, hint: int, length: int) -> int:
         """Where a mapping without MAP_FIXED goes: at the hint, when that is free."""
-        hint = page_up(hint)
+        hint &= ~PAGE_MASK
+        if 0 < hint < GUEST_MIN:
+            hint = GUEST_MIN
         if GUEST_MIN <= hint <= GUEST_TOP - length and self.is_free(hint, hint + length):
             return hint
         return self.find_gap(length)

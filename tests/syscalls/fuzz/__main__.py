@@ -1,6 +1,7 @@
 """Fuzzes the system calls: the same lists of calls natively and under blink.
 
-    ./dev fuzz-syscalls [--seconds N] [--calls N] [--seed N] [--filter WORD] [--all] [--keep]
+    ./dev fuzz-syscalls [--seconds N] [--calls N] [--seed N] [--length N] [--filter WORD]
+                        [--jobs N] [--all] [--keep]
 
 A list is a process of its own, in a sandbox: a temporary folder, nobody's rights, own namespaces.
 """
@@ -8,30 +9,41 @@ A list is a process of its own, in a sandbox: a temporary folder, nobody's right
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import os
 import sys
-import tempfile
 import time
-from contextlib import suppress
-from pathlib import Path
-from random import Random, SystemRandom
+from random import SystemRandom
 
 from isa import long_runs
-from syscalls.fuzz import generate
-from syscalls.fuzz.campaign import Campaign
+from syscalls.fuzz.parallel import chosen, steps
 
 TITLE = "System calls against the host"
 COLUMNS = ("kernel", "calls defined", "seed", "length", "lists", "calls", "seconds", "differences")
 
 
-def _run(campaign: Campaign, seed: int, deadline: float, options: argparse.Namespace) -> None:
-    while time.monotonic() < deadline and (not options.calls or campaign.count < options.calls):
-        found = campaign.step(Random(seed))
-        for text in found:
-            print(f"seed {seed}: {text}", flush=True)
-        if found and not options.all:
-            return
-        seed += 1
+class Totals:
+    """What was done so far."""
+
+    def __init__(self) -> None:
+        self.calls = self.lists = self.found = 0
+
+    def run(self, seed: int, deadline: float, options: argparse.Namespace) -> None:
+        """Lists of calls until time or number is reached, or something differs."""
+        seeds = itertools.count(seed)
+        done = steps(seeds, options.jobs, options.filter, options.length)
+        with contextlib.closing(done):
+            for number, calls, found in done:
+                self.calls += calls
+                self.lists += 1
+                self.found += len(found)
+                for text in found:
+                    print(f"seed {number}: {text}", flush=True)
+                if found and not options.all:
+                    return
+                if time.monotonic() >= deadline or 0 < options.calls <= self.calls:
+                    return
 
 
 def main() -> int:
@@ -40,26 +52,26 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=0, help="stop after so many calls")
     parser.add_argument("--seed", type=int, default=None, help="repeat a run, or one list of it")
     parser.add_argument("--length", type=int, default=200, help="calls in a list")
+    parser.add_argument("--jobs", type=int, default=1, help="as many lists at once")
     parser.add_argument("--filter", default="", help="only calls whose names contain this")
     parser.add_argument("--all", action="store_true", help="go on after a difference")
     parser.add_argument("--keep", action="store_true", help="add the run to docs/long-runs.md")
     options = parser.parse_args()
     seed = SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
-    chosen = [c for c in generate.calls() if options.filter in c.name]
+    defined = len(chosen(options.filter))
     seconds = options.seconds or (0 if options.calls else 60)
     begin = time.monotonic()
-    print(f"{len(chosen)} system calls, seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="blink-fuzz-") as folder:
-        campaign = Campaign(Path(folder), chosen, options.length)
-        deadline = begin + seconds if seconds else float("inf")
-        with suppress(KeyboardInterrupt):
-            _run(campaign, seed, deadline, options)
-    print(f"{campaign.count} calls in {campaign.lists} lists, {campaign.found} differences")
+    print(f"{defined} system calls, seed {seed}", flush=True)
+    deadline = begin + seconds if seconds else float("inf")
+    totals = Totals()
+    with contextlib.suppress(KeyboardInterrupt):
+        totals.run(seed, deadline, options)
+    print(f"{totals.calls} calls in {totals.lists} lists, {totals.found} differences")
     if options.keep:
-        row = (os.uname().release, len(chosen), seed, options.length, campaign.lists)
-        counts = (f"{campaign.count:,}", round(time.monotonic() - begin), campaign.found)
+        row = (os.uname().release, defined, seed, options.length, totals.lists)
+        counts = (f"{totals.calls:,}", round(time.monotonic() - begin), totals.found)
         long_runs.keep(TITLE, COLUMNS, (*row, *counts))
-    return int(campaign.found > 0)
+    return int(totals.found > 0)
 
 
 if __name__ == "__main__":

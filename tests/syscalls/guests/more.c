@@ -156,6 +156,8 @@ static void memory(void) {
   BITS(flag) if (flag != 0x10) S(remap_file_pages, s, 1L * PAGE, 0, 1L, flag), V(*s);
   EACH(type, 1, 3) T(S(remap_file_pages, s, 1L * PAGE, 0, 1L, type));
   T(S(remap_file_pages, s, 1L * PAGE, 0, 1L, MAP_FIXED)), T(S(shmdt, BAD)), T(S(shmdt, (long)p + 1));
+  munmap(p, PAGE);
+  V((char *)S(mmap, p + 1, 1L * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L) == p);
   int pair[2];
   socketpair(AF_UNIX, SOCK_STREAM, 0, pair); /* has no pages, and Linux finds out too late */
   K(S(mmap, p, 1L * PAGE, 3, MAP_FIXED | MAP_PRIVATE, pair[0], 0L)), T(S(mincore, p, 1L * PAGE, buf)), T(S(mremap, p, 1L * PAGE, 1L * PAGE, 0)), T(S(munmap, p, 1L * PAGE));
