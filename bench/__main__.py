@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import building, chart, machine, notes, records, report
+from bench import building, chart, frames, machine, notes, records, report
 from bench.figures import fault
 from bench.inputs import ROOT, Folder
 from bench.records import Results
@@ -24,13 +24,13 @@ from bench.workloads import SECTIONS, WORKLOADS, Section, Workload
 DOCS = ROOT / "docs"
 PAGE, CHART = DOCS / "performance.md", DOCS / report.CHART
 KEPT = ROOT / "bench" / "results"
-BUILD = "build"
+BUILD, FRAMES = "build", "frames"
 
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
     said = argparse.ArgumentParser(prog="./dev bench", description=__doc__.partition("\n")[0])
-    names = [*(workload.name for workload in WORKLOADS), BUILD]
+    names = [*(workload.name for workload in WORKLOADS), BUILD, FRAMES]
     said.add_argument(
         "--only", metavar="NAME", action="append", choices=names,
         help="this one (may be repeated): " + " ".join(names),
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     said.add_argument("--cpu", action="store_true", help="processor time, for a busy machine")
     said.add_argument("--paged", action="store_true", help="blink -m too")
     said.add_argument("--show", metavar="JSON", type=Path, help="print the tables of a kept run")
+    said.add_argument("--add", metavar="JSON", type=Path, help="the build and the frames go there")
     said.add_argument("--write", action="store_true", help="keep the results of this run or --show")
     return said
 
@@ -75,7 +76,19 @@ def run(options: argparse.Namespace) -> Results:
     if BUILD in options.only if options.only else not options.quick:
         print("bench: the build from nothing", file=sys.stderr, flush=True)
         results.build = building.measure()
+    if not options.only or FRAMES in options.only:
+        print("bench: frames of the interface", file=sys.stderr, flush=True)
+        results.frames = frames.measure(options.quick)
     return results
+
+
+def add(found: Results, place: Path) -> Results:
+    """A kept run with the build and the frames of another."""
+    kept = records.load(place)
+    kept.build = found.build or kept.build
+    kept.frames = found.frames or kept.frames
+    kept.save(place)
+    return kept
 
 
 def _measure(runner: Runner, todo: list[tuple[Section, Workload]], results: Results) -> None:
@@ -98,7 +111,7 @@ def faulty(results: Results) -> bool:
 
 def write(results: Results, text: str, options: argparse.Namespace) -> None:
     """Keeps a run, its page and its chart."""
-    if not options.show:
+    if not (options.show or options.add):
         results.save(KEPT / f"{results.started[:16].replace(':', '')}.json")
     PAGE.write_text(text)
     CHART.write_text(chart.draw(results, options.cpu))
@@ -112,10 +125,12 @@ def main() -> int:
     if options.rounds < 1:
         parser().error("--rounds: at least 1")
     results = records.load(options.show) if options.show else run(options)
+    if options.add:
+        results = add(results, options.add)
     text = report.page(results, notes.load(), options.cpu)
     print(text)
     whole = not (options.only or options.quick or options.show)
-    if whole or options.write:
+    if whole or options.write or options.add:
         write(results, text, options)
     return int(faulty(results))
 

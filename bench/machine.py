@@ -14,7 +14,7 @@ from bench.runner import BLINK
 def describe() -> dict[str, str]:
     """Name -> value, in the order to print them."""
     return {
-        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "processor": f"{processor()}, {os.cpu_count()} cores",
         "memory": _memory(),
         "load average at the start": f"{os.getloadavg()[0]:.1f}",
         "system": f"{_system()}, Linux {platform.release()}",
@@ -24,7 +24,8 @@ def describe() -> dict[str, str]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The model of the processor."""
     words = [_field("/proc/cpuinfo", name) for name in ("model name", "cpu family", "model")]
     return "{} (family {}, model {})".format(*words)
 

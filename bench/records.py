@@ -61,6 +61,34 @@ class Build:
     said: str  # the line about the engine, or its last one
 
 
+@dataclass(frozen=True)
+class Frames:
+    """What the interface showed at one speed in one terminal; times in seconds, `cpu` of its own
+    process, `written` bytes to the terminal, `load` the machine's while it was measured."""
+
+    program: str
+    columns: int
+    lines: int
+    speed: str  # instructions a second, or full
+    frames: int
+    seconds: float
+    cpu: float
+    written: int
+    instructions: int
+    load: float
+    machine: str
+
+    @property
+    def rate(self) -> float:
+        """Frames a second."""
+        return self.frames / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Milliseconds of processor time a frame."""
+        return 1e3 * self.cpu / max(1, self.frames)
+
+
 @dataclass
 class Results:
     """One run of the benchmarks."""
@@ -70,6 +98,7 @@ class Results:
     machine: dict[str, str]
     measurements: list[Measurement]
     build: Build | None = None
+    frames: list[Frames] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)  # what could not be measured, and why
 
     def named(self, name: str) -> Measurement | None:
@@ -89,7 +118,10 @@ def load(path: Path) -> Results:
         raise ValueError(f"{path}: not results of format {VERSION}")
     measurements = [_measurement(entry) for entry in data.pop("measurements")]
     build = data.pop("build")
-    return Results(**data, measurements=measurements, build=Build(**build) if build else None)
+    frames = [Frames(**entry) for entry in data.pop("frames", ())]
+    kept = Results(**data, measurements=measurements, frames=frames)
+    kept.build = Build(**build) if build else None
+    return kept
 
 
 def _measurement(entry: dict[str, Any]) -> Measurement:

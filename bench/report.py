@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.figures import Figures, allowed, fault, faults, megabytes
 from bench.notes import MEMORY, TIME, Notes
 from bench.ratios import number
-from bench.records import Measurement, Results
+from bench.records import Frames, Measurement, Results
 from bench.workloads import SECTIONS
 
 Column = tuple[str, list[str]]  # head, cells
@@ -23,6 +23,7 @@ PAIRS = (
 RATED = "blink -j"
 WEIGHED = ("native", "qemu", "blink")
 BUILD_AIM = 60.0  # seconds; issue 2
+FRAMES_AIM = 20.0  # a second; issue 6
 INTRODUCTION = f"""\
 # Performance
 
@@ -42,12 +43,20 @@ for each further process that ran at that moment; 30 MB for /bin/true.
 """
 
 
+ABOUT_FRAMES = """\
+`blinkenlights` in a terminal of its own, all panels live, while the program runs at a speed (in
+instructions a second): frames whose panels were drawn. "ms a frame" is the processor time of the
+interface's process. At full speed the program stops for each frame, and its last 100 instructions
+are looked at one by one.
+"""
+
+
 def page(results: Results, notes: Notes, cpu: bool = False) -> str:
     """All as Markdown that reads well as text; `cpu`: processor time, not wall time."""
     figures = Figures(results, cpu)
     parts = [INTRODUCTION, _conditions(results, cpu), _missed(figures, notes), _wrong(results)]
     parts += [_section(figures, name, about) for name, about in _sections(results)]
-    parts += [_memory(results), _build(results)]
+    parts += [_memory(results), _frames(results), _build(results)]
     return "\n".join(part for part in parts if part)
 
 
@@ -81,6 +90,10 @@ def _missed(figures: Figures, notes: Notes) -> str:
         if (limit := allowed(m)) is not None and megabytes(m.memory["blink"]) > limit:
             found = f"{number(megabytes(m.memory['blink']))} MB, limit {number(limit)} MB"
             lines.append(f"- **{m.title}**, memory: {found}. {notes.why(MEMORY, m.name)}")
+    slow = [f for f in figures.results.frames if f.rate < FRAMES_AIM]
+    if slow:
+        found = f"{min(f.rate for f in slow):.1f} to {max(f.rate for f in slow):.1f} a second"
+        lines.append(f"- **frames**: {found}, aim {FRAMES_AIM:.0f}. {notes.why(TIME, 'frames')}")
     build = figures.results.build
     if build and (build.status or build.seconds > BUILD_AIM):
         lines.append(f"- **build**: {build.seconds:.0f} s. {notes.why(TIME, 'build')}")
@@ -192,6 +205,27 @@ def _limit(m: Measurement) -> list[str]:
     if (limit := allowed(m)) is None:
         return [ABSENT, ABSENT]
     return [number(limit), "met" if megabytes(m.memory["blink"]) <= limit else "**missed**"]
+
+
+def _frames(results: Results) -> str:
+    rows = [
+        [
+            f.program, f"{f.columns}x{f.lines}", f.speed, f"{f.rate:.1f}", f"{f.cost:.1f}",
+            f"{f.written / max(1, f.frames) / 1e3:.1f}", f"{f.instructions / f.seconds:,.0f}",
+            f"{f.load:.1f}", f"≥ {FRAMES_AIM:.0f}: {_met(f)}",
+        ]
+        for f in results.frames
+    ]  # fmt: skip
+    head = ["program", "terminal", "speed", "frames / s", "ms a frame", "kB a frame"]
+    head += ["instructions / s", "load average", "aim"]
+    if not rows:
+        return ""
+    where = ", ".join(dict.fromkeys(f.machine for f in results.frames))
+    return f"## The interface\n\n{ABOUT_FRAMES}\n{table(head, rows)}\nMeasured on: {where}.\n"
+
+
+def _met(f: Frames) -> str:
+    return "met" if f.rate >= FRAMES_AIM else "**missed**"
 
 
 def _build(results: Results) -> str:

@@ -10,7 +10,7 @@ from tests.bench.samples import good, measurement, peak, results, sample
 from bench import notes, records, report
 from bench.aims import SPEEDUP, Aim
 from bench.notes import UNEXPLAINED, Notes
-from bench.records import Build, Results, Sample
+from bench.records import Build, Frames, Results, Sample
 from bench.workloads import WORKLOADS
 
 NO_NOTES = Notes({})
@@ -129,3 +129,16 @@ def test_the_kept_notes_are_about_workloads() -> None:
     assert set(tables) <= {"time", "memory"}
     assert set(tables.get("time", {})) <= names | {"build"}
     assert set(tables.get("memory", {})) <= names
+
+
+def test_frames_of_the_interface(tmp_path: Path) -> None:
+    found = results(good())
+    fast = Frames("fib", 80, 25, "full", 100, 4.0, 2.0, 500_000, 8_000_000, 0.5, "P")
+    found.frames = [fast, Frames("CPython", 200, 60, "full", 40, 4.0, 2.0, 500_000, 4000, 0.5, "P")]
+    text = page(found)
+    assert row(text.partition("## The interface")[2], "fib") == [
+        "fib", "80x25", "full", "25.0", "20.0", "5.0", "2,000,000", "0.5", "≥ 20: met",
+    ]  # fmt: skip
+    assert "- **frames**: 10.0 to 10.0 a second, aim 20. " in text
+    found.save(tmp_path / "kept")
+    assert records.load(tmp_path / "kept").frames == found.frames

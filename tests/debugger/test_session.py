@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from blink.debugger.errors import DebugError
+from blink.debugger.motion import TRAIL
 from blink.debugger.session import Session
 from blink.debugger.stop import Stop
 
@@ -52,6 +53,26 @@ def test_steps_count_instructions(start: Start) -> None:
     assert session.wait(LONG).reason == "step"
     session.step(1000)
     assert (session.wait(LONG).time, session.time) == (1001, 1001)
+
+
+@pytest.mark.ci
+def test_the_way_to_a_time_is_told(start: Start) -> None:
+    session = start()
+    session.advance(1000, trail=3)
+    stop = session.wait(LONG)
+    assert (stop.reason, stop.time, len(stop.details["trail"])) == ("step", 1000, 3)
+    session.goto(997)
+    session.wait(LONG)
+    for row in stop.details["trail"]:
+        registers = session.registers()
+        assert row == [registers[name] for name in TRAIL]
+        session.step()
+        session.wait(LONG)
+    assert session.registers()["rip"] == stop.rip
+    to(session, "fib")
+    session.add_breakpoint("fib")
+    session.advance(10**7, trail=5)  # it is not gone through when something stops before
+    assert session.wait(LONG).reason == "breakpoint"
 
 
 def test_next_and_finish_pass_over_recursion(start: Start) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from blink.debugger.errors import DebugError
+from blink.debugger.motion import TRAIL
 from blink.machine import Machine
 
 # main: push rbp; mov rbp, rsp; sub rsp, 16; lea rdi, [message]; mov ecx, 5
@@ -359,6 +360,21 @@ class FakeSession:
     def step(self, n: int = 1) -> None:
         self._move("step", n)
         self._forth(self.time + n)
+
+    def advance(self, n: int, trail: int = 0) -> None:
+        self._move("advance", n, trail)
+        before = self.time
+        if self.endless:
+            after = min(before + n, len(self.states) - 1)
+            self.time = (before + n) % (len(self.states) - 1)
+            self._arrive("step")
+        else:
+            self._forth(before + n)
+            after = self.time
+        way = [self.states[t].registers for t in range(max(before, after - trail), after)]
+        assert self.stop is not None
+        rows = [[registers.get(name, 0) for name in TRAIL] for registers in way]
+        self.stop.details["trail"] = rows
 
     def next(self) -> None:
         self._move("next")

@@ -191,9 +191,10 @@ def test_a_slow_run_is_watched_step_by_step_and_interrupted() -> None:
         await stage.pilot.press("c")
         await stage.until(lambda: stage.session.time > 3)
         await stage.press("ctrl+c")
-        assert set(stage.session.asked) == {("step", 1)}
+        assert set(stage.session.asked) == {("advance", 1, 1)}
         assert 3 < stage.session.time < 30
         assert stage.app.driver.history.visits
+        assert "sampled" not in stage.text()  # each was counted
 
     perform(scene, (80, 25))
 
@@ -214,7 +215,9 @@ def test_an_endless_program_runs_with_living_panels_until_ctrl_c() -> None:
         await stage.press("ctrl+c")
         assert "stopped" in stage.text() or "in the past" in stage.text()
         assert not session.running
-        assert stage.app.driver.history.samples
+        history = stage.app.driver.history
+        assert history.samples and history.visits and history.accesses
+        assert " sampled " in stage.text()
 
     perform(scene, (80, 25), session)
 

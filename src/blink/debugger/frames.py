@@ -14,6 +14,7 @@ from blink.debugger.unwind import Unwinder
 Read = Callable[[int, int], bytes]
 _PREFIXES = frozenset((0x66, 0xF2, 0xF3, 0x2E, 0x36, 0x3E, 0x26, 0x64, 0x65, *range(0x40, 0x50)))
 _CALL, _GROUP5 = 0xE8, 0xFF
+_PAGE = 4096
 
 
 class Frame(NamedTuple):
@@ -46,11 +47,26 @@ def is_return(code: bytes) -> bool:
 
 def backtrace(registers: dict[str, int], read: Read, symbols: Symbols, limit: int) -> list[Frame]:
     """The frames of a thread with these registers, innermost first."""
-    unwinder = Unwinder(read, symbols.objects.rules, symbols.is_code)
+    unwinder = Unwinder(_by_page(read), symbols.objects.rules, symbols.is_code)
     return [
         Frame(f.pc, f.cfa, _place(symbols, f.pc, f.lookup), f.how, f.registers)
         for f in islice(unwinder.frames(registers), limit)
     ]
+
+
+def _by_page(read: Read) -> Read:
+    """A backtrace reads many words that lie close together, and each read is a message."""
+    pages: dict[int, bytes] = {}
+
+    def part(address: int, length: int) -> bytes:
+        page, offset = address & -_PAGE, address & (_PAGE - 1)
+        if offset + length > _PAGE:
+            return read(address, length)
+        if page not in pages:
+            pages[page] = read(page, _PAGE)
+        return pages[page][offset : offset + length]
+
+    return part
 
 
 def _place(symbols: Symbols, pc: int, lookup: int) -> Place:

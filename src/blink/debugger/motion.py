@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Place = tuple[int, int, int]  # time, thread, address
 
 NR_MMAP = 9
+TRAIL = (
+    "rip", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12",
+    "r13", "r14", "r15", "fs_base", "gs_base",
+)  # fmt: skip
 ALWAYS = ("exit", "killed", "end", "diverged", "until")
 ENDS = (*ALWAYS, "interrupt")
 
@@ -29,8 +33,9 @@ ENDS = (*ALWAYS, "interrupt")
 class Motion:
     """A `run` request: `until` is a time or None, `only` the one thread that runs or None, `guards`
     breakpoints of this motion; with `range` (first, behind the last) it goes on while the thread is
-    at these addresses; with `quiet` it stops for nothing before `until`; with `last` neither, but
-    it tells the last stop that it came by."""
+    at these addresses; with `trail` it goes the last so many instructions before `until` one by one
+    and tells the way: the registers of TRAIL before each; with `quiet` it stops for nothing before
+    `until`; with `last` neither, but it tells the last stop that it came by."""
 
     def __init__(self, target: Target, message: dict[str, Any]) -> None:
         self.target = target
@@ -43,6 +48,9 @@ class Motion:
         self.guards = [Breakpoint(fields) for fields in message.get("guards", ())]
         self.only: int | None = message.get("only")
         self.range: tuple[int, int] | None = message.get("range")
+        self.goal: int | None = self.until
+        self.trail = int(message.get("trail", 0))
+        self.way: dict[int, list[int]] = {}  # time -> a step of the trail
         self.hits: dict[int, int] = {}
         self.found: Result | None = None
 
@@ -63,8 +71,8 @@ class Motion:
     def _until_stop(self) -> Result:
         start: Place | None = self._place()
         while True:
-            if self.range is not None:
-                self.until = self.runner.time + 1
+            if self.range is not None or self.trail:
+                self.until = self._next_time()
             halt = self.runner.run(self.until)
             if halt.reason == "interrupt":
                 result = self._interrupted()
@@ -88,8 +96,21 @@ class Motion:
             self._arm()
         return None
 
-    def _in_range(self) -> bool:
-        """Whether a motion over a range of addresses has to go on."""
+    def _next_time(self) -> int:
+        """When to look again, in a motion that does not go straight to its end."""
+        now: int = self.runner.time
+        if self.goal is not None and self.trail:
+            if now < self.goal - self.trail:
+                return self.goal - self.trail
+            get = self.runner.current.cpu.get
+            self.way[now] = [get(name) for name in TRAIL]
+        return now + 1
+
+    def _goes_on(self) -> bool:
+        """Whether a motion that has come to where it looks again is not over."""
+        if self.goal is not None and self.trail:
+            now: int = self.runner.time
+            return now < self.goal
         if self.range is None:
             return False
         start, end = self.range
@@ -108,7 +129,7 @@ class Motion:
         if halt.reason == "watchpoint":
             return self._watchpoint(halt)
         if halt.reason in ALWAYS:
-            if halt.reason == "until" and self._in_range():
+            if halt.reason == "until" and self._goes_on():
                 return None
             return self._result(halt.reason, halt.tid, details=halt.details)
         halt = self._loaded(halt)
@@ -202,6 +223,7 @@ class Motion:
         details: dict[str, Any] | None = None,
     ) -> Result:
         task = self.runner.tasks.get(tid)
+        way = {"trail": list(self.way.values())} if self.trail else {}
         return {
             "reason": reason,
             "tid": tid,
@@ -210,7 +232,7 @@ class Motion:
             "rip": None if task is None else task.cpu.rip,
             "layout": state.layout(self.runner.process),
             "numbers": numbers or [],
-            "details": {name: _plain(value) for name, value in (details or {}).items()},
+            "details": {name: _plain(value) for name, value in (details or {}).items()} | way,
             "hits": self.hits,
             "found": self.found,
         }

@@ -83,6 +83,7 @@ def where(runner: Runner) -> Message:
         "end": runner.end,
         "tid": task.tid,
         "rip": task.cpu.rip,
+        "layout": state.layout(runner.process),
         "skew": runner.process.memory.skew,
     }
 

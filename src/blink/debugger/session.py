@@ -273,6 +273,12 @@ class Session:
         if n > 0:
             self._forwards(lambda: self._motions.step(n))
 
+    def advance(self, n: int, trail: int = 0) -> None:
+        """Runs n instructions, of whichever threads; goes the last `trail` of them one by one, and
+        the stop's details tell the way: the values of motion.TRAIL before each."""
+        fields = {"until": self.time + n, "trail": trail}
+        self._forwards(lambda: self._timeline.forward(**fields))
+
     def step_range(self, start: int, end: int) -> None:
         """Runs single instructions of the selected thread until it is outside of [start, end)."""
         self._forwards(lambda: self._timeline.forward(range=[start, end], only=self.tid))

@@ -109,6 +109,8 @@ class Motions:
 class Actions(Motions, Tools):
     """All actions of the application."""
 
+    decks: list[Deck]
+
     # --- stops ----------------------------------------------------------------------------------
 
     def action_breakpoint_here(self) -> None:
@@ -157,8 +159,7 @@ class Actions(Motions, Tools):
             deck.turn(focused, by).focus()
 
     def _deck_of(self, panel: Any) -> Deck | None:
-        decks = list(self.query(Deck))  # type: ignore[attr-defined]
-        return next((d for d in decks if panel in d.panels), None)
+        return next((deck for deck in self.decks if panel in deck.panels), None)
 
     def action_show(self, name: str) -> None:
         """Brings a panel to the front and gives it the focus."""

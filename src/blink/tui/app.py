@@ -69,6 +69,7 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.settings = settings
         self.frame: Frame | None = None
         self.panels: dict[str, Panel] = {}
+        self.decks: list[Deck] = []
         self.slider, self.status = Slider(), Status()
         self.driver = Driver(session, self.seen_panels, self._post_frame, self._set_terminal_time)
         self._told: object = None
@@ -91,34 +92,40 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.panels = {str(panel.id): panel for panel in made}
 
     def compose(self) -> ComposeResult:
-        p = self.panels
+        self.decks = self._make_decks()
         with Container(id="columns"):
-            yield Deck(
+            yield from self.decks
+        yield self.slider
+        yield self.status
+
+    def _make_decks(self) -> list[Deck]:
+        p = self.panels
+        return [
+            Deck(
                 Group(p["disassembly"], least=12, id="code-group"),
                 Group(p["source"], p["stack"], least=10, id="source-group"),
                 id="left",
-            )
-            yield Deck(
+            ),
+            Deck(
                 Group(p["frames"], p["calls"], p["maps"], p["profile"], least=8, id="frames-group"),
                 Group(p["breakpoints"], p["threads"], id="breakpoints-group"),
                 Group(p["terminal"], least=20, id="terminal-group"),
                 id="middle",
-            )
-            yield Deck(
+            ),
+            Deck(
                 Group(p["registers"], least=21, id="registers-group"),
                 Group(p["vector"], p["x87"], least=9, id="vector-group"),
                 *(Group(p[f"memory-{kind}"]) for kind in ("code", "read", "write", "stack")),
                 id="right",
-            )
-        yield self.slider
-        yield self.status
+            ),
+        ]
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
         compact = width < COMPACT_WIDTH or height < COMPACT_HEIGHT
         self.screen_stack[0].set_class(compact, "compact")
         self.screen_stack[0].set_class(width < NARROW, "narrow")
-        for deck in self.query(Deck):
+        for deck in self.decks:
             deck.fit(height - 2, compact)
         self.call_after_refresh(self.driver.look)
 
@@ -151,11 +158,9 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
             self.driver.drawn()
 
     def _set_terminal_time(self, time: int) -> None:
-        if self.pty is not None:
-            self.pty.at(time, self.session.live or time >= self.session.end)
-            terminal = self.panels["terminal"]
-            assert isinstance(terminal, ProgramTerminal)
-            terminal.changed()
+        now = self.session.live or time >= self.session.end
+        if self.pty is not None and self.pty.at(time, now):
+            self.terminal_changed()
 
     def terminal_changed(self) -> None:
         """The program wrote; from the terminal's thread."""
@@ -171,7 +176,7 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.slider.growing = frame.exit_status is None and frame.live
         self.slider.set_marks(frame.marks)
         self.status.set_frame(frame, str(self.driver.speed))
-        for deck in self.query(Deck):
+        for deck in self.decks:
             deck.refresh_tabs()
         self.call_after_refresh(self.driver.drawn)
         if frame.arrived:
@@ -206,7 +211,7 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.driver.move("goto", message.time)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        for deck in self.query(Deck):
+        for deck in self.decks:
             deck.refresh_tabs()
 
     async def on_event(self, event: events.Event) -> None:

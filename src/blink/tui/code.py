@@ -126,18 +126,27 @@ def _factory() -> Any:
 
 def accesses(code: bytes, rip: int, registers: dict[str, int]) -> list[Access]:
     """The memory that the instruction at the start of `code` reads and writes."""
-    instruction = iced_x86.Decoder(64, code, ip=rip).decode()
-    if not instruction or not registers:
-        return []
     found: list[Access] = []
-    for memory in _factory().info(instruction).used_memory():
+    for memory, size, reads, writes in _memory(code, rip) if registers else ():
         address = _effective(memory, registers)
-        size = iced_x86.MemorySizeExt.size(memory.memory_size) or 1
-        if address is not None and memory.access in _READS:
+        if address is not None and reads:
             found.append(Access(address, size, False))
-        if address is not None and memory.access in _WRITES:
+        if address is not None and writes:
             found.append(Access(address, size, True))
     return found
+
+
+@lru_cache(16384)
+def _memory(code: bytes, rip: int) -> tuple[tuple[Any, int, bool, bool], ...]:
+    """The memory operands of an instruction: operand, size, read, written."""
+    instruction = iced_x86.Decoder(64, code, ip=rip).decode()
+    if not instruction:
+        return ()
+    size_of = iced_x86.MemorySizeExt.size
+    return tuple(
+        (m, size_of(m.memory_size) or 1, m.access in _READS, m.access in _WRITES)
+        for m in _factory().info(instruction).used_memory()
+    )
 
 
 def _effective(memory: Any, registers: dict[str, int]) -> int | None:

@@ -36,6 +36,14 @@ class Tabs(Widget, can_focus=False):
         self.panels = panels
         self.front = panels[0]
         self._ends: list[int] = []
+        self._said: object = None
+
+    def update(self) -> None:
+        """Draws it again if it says something else than before."""
+        said = (self.front, self.front.has_focus, self.front.content.note)
+        if said != self._said:
+            self._said = said
+            self.refresh()
 
     def render_line(self, y: int) -> Strip:
         segments, self._ends, x = [], [], 0
@@ -172,4 +180,4 @@ class Deck(Vertical):
     def refresh_tabs(self) -> None:
         """What panels say of themselves has changed."""
         for tabs in (self.all_tabs, self.other_tabs, *(group.tabs for group in self.groups)):
-            tabs.refresh()
+            tabs.update()

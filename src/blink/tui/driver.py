@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blink.debugger.errors import DebugError
+from blink.debugger.motion import TRAIL
 from blink.tui.probe import History, Probe
 from blink.tui.speed import Speed
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 FRAME = 1 / 25
 SHARE = 0.6  # of the time of a live frame that the program gets at least
+EXACT = 100  # instructions of a frame that are looked at one by one
 PATIENCE = 1.0  # seconds to wait for the UI to draw
 BACKWARDS = ("reverse_step", "reverse_next", "reverse_finish", "reverse_cont", "goto", "last_write")
 
@@ -83,6 +85,8 @@ class Driver:
         self._running = False
         self._working = False
         self._last = (0.0, 0)
+        self._flown = 0.0  # seconds of a slice at full speed
+        self._probe: Probe | None = None  # the look that the last frame shows
         self.rate = 0.0
         self._thread = threading.Thread(target=self._serve, name="driver", daemon=True)
 
@@ -182,10 +186,11 @@ class Driver:
 
     def _move(self, name: str, *words: Any) -> None:
         """One motion of the session's, to its end."""
-        before = Probe(self.session, self.history)
-        single = name == "step" and words in ((), (1,))
+        before = self._now()
         if name not in BACKWARDS:
+            single = name == "step" and words in ((), (1,))
             self._note(before, visits=single)
+            self.history.exact = self.history.exact and single
         self._remember(before)
         motion = getattr(self.session, name, None)
         if motion is None:
@@ -206,31 +211,35 @@ class Driver:
         """Continues until something stops the program, with living panels."""
         while not self._halt.is_set() and not self._over:
             begun = time.monotonic()
+            self._flown = 0.0
             stop = self._slice()
             if stop is not None:
                 return
             self._show(running=True, panels=not self.quiet)
             spent = time.monotonic() - begun
+            self.speed.looked(spent - self._flown)
             if (pause := self.speed.pause(spent)) > 0:
                 self._halt.wait(pause)
 
     def _slice(self) -> Stop | None:
         """The program's part of one frame; the stop if it was one."""
-        before = Probe(self.session, self.history)
+        before = self._now()
         self._remember(before)
         count = self.speed.count()
-        self._note(before, visits=count == 1)
         if count is None:
+            self._note(before, visits=False)
             return self._burst()
-        if count > 1:
-            self.session.step(count - 1)
-            stop = self._wait()
-            if stop.reason not in ("step", "until"):
-                return stop
-            self._note(Probe(self.session, self.history), visits=False)
-        self.session.step(1)
+        self.session.advance(count, min(count, EXACT))
         stop = self._wait()
+        self._note_trail(stop, exact=count <= EXACT)
         return None if stop.reason in ("step", "until") else stop
+
+    def _now(self) -> Probe:
+        """A look at where the program stands; the last one if it has not moved."""
+        probe, session = self._probe, self.session
+        if probe is None or (probe.time, probe.tid) != (session.time, session.tid):
+            probe = Probe(session, self.history)
+        return probe
 
     def _stopped(self, timeout: float) -> Stop | None:
         """The stop if it comes in time."""
@@ -241,16 +250,40 @@ class Driver:
 
     def _burst(self) -> Stop | None:
         """At full speed for a frame."""
+        begun = time.monotonic()
         self.session.cont()
         stop = self._stopped(self.speed.burst)
+        self._flown = time.monotonic() - begun
         if stop is None and self.quiet:
             return self._wait()
         if stop is None:
             self.session.interrupt()
             stop = self.session.wait()
-        if stop is not None and stop.reason == "interrupt":
-            return stop if self._halt.is_set() else None
+        if stop is not None and stop.reason == "interrupt" and not self._halt.is_set():
+            return self._sample()
         return stop
+
+    def _sample(self) -> Stop | None:
+        """The last instructions of a burst one by one, so that panels know where it is busy."""
+        self.session.advance(EXACT, EXACT)
+        stop = self._stopped(FRAME)
+        if stop is None:  # it waits for something
+            self.session.interrupt()
+            stop = self.session.wait()
+        self._note_trail(stop, exact=False)
+        if stop.reason == "interrupt":
+            return stop if self._halt.is_set() else None
+        return None if stop.reason in ("step", "until") else stop
+
+    def _note_trail(self, stop: Stop, exact: bool) -> None:
+        """What the instructions of a trail have touched, and that they ran."""
+        probe = Probe(self.session, self.history)
+        self.history.exact = self.history.exact and exact
+        for values in stop.details.get("trail", ()):
+            registers = dict(zip(TRAIL, values, strict=True))
+            for access in probe.accesses(registers):
+                self.history.access(access)
+            self.history.visit(values[0])
 
     def _note(self, probe: Probe, visits: bool) -> None:
         """Which memory the instruction that runs next will touch; that it was there."""
@@ -270,15 +303,13 @@ class Driver:
         """Collects what can be seen and hands it to the UI."""
         if not self._drawn.wait(PATIENCE) and running:
             return
-        begun = time.monotonic()
         frame = self._frame(running, error, arrived)
         if panels:
-            probe = frame.probe = Probe(self.session, self.history)
+            probe = frame.probe = self._probe = Probe(self.session, self.history)
             if (running or arrived) and (name := probe.name(probe.rip)):
                 self.history.sample(name.partition("+")[0])
             for panel in self._panels():
                 frame.contents[panel] = panel.collect(probe)
-            self.speed.looked(time.monotonic() - begun)
         self._drawn.clear()
         self._post(frame)
 

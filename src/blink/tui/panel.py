@@ -48,6 +48,7 @@ class Panel(Widget, can_focus=True):
 
     TITLE: ClassVar[str] = ""
     SHORT: ClassVar[str] = ""  # for tabs with little room
+    ROWS: ClassVar[bool] = True  # what is drawn follows from `content.rows`
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"panel--{name}" for name in STYLES}
 
     class Stale(Message):
@@ -67,6 +68,7 @@ class Panel(Widget, can_focus=True):
         self.content = Content()
         self.title, self.short = self.TITLE, self.SHORT or self.TITLE
         self._styles: dict[str, Style] = {}
+        self._lines: dict[int, tuple[Any, Strip]] = {}  # as they were drawn last
 
     def collect(self, probe: Probe) -> Content:
         """The panel's rows for the program at this time."""
@@ -88,6 +90,7 @@ class Panel(Widget, can_focus=True):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._styles.clear()
+        self._lines.clear()
 
     def style_of(self, names: str) -> Style:
         """The style of a text: the panel's own with those of the names on top."""
@@ -105,6 +108,28 @@ class Panel(Widget, can_focus=True):
         segments = [Segment(text, self.style_of(names)) for text, names in parts]
         fill = self.style_of(_fill(parts))
         return Strip(segments).adjust_cell_length(width, fill).simplify()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Its rows are its lines: a panel has neither borders nor padding.
+
+        Whatever changes on the screen, each panel is asked for all of its lines in between.
+        """
+        if not self.ROWS:
+            return super().render_lines(crop)
+        strips = [self._line(y) for y in crop.line_range]
+        whole = crop.x == 0 and crop.right == self.size.width
+        return strips if whole else [strip.crop(crop.x, crop.right) for strip in strips]
+
+    def _line(self, y: int) -> Strip:
+        key = (_at(self.content.rows, y), self.size.width)
+        known = self._lines.get(y)
+        if known is None or known[0] != key:
+            strip = self.render_line(y)
+            for each in self.get_line_filters():
+                if each.enabled:
+                    strip = strip.apply_filter(each, self.background_colors[1])
+            known = self._lines[y] = (key, strip)
+        return known[1]
 
     def target_at(self, y: int) -> Any:
         """What a row stands for, None where there is none."""

@@ -172,9 +172,11 @@ class Probe:
         """The instruction that runs next."""
         return next(iter(self.lines(self.rip, 1)), None)
 
-    def accesses(self) -> list[Access]:
-        """The memory that the next instruction will read or write."""
-        return code.accesses(self.read(self.rip, 15), self.rip, self.registers)
+    def accesses(self, registers: dict[str, int] | None = None) -> list[Access]:
+        """The memory that the next instruction touches; or that which has these registers."""
+        values = self.registers if registers is None else registers
+        rip = values.get("rip", 0)
+        return code.accesses(self.read(rip, 15), rip, values)
 
 
 def source_of(place: Any) -> tuple[str, int] | None:
@@ -192,6 +194,7 @@ class History:
         self.accesses: dict[int, tuple[int, int, bool]] = {}  # address -> (when, size, written)
         self.last_read = self.last_write = 0
         self.visits: dict[int, int] = {}
+        self.exact = True  # all that ran was counted; else what was stepped, and samples
         self.samples: dict[str, int] = {}
         self._clock = 0
 
@@ -212,7 +215,7 @@ class History:
             self.last_read = access.address
 
     def visit(self, rip: int) -> None:
-        """Notes that a single step started here."""
+        """Notes that an instruction ran."""
         self.visits[rip] = self.visits.get(rip, 0) + 1
 
     def sample(self, name: str) -> None:

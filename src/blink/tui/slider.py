@@ -23,6 +23,7 @@ class Slider(Panel, can_focus=False):
     """One row: time, a bar with marks, the end."""
 
     TITLE: ClassVar[str] = "Time"
+    ROWS: ClassVar[bool] = False
     time: reactive[int] = reactive(0)
     end: reactive[int] = reactive(0)
     growing: reactive[bool] = reactive(True)

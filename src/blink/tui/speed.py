@@ -4,7 +4,7 @@ from __future__ import annotations
 
 FRAME = 1 / 25
 SLOWEST, FASTEST = 0, 30  # powers of two: instructions a second, then a frame's worth of 2**30
-SHARE = 2.0  # a burst lasts this many times as long as the look that follows
+SHARE = 0.5  # a burst lasts at least this many times as long as all else of its frame
 
 
 class Speed:
@@ -44,8 +44,9 @@ class Speed:
         return max(FRAME, 1 / rate) - spent
 
     def looked(self, seconds: float) -> None:
-        """A look took so long: a burst lasts long enough to be worth it."""
-        self.burst = max(FRAME - seconds, SHARE * seconds * 0.5, 0.01)
+        """All but the burst took so long: the next lasts for the rest of a frame, or long enough
+        to be worth it."""
+        self.burst = max(FRAME - seconds, SHARE * seconds, 0.01)
 
     def __str__(self) -> str:
         rate = self.rate

@@ -19,6 +19,7 @@ class Status(Panel, can_focus=False):
     """One row at the bottom."""
 
     TITLE: ClassVar[str] = "Status"
+    ROWS: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__(id="status")

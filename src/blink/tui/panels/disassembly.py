@@ -89,7 +89,7 @@ class Disassembly(Panel):
         rows, targets, addresses = self._rows(probe, lines, marks, width, height)
         jumps = arrows(addresses, {ln.address: ln.target for ln in lines}, probe.rip)
         rows = [_with_arrow(cells, jumps[y]) for y, cells in enumerate(rows)]
-        return Content(rows, targets, probe.name(probe.rip))
+        return Content(rows, targets, f"{probe.name(probe.rip)}{_counted(probe, width)}")
 
     def _window(self, probe: Probe, focus: int, height: int) -> list[Line]:
         """The lines from the top of the panel on; the top moves only if it must."""
@@ -184,6 +184,14 @@ class Disassembly(Panel):
             if text := probe.string(line.memory):
                 return f'"{text}"', "string"
         return None
+
+
+def _counted(probe: Probe, width: int) -> str:
+    """What the counts beside the lines are."""
+    history = probe.history
+    if history.exact or not history.visits:
+        return ""
+    return "  counts: sampled" if width >= WIDE else " sampled"
 
 
 def _with_arrow(cells: Row, arrow: str) -> Row:

@@ -29,6 +29,7 @@ class ProgramTerminal(Panel):
 
     TITLE: ClassVar[str] = "Terminal"
     SHORT: ClassVar[str] = "Term"
+    ROWS: ClassVar[bool] = False
     DRAW_RATE = 1 / 25
 
     def __init__(self, pty: Pty | None, **names: Any) -> None:
@@ -43,9 +44,8 @@ class ProgramTerminal(Panel):
         return Content([], [], "ctrl-] leaves" if self.has_focus else "")
 
     def show(self, content: Content) -> None:
-        """The rows are the terminal's, not the frame's."""
+        """The rows are the terminal's, not the frame's: `_draw` has them."""
         self.content = content
-        self.refresh()
 
     def on_mount(self) -> None:
         self.set_interval(self.DRAW_RATE, self._draw)
@@ -58,6 +58,11 @@ class ProgramTerminal(Panel):
         if self._dirty:
             self._dirty = False
             self.refresh()
+
+    def on_focus(self) -> None:
+        self.refresh()  # the cursor
+
+    on_blur = on_focus
 
     def on_resize(self, event: events.Resize) -> None:
         if self.pty is not None and event.size.width and event.size.height:

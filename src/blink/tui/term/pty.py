@@ -95,6 +95,7 @@ class Pty:
             self._past_time = -1
             self._output.clear()
             self._kept = self._fresh = self._now = 0
+        self.changed()
 
     # --- from the program -----------------------------------------------------------------------
 
@@ -141,9 +142,13 @@ class Pty:
 
     # --- time -----------------------------------------------------------------------------------
 
-    def at(self, now: int, live: bool) -> None:
-        """The program stands at this time; what it wrote since the last was written by now."""
+    def at(self, now: int, live: bool) -> bool:
+        """The program stands at this time; what it wrote since the last was written by now.
+
+        Whether another screen is to be shown.
+        """
         with self._lock:
+            before, time = self._past, self._past_time
             if live:
                 self._now = now
             self._stamp()
@@ -152,6 +157,7 @@ class Pty:
                 self._past_time = -1
             elif now != self._past_time:
                 self._rebuild(now)
+            return self._past is not before or self._past_time != time
 
     def _rebuild(self, now: int) -> None:
         """The screen as it was: what had been written by then, once more."""
