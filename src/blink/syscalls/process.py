@@ -197,6 +197,19 @@ _PRCTL_NUMBERS = frozenset(
         sched.PR_SET_DUMPABLE,
         sched.PR_GET_KEEPCAPS,
         sched.PR_SET_KEEPCAPS,
+        sched.PR_GET_TIMING,
+        sched.PR_SET_TIMING,
+        sched.PR_GET_SECCOMP,
+        sched.PR_TASK_PERF_EVENTS_DISABLE,
+        sched.PR_TASK_PERF_EVENTS_ENABLE,
+        sched.PR_MCE_KILL,
+        sched.PR_MCE_KILL_GET,
+        sched.PR_GET_SPECULATION_CTRL,
+        sched.PR_SET_SPECULATION_CTRL,
+        sched.PR_SET_IO_FLUSHER,
+        sched.PR_GET_IO_FLUSHER,
+        sched.PR_SET_MEMORY_MERGE,
+        sched.PR_GET_MEMORY_MERGE,
         sched.PR_CAPBSET_READ,
         sched.PR_CAPBSET_DROP,
         sched.PR_GET_SECUREBITS,
@@ -221,14 +234,25 @@ _PRCTL_POINTERS = {
 }
 
 
-@syscall(157, level="partial", note="the options of memory maps, seccomp and CPU faults: EINVAL")
+def _get_auxv(task: "Task", address: int, size: int, c: int, d: int) -> int:
+    """PR_GET_AUXV: as much as fits; how much there is."""
+    if host.now(host.NR_PRCTL, sched.PR_GET_AUXV, 0, 0, 0, 0) < 0 or c or d:
+        raise SysError(EINVAL)  # so do kernels before Linux 6.4
+    image = task.process.image
+    assert image is not None
+    task.memory.write(address, image.auxv[:size])
+    return len(image.auxv)
+
+
+@syscall(157, level="partial", note="no seccomp, names of maps, or change of memory maps: EINVAL")
 def prctl(
     task: "Task", option: Flags[Int, sched.PR], a: ULong, b: ULong, c: ULong, d: ULong
 ) -> int:
     """Implements prctl(2).
 
-    Names, death signals, dumpable, capabilities, timer slack, subreapers, no_new_privs and huge
-    pages; other options, such as PR_SET_SECCOMP and PR_SET_MM, give EINVAL and are logged once.
+    PR_SET_SECCOMP, PR_SET_MM, PR_SET_VMA, PR_SET_MDWE, PR_SET_SYSCALL_USER_DISPATCH and a time
+    stamp counter that faults (PR_TSC_SIGSEGV) give EINVAL, as on a kernel without them, and are
+    logged once.
     """
     if option in _PRCTL_NUMBERS:
         return task.host(host.NR_PRCTL, option, a, b, c, d)
@@ -239,6 +263,13 @@ def prctl(
     if option == sched.PR_GET_TID_ADDRESS:
         task.write_struct(a, U64, task.clear_child_tid)
         return 0
+    if option == sched.PR_GET_AUXV:
+        return _get_auxv(task, a, b, c, d)
+    if option == sched.PR_GET_TSC:
+        task.write_struct(a, S32, sched.PR_TSC_ENABLE)
+        return 0
+    if option == sched.PR_SET_TSC and a == sched.PR_TSC_ENABLE:
+        return 0  # it always counts
     task.process.log_once(f"prctl option {option:#x} is not supported")
     raise SysError(EINVAL)
 

@@ -71,8 +71,11 @@ STORES_ELSEWHERE = frozenset(
 
 # Lengths that reach over all of memory; the native process would lose what it stands on.
 ABSURD_RANGES = {"madvise": (MASK,), "munmap": (1 << 47, 1 << 63, MASK)}
-# PR_GET_SECCOMP is documented as missing.
-PRCTL_OPTIONS = (1, 2, 3, 4, 7, 8, 15, 16, 23, 27, 29, 30, 36, 37, 38, 39, 41, 42, 1000, -1)
+# Not PR_SET_SECCOMP and the like, which are documented as missing.
+PRCTL_OPTIONS = (
+    *(1, 2, 3, 4, 7, 8, 13, 14, 15, 16, 21, 23, 25, 27, 29, 30, 31, 32, 33, 34, 36, 37, 38, 39),
+    *(41, 42, 52, 57, 58, 67, 68, 1000, -1),
+)
 QUIET_SIGNALS = (0, 23, 65, -1, 1000)  # SIGURG does nothing by default
 SAFE_LIMITS = (4, 5, 10, 11, 12, 13, 14, 16, 100, 0xFFFFFFFF)  # RLIMIT_CORE, RSS, LOCKS, ...
 

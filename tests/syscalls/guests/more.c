@@ -288,6 +288,14 @@ static void processes(void) {
   memset(&info, 0, sizeof info), T(S(rt_sigqueueinfo, 99999999, SIGUSR1, &info)), T(S(rt_sigqueueinfo, getpid(), SIGUSR1, BAD)), T(S(rt_sigqueueinfo, getpid(), 99, &info)), T(S(rt_tgsigqueueinfo, 99999999, 1, SIGUSR1, &info)), T(S(rt_tgsigqueueinfo, getpid(), getpid(), SIGUSR1, BAD)), T(S(rt_tgsigqueueinfo, -1, 1, SIGUSR1, &info));
   static const int options[] = {1, 2, 3, 4, 7, 8, 15, 16, 23, 27, 29, 30, 36, 37, 38, 39, 41, 42};
   APART({ for (unsigned i = 0; i < 18; i++) { long r = S(prctl, options[i], i == 16 ? 1L : 0L, 0L, 0L, 0L); V(r == -1 ? errno : r); } T(S(prctl, PR_SET_PTRACER, 0L, 0L, 0L, 0L)), T(S(prctl, PR_SET_SECUREBITS, 0L, 0L, 0L, 0L)), T(S(prctl, PR_CAPBSET_DROP, 40L, 0L, 0L, 0L)), T(S(prctl, PR_CAP_AMBIENT, 4L, 0L, 0L, 0L)), T(S(prctl, PR_CAP_AMBIENT, 9L, 0L, 0L, 0L)); });
+  unsigned long aux[200] = {0};
+  long size = S(prctl, 0x41555856, aux, sizeof aux, 0L, 0L);
+  V(size > 0 ? size % 16 == 0 && size < (long)sizeof aux && aux[size / 8 - 2] == 0 : errno);
+  for (unsigned i = 0; i < 200 && aux[i] != 0; i += 2) if (aux[i] == 6) V(aux[i + 1]); /* AT_PAGESZ */
+  T(S(prctl, 0x41555856, buf, 8L, 0L, 0L) < 0 ? errno : 1), T(S(prctl, 0x41555856, BAD, 8L, 0L, 0L)), T(S(prctl, 0x41555856, buf, 8L, 1L, 0L));
+  T(S(prctl, 25, &status)), V(status), T(S(prctl, 25, BAD)), T(S(prctl, 26, 1L)), T(S(prctl, 26, 99L));
+  AS_NOBODY({ T(S(prctl, 57, 1L, 0L, 0L, 0L)), T(S(prctl, 58, 0L, 0L, 0L, 0L)), T(S(prctl, 67, 0L, 0L, 0L, 0L)), T(S(prctl, 68, 0L, 0L, 0L, 0L)), T(S(prctl, 68, 1L, 0L, 0L, 0L)); });
+  APART({ T(S(prctl, 13)), T(S(prctl, 14, 0L)), T(S(prctl, 14, 1L)), T(S(prctl, 31)), T(S(prctl, 32)), T(S(prctl, 33, 1L, 0L, 0L, 0L)), T(S(prctl, 33, 9L, 0L, 0L, 0L)), T(S(prctl, 34, 0L, 0L, 0L, 0L)), T(S(prctl, 52, 0L, 0L, 0L, 0L)), T(S(prctl, 53, 0L, 0L, 0L, 0L)), T(S(prctl, 52, 99L, 0L, 0L, 0L)), T(S(prctl, 21)); });
   EACH(resource, 0, 16) { struct rlimit l; T(S(getrlimit, resource, &l)), T(S(prlimit64, 0, resource, NULL, &l)); if (resource < 16) T(S(setrlimit, resource, &l)), T(S(prlimit64, 0, resource, &l, NULL)); }
   static char *const none[] = {NULL};
   T(S(execveat, D, "/bin/true", none, none, 0x10000)), T(S(execveat, D, "absent", none, none, 0x10000)), T(S(execveat, D, "/etc/passwd", none, none, 0x10000)), T(S(execve, "absent", none, none)), T(S(execve, BAD, none, none)), T(S(execve, "/etc/passwd", none, none)), T(S(execve, "absent", BAD, none)), T(S(execve, "/bin/true", BAD, none));
