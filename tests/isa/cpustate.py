@@ -48,6 +48,8 @@ NOT_CANONICAL = -3  # the reference's #GP or #SS: its flat memory knows no segme
 # an image of many words may be touched in any order.
 # CMPS may look at either operand first: on the host that differs by its size and by REP.
 RMW, IMAGE, EITHER = 16, 832, 1 << 64
+# Case.vary: what may be otherwise in variants of a case, which are made in bulk (enginebatch.py).
+VARY_FLAGS, VARY_VECTORS, VARY_X87, VARY_GPRS, VARY_MEMORY = 1, 2, 4, 8, 16
 TOO_LONG = -2  # the host gave up: an endless loop
 
 GPR_STRUCT = Struct("<16Q")
@@ -90,7 +92,7 @@ class Case(NamedTuple):
     leaves undefined after this instruction; `label` names the form for reports; `ignore` holds
     (guest address, length) of memory that the instruction may write as it likes; `slack`: see
     RMW and IMAGE; `estimate`: XMM results are approximations; `run`: not one
-    instruction but all up to INT3, which the outcome reports.
+    instruction but all up to INT3, which the outcome reports; `vary`: see VARY_FLAGS.
     """
 
     code: bytes
@@ -110,6 +112,7 @@ class Case(NamedTuple):
     run: bool = False
     mode: int = 64
     seg: tuple[int, ...] = SELECTORS_64  # ES CS SS DS FS GS
+    vary: int = 0
 
     @property
     def address(self) -> int:

@@ -22,11 +22,13 @@ from .hostcpu import SLOT_HALF, HostCpu, HostCpuError, Server, build, unpack_out
 ROOT = Path(__file__).parents[2]
 NAMES = ("linear", "paged", "translated", "far", "counting")
 CASES_MAX = 4096
-_RUN, _COMPARE = 0, 1
+_RUN, _COMPARE, _EXPAND = 0, 1, 2
 _HELLO = Struct("<4I")
 _WORD = Struct("<I")
 _AT = 4 * CASES_MAX
-_DIFFER = _AT * (1 + len(NAMES))
+_BASE = _AT * (1 + len(NAMES))
+_INPUT = _BASE + _AT
+_DIFFER = _INPUT + _AT
 _OUT = (_DIFFER + CASES_MAX + 4095) & -4096
 _SIZE = _OUT + len(NAMES) * SLOT_HALF
 
@@ -69,9 +71,17 @@ class EngineBatch:
     def close(self) -> None:
         self._server.close()
 
+    def expand(self, slot: int, count: int, each: int, seed: int) -> int:
+        """Make variants of what is in the slot: how many cases there are then."""
+        self._server.send(_EXPAND, slot, count, each, seed)
+        made = self._server.answer()
+        if not made:
+            raise HostCpuError(f"{count} cases with {each} variants each do not fit")
+        return made
+
     def submit(self, slot: int, count: int) -> None:
         """Start to run the batch that was submitted to the oracle."""
-        self._server.send(_RUN, slot, count)
+        self._server.send(_RUN, slot, count, 0, 0)
 
     def wait(self, count: int) -> None:
         done = self._server.answer()
@@ -79,26 +89,37 @@ class EngineBatch:
             raise HostCpuError(f"only {done} of {count} results fit")
 
     def unequal(
-        self, slot: int, cases: Sequence[Case]
+        self, slot: int, cases: Sequence[Case], count: int
     ) -> Iterator[tuple[Case, str, Outcome, Outcome]]:
-        """Where results are not as the host's: the case, the CPU's name, both outcomes."""
-        self._server.send(_COMPARE, slot, len(cases))
+        """Where results are not as the host's: the case, the CPU's name, both outcomes.
+
+        `count`: how many the cases are with their variants, if they have some.
+        """
+        self._server.send(_COMPARE, slot, count, 0, 0)
         if not self._server.answer():
             return
-        marks = bytes(self._view[_DIFFER : _DIFFER + len(cases)])
+        marks = bytes(self._view[_DIFFER : _DIFFER + count])
         for i, mark in enumerate(marks):
-            for n, name in enumerate(NAMES):
-                if mark >> n & 1:
-                    host = self.host_outcome(slot, cases, i)
-                    yield cases[i], name, host, self.outcome(cases, n, i)
+            if mark:
+                case = cases[i] if count == len(cases) else self.case(slot, cases, i)
+                host = self.host_outcome(slot, case, i)
+                for n, name in enumerate(NAMES):
+                    if mark >> n & 1:
+                        yield case, name, host, self.outcome(case, n, i)
 
-    def host_outcome(self, slot: int, cases: Sequence[Case], i: int) -> Outcome:
+    def case(self, slot: int, cases: Sequence[Case], i: int) -> Case:
+        """One of a batch with variants that was compared."""
+        (base,) = _WORD.unpack_from(self._view, _BASE + 4 * i)
+        (at,) = _WORD.unpack_from(self._view, _INPUT + 4 * i)
+        return self.host.varied(slot, at, cases[base])
+
+    def host_outcome(self, slot: int, case: Case, i: int) -> Outcome:
         """Of a batch that was compared."""
         (at,) = _WORD.unpack_from(self._view, 4 * i)
-        return seen_by(cases[i], unpack_outcomes(self.host.results(slot)[at:], 1)[0])
+        return seen_by(case, unpack_outcomes(self.host.results(slot)[at:], 1)[0])
 
-    def outcome(self, cases: Sequence[Case], n: int, i: int) -> Outcome:
+    def outcome(self, case: Case, n: int, i: int) -> Outcome:
         """Of one of our CPUs, of a batch that was compared."""
         (at,) = _WORD.unpack_from(self._view, _AT * (1 + n) + 4 * i)
         start = _OUT + n * SLOT_HALF
-        return seen_by(cases[i], unpack_outcomes(self._view[start + at : start + SLOT_HALF], 1)[0])
+        return seen_by(case, unpack_outcomes(self._view[start + at : start + SLOT_HALF], 1)[0])

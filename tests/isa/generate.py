@@ -22,6 +22,11 @@ from .cpustate import (
     HIGH_SIZE,
     LOW_BASE,
     LOW_SIZE,
+    VARY_FLAGS,
+    VARY_GPRS,
+    VARY_MEMORY,
+    VARY_VECTORS,
+    VARY_X87,
     Case,
     flat_offset,
     make_fx,
@@ -493,6 +498,18 @@ def pools_of(seed: int) -> Pools:
     return Pools(Random(seed))
 
 
+def _variable(d: Draft) -> int:
+    """What variants of the case may have otherwise: not what an address or a fix-up rests on."""
+    plan, code = d.plan, d.code
+    found = VARY_FLAGS
+    if plan.fixups or plan.limit or plan.estimate or plan.ignore:
+        return found
+    found |= VARY_VECTORS * plan.sse | VARY_X87 * plan.x87
+    if code.address is None:
+        return found | VARY_GPRS
+    return found | VARY_MEMORY * (len(d.memory) == 1)
+
+
 class Generator:
     """Makes cases; everything follows from the seed and the name of the stream."""
 
@@ -518,7 +535,7 @@ class Generator:
             code.data, b"".join(d.gpr), code.rip, d.flags, d.fx or self.fx(plan),
             d.ymmh if any(d.ymmh) else self.ymmh(plan),
             d.fs_base, d.gs_base, tuple(d.memory), plan.undefined, plan.label,
-            d.ignored(), plan.slack, plan.estimate,
+            d.ignored(), plan.slack, plan.estimate, vary=_variable(d),
         )  # fmt: skip
 
     def ymmh(self, plan: Plan) -> bytes:

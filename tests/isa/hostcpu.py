@@ -35,7 +35,7 @@ SLOTS = 2
 MAX_CODE = 16  # one byte too many
 MAX_RUN = 64
 
-_INPUT = Struct("<4I64s128sQQQQ512s256sQQQ6HHH")
+_INPUT = Struct("<3IHH64s128sQQQQ512s256sQQQ6HHH")
 _PATCH = Struct("<QQ")
 _OUTPUT = Struct("<IiQQ128sQQQQ512s256sII6HI")
 _HELLO = Struct("<7I")
@@ -97,8 +97,8 @@ def pack_case(case: Case) -> bytes:
         patches += _PATCH.pack(addr, len(data)) + _pad8(data)
     return (
         _INPUT.pack(
-            _INPUT.size + len(patches), len(case.code), len(case.memory), case.run, case.code,
-            case.gpr,
+            _INPUT.size + len(patches), len(case.code), len(case.memory), case.run, case.vary,
+            case.code, case.gpr,
             case.rip, case.flags, case.fs_base, case.gs_base, case.fx, case.ymmh,
             at - case.rip, stack.base, 0xFFFFFFFF if stack.rights & 0x4000 else 0xFFFF,
             *case.seg, case.mode, case.undefined & COMPARED_FLAGS,
@@ -165,7 +165,7 @@ class HostCpu:
         if hello[:2] != (_INPUT.size, _OUTPUT.size) or hello[4:6] != (SLOT_HALF, FLAT_SIZE):
             raise HostCpuError(f"layouts differ: {hello}")
         self.has_bases, self.has_ymm, self.has_ldt = bool(hello[2]), bool(hello[3]), bool(hello[6])
-        self._pending: dict[int, Sequence[Case]] = {}
+        self._pending: dict[int, int] = {}
 
     def __enter__(self) -> HostCpu:
         return self
@@ -180,24 +180,31 @@ class HostCpu:
 
     def submit(self, slot: int, cases: Sequence[Case]) -> None:
         """Start a batch; its input must fit 4 MiB (about 3,000 cases)."""
+        self.write(slot, cases)
+        self.start(slot, len(cases))
+
+    def write(self, slot: int, cases: Sequence[Case]) -> None:
+        """Put a batch into the slot."""
         blob = b"".join(map(pack_case, cases))
         if len(blob) > SLOT_HALF or slot in self._pending:
             raise ValueError("batch too large, or slot in use")
-        start = slot * 2 * SLOT_HALF
-        self._view[start : start + len(blob)] = blob
-        self._pending[slot] = cases
-        self._server.send(slot, len(cases))
+        at = slot * 2 * SLOT_HALF
+        self._view[at : at + len(blob)] = blob
+
+    def start(self, slot: int, count: int) -> None:
+        """Start what is in the slot."""
+        self._pending[slot] = count
+        self._server.send(slot, count)
 
     def wait(self, slot: int) -> None:
         """Until the batch in `slot` is done.  Wait for batches in the order of submission."""
-        count = len(self._pending.pop(slot))
+        count = self._pending.pop(slot)
         done = self._server.answer()
         if done != count:
             raise HostCpuError(f"only {done} of {count} results fit")
 
-    def collect(self, slot: int) -> list[Outcome]:
-        """Results of the batch in `slot`, when it is done."""
-        cases = self._pending[slot]
+    def collect(self, slot: int, cases: Sequence[Case]) -> list[Outcome]:
+        """Results of the batch of these cases in `slot`, when it is done."""
         self.wait(slot)
         return self.outcomes(slot, cases)
 
@@ -205,6 +212,17 @@ class HostCpu:
         """Results of a batch that is done."""
         outcomes = unpack_outcomes(self.results(slot), len(cases))
         return [seen_by(*pair) for pair in zip(cases, outcomes, strict=True)]
+
+    def varied(self, slot: int, at: int, case: Case) -> Case:
+        """The variant of the case whose record is at that place."""
+        record = self._view[slot * 2 * SLOT_HALF + at :]
+        _, _, _, _, _, _, gpr, _, flags, _, _, fx, ymmh, *_ = _INPUT.unpack_from(record)
+        at, memory = _INPUT.size, []
+        for address, data in case.memory:
+            at += _PATCH.size
+            memory.append((address, bytes(record[at : at + len(data)])))
+            at += len(_pad8(data))
+        return case._replace(gpr=gpr, flags=flags, fx=fx, ymmh=ymmh, memory=tuple(memory), vary=0)
 
     def results(self, slot: int) -> memoryview:
         """The records of the results of the batch in `slot`."""
@@ -216,5 +234,5 @@ class HostCpu:
         outcomes: list[Outcome] = []
         for i in range(0, len(cases), 1000):
             self.submit(0, cases[i : i + 1000])
-            outcomes += self.collect(0)
+            outcomes += self.collect(0, cases[i : i + 1000])
         return outcomes

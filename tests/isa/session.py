@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from blink.abi.layout import PAGED_SKEW
@@ -87,37 +88,49 @@ class Session:
         if self._engines:
             self._engines.close()
 
-    def check(self, cases: Sequence[Case], every: int = 1) -> list[Finding]:
+    def check(self, cases: Sequence[Case], every: int = 1, each: int = 1) -> list[Finding]:
         """All disagreements about the cases, not shrunk.  The host works while the others do.
 
-        Of `every` so many cases, the Python semantics run one: they take most of the time.
+        Of `every` so many cases, the Python semantics run one: they take most of the time.  The
+        engine's CPUs run each case in `each` variants.
         """
         findings: list[Finding] = []
-        for i in range(0, len(cases), BATCH):
-            findings += self._check_batch(cases[i : i + BATCH], every)
+        size = BATCH if not self._engines else max(1, BATCH // each)
+        for i in range(0, len(cases), size):
+            findings += self._check_batch(cases[i : i + size], every, each)
         return [finding for finding in findings if self._holds(finding)]
 
-    def _check_batch(self, batch: Sequence[Case], every: int) -> list[Finding]:
-        engines, findings = self._engines, []
-        self.host.submit(0, batch)
+    def _check_batch(self, batch: Sequence[Case], every: int, each: int) -> list[Finding]:
+        engines, count = self._engines, len(batch)
+        self.host.write(0, batch)
+        if engines and each > 1:
+            count = engines.expand(0, count, each, self.compared & 0xFFFFFFFF)
+        self.host.start(0, count)
         if engines:
-            engines.submit(0, len(batch))
+            engines.submit(0, count)
         try:
             results = [self._run(s, batch, every) for s in self._alone if fits(s, batch)]
         finally:
             self.host.wait(0)
             if engines:
-                engines.wait(len(batch))
+                engines.wait(count)
+        self.compared += count
+        findings: list[Finding] = []
         if engines:
-            findings = [
-                Finding(*found) for found in engines.unequal(0, batch) if _is_finding(*found)
-            ]
-        if results:
-            wanted = self.host.outcomes(0, batch)
-            for name, step, outcomes in results:
-                findings += _compare(batch[::step], name, wanted[::step], outcomes)
-        self.compared += len(batch)
+            unequal = engines.unequal(0, batch, count)
+            findings = [Finding(*found) for found in unequal if _is_finding(*found)]
+        for name, step, outcomes in results:
+            wanted = self._wanted(batch, step, each)
+            findings += _compare(batch[::step], name, wanted, outcomes)
         return findings
+
+    def _wanted(self, batch: Sequence[Case], step: int, each: int) -> list[Outcome]:
+        """The host's outcomes of every so many of a batch, before which variants may lie."""
+        if not self._engines:
+            return self.host.outcomes(0, batch)[::step]
+        places = accumulate((each if case.vary else 1 for case in batch), initial=0)
+        pairs = list(zip(batch, places, strict=False))[::step]
+        return [self._engines.host_outcome(0, *pair) for pair in pairs]
 
     def _run(
         self, subject: Subject, batch: Sequence[Case], every: int

@@ -9,6 +9,7 @@ import pytest
 
 from . import enginebatch
 from .asm import assemble
+from .compare import agree
 from .cpustate import COMPARED_FLAGS, FX_MXCSR, FX_SW, HIGH_BASE, Case
 from .enginebatch import NAMES, EngineBatch
 from .hostcpu import HostCpu
@@ -30,8 +31,8 @@ def outcomes(batch: EngineBatch, cases: list[Case], name: str) -> list[object]:
     batch.submit(0, len(cases))
     batch.host.wait(0)
     batch.wait(len(cases))
-    list(batch.unequal(0, cases))
-    return [batch.outcome(cases, NAMES.index(name), i) for i in range(len(cases))]
+    list(batch.unequal(0, cases, len(cases)))
+    return [batch.outcome(case, NAMES.index(name), i) for i, case in enumerate(cases)]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -78,9 +79,9 @@ def test_a_difference_is_seen(batch: EngineBatch, what: str) -> None:
     batch.submit(0, 3)
     batch.host.wait(0)
     batch.wait(3)
-    assert not list(batch.unequal(0, [true, true, true]))
+    assert not list(batch.unequal(0, [true, true, true], 3))
     batch.host.results(0)[:] = kept
-    found = [Finding(*parts) for parts in batch.unequal(0, [true, true, true])]
+    found = [Finding(*parts) for parts in batch.unequal(0, [true, true, true], 3)]
     assert [f.name for f in found] == list(NAMES)
 
 
@@ -94,4 +95,28 @@ def test_what_is_undefined_does_not_count(batch: EngineBatch) -> None:
     batch.host.wait(0)
     batch.wait(1)
     batch.host.results(0)[:] = kept
-    assert not list(batch.unequal(0, [case]))
+    assert not list(batch.unequal(0, [case], 1))
+
+
+@pytest.mark.parametrize("mode", ["forms", "mutations"])
+def test_variants(batch: EngineBatch, host: HostCpu, mode: str, seed: int) -> None:
+    """They are cases of their own: on the host and case by case, each is what the batch says."""
+    from .fuzz import selected
+
+    (cases,) = islice(work([mode], selected(""), seed), 1)
+    cases, each = cases[:60], 8
+    batch.host.write(0, cases)
+    count = batch.expand(0, len(cases), each, seed & 0xFFFFFFFF)
+    batch.host.start(0, count)
+    batch.submit(0, count)
+    batch.host.wait(0)
+    batch.wait(count)
+    list(batch.unequal(0, cases, count))
+    varied = [batch.case(0, cases, i) for i in range(count)]
+    assert len(cases) < count == sum(each if case.vary else 1 for case in cases)
+    assert len(set(varied)) > 3 * len(cases)
+    found = [batch.outcome(case, 0, i) for i, case in enumerate(varied)]
+    assert found == make_subject("linear").run(varied)
+    seen = [batch.host_outcome(0, case, i) for i, case in enumerate(varied)]
+    pairs = zip(varied, host.run(varied), seen, strict=True)
+    assert all(agree(*parts) for parts in pairs)

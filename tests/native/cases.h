@@ -32,7 +32,8 @@ typedef struct {
   uint32_t size; /* of this record with its patches */
   uint32_t code_len;
   uint32_t patches;
-  uint32_t run; /* not one instruction, but all up to INT3 */
+  uint16_t run;  /* not one instruction, but all up to INT3 */
+  uint16_t vary; /* VARY_*: what a variant may have otherwise */
   uint8_t code[CODE_MAX];
   uint64_t gpr[16], rip, rflags, fs_base, gs_base;
   uint8_t fx[FX_SIZE], ymmh[256];
@@ -41,6 +42,8 @@ typedef struct {
   uint16_t mode;
   uint16_t undefined; /* EFLAGS that the instruction leaves undefined */
 } Input;
+
+enum { VARY_FLAGS = 1, VARY_VECTORS = 2, VARY_X87 = 4, VARY_GPRS = 8, VARY_MEMORY = 16 };
 
 typedef struct {
   uint64_t addr, len; /* len bytes follow, padded to 8 */
@@ -52,7 +55,8 @@ typedef struct {
   uint64_t error, addr; /* of the fault: error code, CR2 */
   uint64_t gpr[16], rip, rflags, fs_base, gs_base;
   uint8_t fx[FX_SIZE], ymmh[256];
-  uint32_t dirty_off, dirty_len; /* flat range that differs from the input, bytes follow, padded to 8 */
+  uint32_t dirty_off,
+      dirty_len; /* flat range that differs from the input, bytes follow, padded to 8 */
   uint16_t seg[6];
   uint32_t pad;
 } Output;

@@ -27,7 +27,9 @@
 
 enum { LINEAR, PAGED, TRANSLATED, FAR, COUNTING, SUBJECTS };
 enum { CASES_MAX = 4096, RUN_LIMIT = 10000, REP_STEPS = 64, ARENA = 1 << 20, LDT_MAX = 16 };
-enum { LDT_SELECTOR = 0x50, LDT_RIGHTS = 0xe2, FX_MXCSR_MASK = 28, FX_POINTERS = 6, FX_END = 416 };
+enum { LDT_SELECTOR = 0x50, LDT_RIGHTS = 0xe2 };
+enum { FX_POINTERS = 6, FX_MXCSR_MASK = 28, FX_ST = 32, FX_XMM = 160, FX_END = 416 };
+enum { RUN, COMPARE, EXPAND };
 enum { COMPARED = 0xcd5, LDT_AT = 0x14000000 };
 enum { UNIMPLEMENTED = -4, MISCOUNTED = -5, STOPPED = -10 };
 #define NEAR_PLACE (CODE_BASE + 0x37700000ull)
@@ -36,6 +38,7 @@ enum { UNIMPLEMENTED = -4, MISCOUNTED = -5, STOPPED = -10 };
 /* What the parent reads: where the records of a case lie, and which CPUs are not as the host. */
 typedef struct {
   u32 host[CASES_MAX], at[SUBJECTS][CASES_MAX];
+  u32 base[CASES_MAX], input[CASES_MAX]; /* which case it is a variant of; its own record */
   u8 differ[CASES_MAX];
   _Alignas(4096) u8 out[SUBJECTS][SLOT_HALF];
 } Answers;
@@ -377,6 +380,7 @@ static u32 compare_batch(u32 slot, u32 count) {
   for (u32 i = 0; i < count; i++) {
     const Input *in = (const Input *)next;
     const Output *host = (const Output *)theirs;
+    answers->input[i] = (u32)((const u8 *)in - (begin - SLOT_HALF));
     next += in->size;
     theirs += host->size;
     answers->host[i] = (u32)((const u8 *)host - begin);
@@ -389,6 +393,78 @@ static u32 compare_batch(u32 slot, u32 count) {
     found += answers->differ[i] != 0;
   }
   return found;
+}
+
+/* --- variants: the same instruction, its values at other places --- */
+
+static u64 next_random(u64 *state) { /* SplitMix64 */
+  u64 z = *state += 0x9e3779b97f4a7c15;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+  z = (z ^ z >> 27) * 0x94d049bb133111eb;
+  return z ^ z >> 31;
+}
+
+/* Elements of 16 bytes, of which there are a power of two. */
+static void rotate(u8 *at, u32 count, u32 by) {
+  u8 old[256];
+  memcpy(old, at, 16 * count);
+  for (u32 i = 0; i < count; i++) memcpy(at + 16 * i, old + 16 * ((i + by) & (count - 1)), 16);
+}
+
+/* All but RSP. */
+static void rotate_registers(u64 *gpr, u32 by) {
+  u64 old[15];
+  for (u32 i = 0, n = 0; i < 16; i++)
+    if (i != RSP) old[n++] = gpr[i];
+  for (u32 i = 0, n = 0; i < 16; i++)
+    if (i != RSP) gpr[i] = old[(n++ + by) % 15];
+}
+
+/* The operand gets values that registers have, of the kind that the instruction takes. */
+static void vary_memory(Input *in, u64 random) {
+  Patch *patch = (Patch *)(in + 1);
+  const u8 *vectors = in->fx + FX_XMM, *x87 = in->fx + FX_ST;
+  for (u32 at = 0; at + 8 <= patch->len && at < 32; at += 16, random >>= 4) {
+    const u8 *from = (const u8 *)&in->gpr[random & 15];
+    u32 len = patch->len - at < 16 ? 8 : 16;
+    if (in->vary & VARY_VECTORS) from = vectors + 16 * (random & 15);
+    else if (in->vary & VARY_X87) from = x87 + 16 * (random & 7);
+    else len = 8;
+    memcpy((u8 *)(patch + 1) + at, from, len);
+  }
+}
+
+static void vary(Input *in, u64 *random) {
+  u64 r = next_random(random);
+  if (in->vary & VARY_FLAGS) in->rflags = (in->rflags & ~(u64)COMPARED) | (r & COMPARED);
+  if (in->vary & VARY_VECTORS) {
+    rotate(in->fx + FX_XMM, 16, r >> 16 & 15);
+    rotate(in->ymmh, 16, r >> 20 & 15);
+  }
+  if (in->vary & VARY_X87) rotate(in->fx + FX_ST, 8, r >> 24 & 7);
+  if (in->vary & VARY_GPRS) rotate_registers(in->gpr, r >> 32 & 15);
+  if (in->vary & VARY_MEMORY && in->patches == 1) vary_memory(in, r >> 40);
+}
+
+/* Each case of the slot becomes `each` cases: itself and variants.  How many there are then. */
+static u32 expand_batch(u32 slot, u32 count, u32 each, u64 random) {
+  static u8 given[SLOT_HALF];
+  u8 *out = slots + (u64)slot * 2 * SLOT_HALF, *end = out + SLOT_HALF;
+  const u8 *next = given;
+  u32 made = 0;
+  memcpy(given, out, SLOT_HALF);
+  for (u32 i = 0; i < count; i++) {
+    const Input *in = (const Input *)next;
+    u32 copies = in->vary ? each : 1;
+    if (out + (u64)copies * in->size > end || made + copies > CASES_MAX) return 0;
+    for (u32 n = 0; n < copies; n++, out += in->size) {
+      memcpy(out, in, in->size);
+      if (n) vary((Input *)out, &random);
+      answers->base[made++] = i;
+    }
+    next += in->size;
+  }
+  return made;
 }
 
 /* --- life --- */
@@ -451,17 +527,20 @@ int main(int argc, char **argv) {
   answers = shared(atoi(argv[2]), sizeof *answers);
   wanted = (u32)atoi(argv[3]);
   same_pointers = atoi(argv[4]);
-  for (int i = 5; i < argc && ldt_count < LDT_MAX; i++) ldt[ldt_count++] = strtoull(argv[i], NULL, 16);
+  for (int i = 5; i < argc && ldt_count < LDT_MAX; i++)
+    ldt[ldt_count++] = strtoull(argv[i], NULL, 16);
   start_timer();
   for (u32 paged = 0; paged < 2; paged++) make_area(&areas[paged], paged);
   for (u32 s = 0; s < SUBJECTS; s++)
     if (!make_subject(s)) return 3;
   u32 hello[] = {sizeof(Input), sizeof(Output), sizeof *answers, CASES_MAX};
   if (write(1, hello, sizeof hello) != sizeof hello) return 1;
-  u32 request[3]; /* 0: run, 1: compare; the slot; how many */
+  u32 request[5]; /* what to do, the slot, how many; EXPAND: to how many each, and a seed */
   while (read(0, request, sizeof request) == sizeof request) {
-    u32 slot = request[1], count = request[2];
-    u32 reply = request[0] ? compare_batch(slot, count) : run_batch(slot, count);
+    u32 slot = request[1], count = request[2], reply = 0;
+    if (request[0] == RUN) reply = run_batch(slot, count);
+    if (request[0] == COMPARE) reply = compare_batch(slot, count);
+    if (request[0] == EXPAND) reply = expand_batch(slot, count, request[3], request[4]);
     if (write(1, &reply, sizeof reply) != sizeof reply) return 1;
   }
   return 0;

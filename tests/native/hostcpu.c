@@ -180,7 +180,8 @@ static void hide_trap_flag(u64 rsp) {
   bool rep;
   u8 second;
   u64 off = flat_offset(rsp + now->stack_base);
-  if (opcode_of(now, &rep, &second) == 0x9c && off + 1 < FLAT_SIZE) flat[off + 1] &= ~(FLAG_TF >> 8);
+  if (opcode_of(now, &rep, &second) == 0x9c && off + 1 < FLAT_SIZE)
+    flat[off + 1] &= ~(FLAG_TF >> 8);
 }
 
 /* The trap comes an instruction late, so that it was INT3: after a load of SS, after IRET cleared the
@@ -363,8 +364,8 @@ int main(int argc, char **argv) {
   slots = map(0, (u64)SLOTS * 2 * SLOT_HALF, PROT_READ | PROT_WRITE, atoi(argv[1]), 0);
   install_handlers();
   bool has_ldt = write_ldt(argc - 2, argv + 2);
-  Hello hello = {sizeof(Input), sizeof(Output), has_fsgsbase, has_ymm, SLOT_HALF, FLAT_SIZE,
-                 has_ldt};
+  Hello hello = {sizeof(Input), sizeof(Output), has_fsgsbase, has_ymm,
+                 SLOT_HALF,     FLAT_SIZE,      has_ldt};
   if (write(1, &hello, sizeof hello) != sizeof hello) return 1;
   u32 request[2];
   while (read(0, request, sizeof request) == sizeof request) {

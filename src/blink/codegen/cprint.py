@@ -5,6 +5,7 @@ from __future__ import annotations
 from blink.codegen.trace import LANE, Effect, Trace, walk
 from blink.isa.bits import Bits
 from blink.isa.flags import Add, Explicit, FlagState, Guarded, Result, Sub, operands
+from blink.isa.host_simd import level
 
 _INFIX = {
     "add": "+",
@@ -84,6 +85,8 @@ class Printer:
             return literal(int(node), node.w)
         if node.op == "vmap":
             return self._vmap(node)
+        if node.op == "simd":
+            return self._simd(node)
         if id(node) in self.pairs:
             self._pair(*self.pairs[id(node)])
             return self.names[id(node)]
@@ -153,6 +156,32 @@ class Printer:
             return f"(s{width}){a[0]} < (s{width}){a[1]}"
         return f"{a[0]} {'==' if op == 'eq' else '<'} {a[1]}"
 
+    def _inner(self) -> Printer:
+        """For a block inside; it knows what is known here."""
+        inner = Printer()
+        inner.names, inner.count, inner.keep = dict(self.names), self.count + 1000, self.keep
+        return inner
+
+    def _simd(self, node: Bits) -> str:
+        """The host's instruction, or the definition where it has none.
+
+        The definition works on copies: indexing would force the vectors into memory for both.
+        """
+        meaning, *inputs = node.args
+        names = [self.value(v) for v in inputs]
+        out, inner = self.fresh(), self._inner()
+        for v, name in zip(inputs, names, strict=True):
+            if not v.is_const:
+                inner.bind(v, name)
+        inner.line(f"{out} = {inner.value(meaning)};")
+        self.line(f"{ctype(node.w)} {out};")
+        self.line(f"if (SIMD_{level(str(node.aux))}) {{")
+        self.line(f"{out} = simd_{node.aux}({', '.join(names)});")
+        self.line("} else {")
+        self.lines += inner.lines
+        self.line("}")
+        return self.alias(node, out)
+
     def _vmap(self, node: Bits) -> str:
         """One loop over the lanes; a body that is a single primitive becomes its packed twin."""
         lane = node.aux
@@ -167,9 +196,7 @@ class Printer:
             if id(n) not in inner_of and n.op not in ("const",):
                 self.value(n)
         names = [self.value(v) for v in vectors]
-        out = self.fresh()
-        inner = Printer()
-        inner.names, inner.count, inner.keep = dict(self.names), self.count + 1000, self.keep
+        out, inner = self.fresh(), self._inner()
         for p, name in zip(params, names, strict=True):
             inner.bind(p, f"{name}.{LANE[lane]}[i]")
         inner.line(f"{out}.{LANE[lane]}[i] = {inner.value(body)};")

@@ -14,6 +14,7 @@
 #include "memory.h"
 #include "ops.h"
 #include "run.h"
+#include "simd.h"
 #include "x87.h"
 
 #if BLINK_PAGED

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from blink.isa.host_simd import hosted
 from blink.isa.operands import SIZED, Operand, parse_operands
 from blink.isa.rewrite import traceable
 
@@ -232,9 +233,8 @@ def insn(
     def register(fn: F) -> F:
         family = fn.__module__.rpartition(".")[2]
         flags, doc = tuple(undefined.split()), fn.__doc__ or ""
-        add(
-            Insn(name, forms, traceable(fn), flags, feature, sized, None, before, family, doc),
-        )
+        body = hosted(name, traceable(fn), forms[0].operands_text.partition(" ")[0].endswith(":w"))
+        add(Insn(name, forms, body, flags, feature, sized, None, before, family, doc))
         return fn
 
     return register
