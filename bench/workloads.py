@@ -109,6 +109,7 @@ KERNELS = (
         aims=(*STEADY, COUNTING),
     ),
     _kernel("nbody", "n-body, SSE2 doubles, {n} steps", 5_000_000, STEADY),
+    _kernel("longdouble", "x87: long double, {n} rounds", 2_000_000, AS_QEMU),
     _kernel("copying", "memcpy and strlen, {n} rounds", 3_000),
     _vectors("avx2-integer", "AVX2 kernel, integers, {n} rounds", 700_000, STEADY),
     _vectors("avx2-float", "AVX2 kernel, floats, {n} rounds", 700_000, STEADY),

@@ -230,6 +230,7 @@ static bool is_quick(const Maker *m) { return !m->c->counting && !m->compares &&
 static JitBlock *make(Cpu *c, u64 rip, bool indirect, bool in_place) {
   Jit *j = c->jit;
   u32 arena = jit_arena_of(rip);
+  if (jit_refuses(j, rip)) return NULL;
   if (full(j, &j->arenas[arena])) jit_flush(c);
   JitArena *a = &j->arenas[arena];
   Lists lists;
@@ -246,7 +247,9 @@ static JitBlock *make(Cpu *c, u64 rip, bool indirect, bool in_place) {
   m.code = m.k.at;
   if (indirect) jit_write_check(&m.k, a, rip, jit_shares(j));
   m.entry = m.k.at;
-  return write_code(&m) ? enter(&m, write_compare(&m), indirect) : NULL;
+  if (write_code(&m)) return enter(&m, write_compare(&m), indirect);
+  jit_refuse(j, rip);
+  return NULL;
 }
 
 JitBlock *jit_block(Cpu *c, u64 rip, bool indirect) {

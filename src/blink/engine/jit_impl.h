@@ -78,6 +78,7 @@ enum {
   JIT_SOLE = 3072,
   JIT_PAGES = 1 << 14,
   STALE_SIZE = 256,
+  REFUSED_SIZE = 1024,
   STALE_MAX = 8,
   COMPARES_A_TICK = 1 << 14
 };
@@ -106,6 +107,7 @@ struct Jit {
   u32 flushes;
   char broken[16];      /* tests: instructions of this name are translated wrongly */
   u8 stale[STALE_SIZE]; /* by a hash of rip: how often source had changed since the last tick */
+  u64 refused[REFUSED_SIZE]; /* by a hash of rip: ~rip where no block begins */
   u32 pages[JIT_PAGES]; /* by a hash of the page: the first block, by `next` */
   Quick quick[QUICK_SIZE];
   bool no_modrm[2][256]; /* by map and opcode: known to have none */
@@ -147,6 +149,9 @@ static inline bool jit_shares(const Jit *j) { return j->shares || j->sole_count 
 void jit_drop_stale(Cpu *c, u64 rip);
 /* Whether source at `rip` changes so often that translating it does not pay. */
 bool jit_is_fickle(const Jit *j, u64 rip);
+/* Code at `rip` begins with what is the interpreter's: to look again would be in vain. */
+bool jit_refuses(const Jit *j, u64 rip);
+void jit_refuse(Jit *j, u64 rip);
 /* Enters a block whose addresses and sizes are known. */
 JitBlock *jit_add(Jit *j, u32 arena, const JitBlock *made);
 void jit_table_reset(Jit *j);

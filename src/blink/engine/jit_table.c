@@ -58,6 +58,7 @@ void jit_table_reset(Jit *j) {
   jit_untouch(j->exits, &j->exits_ready);
   memset(j->table, 0, sizeof *j->table * (j->table_mask + 1));
   memset(j->pages, 0, sizeof j->pages);
+  memset(j->refused, 0, sizeof j->refused);
   j->insn_count = j->block_count = j->sole_count = 0;
   j->exit_count = 1;
 }
@@ -324,9 +325,15 @@ void jit_drop_stale(Cpu *c, u64 rip) {
 
 bool jit_is_fickle(const Jit *j, u64 rip) { return j->stale[hash(rip) % STALE_SIZE] == STALE_MAX; }
 
+bool jit_refuses(const Jit *j, u64 rip) { return j->refused[hash(rip) % REFUSED_SIZE] == ~rip; }
+
+void jit_refuse(Jit *j, u64 rip) { j->refused[hash(rip) % REFUSED_SIZE] = ~rip; }
+
 void jit_drop(Cpu *c, u64 start, u64 end) {
   bool ok = true;
-  if (!c->jit || !c->jit->block_count) return;
+  if (!c->jit) return;
+  memset(c->jit->refused, 0, sizeof c->jit->refused);
+  if (!c->jit->block_count) return;
   if ((end - start) >> GUEST_PAGE_BITS >= JIT_PAGES) {
     for (u32 i = 0; i < JIT_PAGES && ok; i++) ok = drop_listed(c, &c->jit->pages[i], start, end);
   } else {
