@@ -108,7 +108,7 @@ struct Jit {
   char broken[16];      /* tests: instructions of this name are translated wrongly */
   u8 stale[STALE_SIZE]; /* by a hash of rip: how often source had changed since the last tick */
   u64 refused[REFUSED_SIZE]; /* by a hash of rip: ~rip where no block begins */
-  u32 pages[JIT_PAGES]; /* by a hash of the page: the first block, by `next` */
+  u32 pages[JIT_PAGES];      /* by a hash of the page: the first block, by `next` */
   Quick quick[QUICK_SIZE];
   bool no_modrm[2][256]; /* by map and opcode: known to have none */
   const CpuModel *quick_model;
