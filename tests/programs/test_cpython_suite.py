@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,12 +53,19 @@ def outcomes(prefix: list[str], names: tuple[str, ...], folder: Path) -> tuple[d
 
 
 def compare(folder: Path, names: tuple[str, ...], options: list[str]) -> None:
+    """What is worse under blink on a busy machine runs again: three times is no accident."""
     native, _ = outcomes([], names, folder / "native")
-    emulated, said = outcomes([str(BLINK), *options], names, folder / "blink")
-    good = [name for name, how in native.items() if how in ("ok", "expected")]
+    good = {name: how for name, how in native.items() if how in ("ok", "expected")}
     assert good
-    worse = {name: emulated.get(name) for name in good if emulated.get(name) != native[name]}
-    assert not worse, said[-9000:]
+    for attempt in range(3):
+        prefix = [str(BLINK), *options]
+        emulated, said = outcomes(prefix, names, folder / f"blink{attempt}")
+        good = {name: how for name, how in good.items() if emulated.get(name) != how}
+        if not good:
+            return
+        names = tuple(name.removeprefix("test.") for name in good)
+        warnings.warn(f"worse under blink, attempt {attempt}: {names}", stacklevel=2)
+    pytest.fail(said[-9000:])
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +81,7 @@ def test_quick(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(2 * LIMIT + 100)
+@pytest.mark.timeout(4 * LIMIT)
 @pytest.mark.parametrize("options", [[], ["-j"]], ids=["plain", "interpreted"])
 @pytest.mark.parametrize("module", MODULES)
 def test_whole(tmp_path: Path, module: str, options: list[str]) -> None:
