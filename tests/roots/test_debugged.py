@@ -141,3 +141,7 @@ def test_errors_are_one_line(tree: Tree, tool: str) -> None:
         got, out, err = tree.run(*tools[tool], *options, "guest")
         assert (got, out, err.count("\n")) == (status, "", 1), err
         assert text in err
+    got, out, err = tree.run(*tools[tool], "-C", str(tree.root), "--tmpfs=/t", "absent")
+    assert (got in (125, 127), out, err.count("\n")) == (True, "", 1), err
+    assert "absent: not found" in err
+    assert tree.is_tidy()

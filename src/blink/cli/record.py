@@ -87,6 +87,7 @@ def _record(
     from blink.replay.recorder import Recorder
 
     assert program is not None
+    path = posix.getcwd() + "/" + path if not path.startswith("/") else path
     flags = posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
     log = Log.create(posix.open(path, flags, 0o666), limit)
     if env is None:
@@ -94,12 +95,21 @@ def _record(
     try:
         recorder = Recorder.record(log, program, line.argv, env, options, inherited_signals())
     except (LoadError, LogFull) as error:
-        posix.unlink(path)
+        _discard(path, log.fd)
         return _cannot(error)
     recorder.process.report = report_crash
     recorder.alone()
     recorder.serve(lambda: _control(recorder, log))
     return 0
+
+
+def _discard(path: str, fd: int) -> None:
+    """Removes a capsule with nothing in it; under a root the host may let us only empty it."""
+    posix.ftruncate(fd, 0)
+    try:
+        posix.unlink(path)
+    except PermissionError:
+        return
 
 
 def _cannot(error: Exception) -> int:

@@ -51,7 +51,6 @@ def run_program(
         task = load_program(process, name, argv, env, inherited)
     except LoadError as error:
         process.messages.tell(str(error))
-        process.files.close()
         return error.exit_status
     gc.freeze()  # what is here stays; later collections need not look at it
     gc.enable()
@@ -67,7 +66,21 @@ def load_program(
     inherited: tuple[int, int] | None,
 ) -> Task:
     """The first task, at the start of its program.  Arguments: see run_program.  Raises LoadError,
-    or OSError."""
+    or OSError, when all that was made for a root is gone again."""
+    try:
+        return _load(process, name, argv, env, inherited)
+    except (LoadError, OSError):
+        process.files.close()
+        raise
+
+
+def _load(
+    process: Process,
+    name: bytes | str,
+    argv: Sequence[bytes | str],
+    env: Sequence[bytes | str],
+    inherited: tuple[int, int] | None,
+) -> Task:
     path = find_program(name, search_path(env), open_file=process.open_executable)
     with open_program(
         path, argv, env, open_file=process.open_executable, stack_limit=process.limits.stack()
