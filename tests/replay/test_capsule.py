@@ -77,7 +77,7 @@ def test_a_command_line_that_makes_no_sense(tmp_path: Path) -> None:
         (["record", "-o", "x"], b"no program was named"),
         (["record", "-o", "x", "-l", "7Q", "/bin/true"], b"is no size"),
         (["record", "-o", "x", "-s", "/bin/true"], b"--strace is not for record"),
-        (["record", "-o", "x", "-C", "/", "/bin/true"], b"--root is not for record"),
+        (["record", "-o", "x", "--doctor", "/bin/true"], b"--doctor is not for record"),
         (["replay"], b"replay needs one capsule"),
         (["replay", "a", "b"], b"replay needs one capsule"),
     ):
