@@ -138,8 +138,12 @@ def run_all(options: argparse.Namespace, seed: int) -> Result:
     with ProcessPoolExecutor(options.jobs) as pool:
         seeds = range(seed, seed + options.jobs)
         results = list(pool.map(partial(run_one, options), seeds))
-    sums = (sum(r[i] for r in results) for i in range(3))
-    return Result(*sums, max(r.seconds for r in results))
+    return Result(
+        sum(r.compared for r in results),
+        sum(r.by_reference for r in results),
+        sum(r.kinds for r in results),
+        max(r.seconds for r in results),
+    )
 
 
 def run_one(options: argparse.Namespace, seed: int) -> Result:

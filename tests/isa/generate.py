@@ -501,10 +501,9 @@ def pools_of(seed: int) -> Pools:
 def _variable(d: Draft) -> int:
     """What variants of the case may have otherwise: not what an address or a fix-up rests on."""
     plan, code = d.plan, d.code
-    found = VARY_FLAGS
     if plan.fixups or plan.limit or plan.estimate or plan.ignore:
-        return found
-    found |= VARY_VECTORS * plan.sse | VARY_X87 * plan.x87
+        return 0
+    found = VARY_FLAGS | VARY_VECTORS * plan.sse | VARY_X87 * plan.x87
     if code.address is None:
         return found | VARY_GPRS
     return found | VARY_MEMORY * (len(d.memory) == 1)

@@ -15,7 +15,8 @@ from .generate import Generator
 from .session import Finding, Session
 
 PER_FORM = {"unit": 60, "ci": 1000, "all": 5000}
-EVERY = {"unit": 4, "ci": 10, "all": 10}  # of so many, the reference runs one
+EACH = {"unit": 4, "ci": 8, "all": 10}  # variants of a case, where there can be some
+EVERY = {"unit": 4, "ci": 16, "all": 20}  # of so many, the reference runs one
 ALL = [p for p in plans() if not p.skip]
 BY_NAME = {
     name: list(group)
@@ -42,9 +43,13 @@ def test_as_the_host(
 
 def _differences(session: Session, plan: Plan, seed: int, tier: str) -> list[str]:
     """Reports of one form: the first difference of each CPU, shrunk."""
-    cases = Generator(seed, plan.label).cases(plan, PER_FORM[tier], CODE_BASE)
+    each = 1 if plan.fixups else EACH[tier]
+    cases = Generator(seed, plan.label).cases(plan, PER_FORM[tier] // each, CODE_BASE)
     on_host = host_has(plan.form.insn.feature)
-    findings = session.check(cases, EVERY[tier]) if on_host else session.check_without_host(cases)
+    if on_host:
+        findings = session.check(cases, max(1, EVERY[tier] // each), each)
+    else:
+        findings = session.check_without_host(cases)
     first: dict[str, Finding] = {}
     for finding in findings:
         first.setdefault(finding.name, finding)

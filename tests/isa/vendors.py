@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from blink import _engine
 
+from . import ldt
 from .cpustate import (
     FX_CW,
     FX_MXCSR,
@@ -31,6 +32,8 @@ Pair = tuple[Outcome, Outcome]
 Rule = Callable[[Insn, Case, Outcome, Outcome], Pair]
 GP, PF, SS = VECTORS["gp"], VECTORS["pf"], VECTORS["ss"]
 _LEGACY, _VEX = 0, 1
+_PUSHED = 8  # bytes at most
+_WRITE = 2  # of a page fault's error code
 _MAX = 15
 _SIGNS = 0x3F  # MXCSR's sticky flags
 _PRECISION, _UNDERFLOW_MASK = 0x20, 1 << 11
@@ -205,13 +208,25 @@ def _pop_segment(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
 
 
 def _near_call(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
-    """A near CALL that faults both ways: Intel looks at the target first, AMD pushes first."""
+    """A near CALL of a bad target: Intel looks at it first; AMD pushes, which may fault, too."""
     call = _is(insn, _LEGACY, 0, 0xE8) or (
         _is(insn, _LEGACY, 0, 0xFF) and insn["modrm"] >> 3 & 7 == 2
     )
-    if not call or a.vector not in (GP, SS) or b.vector not in (GP, SS, PF):
+    if not call or a.vector != GP or a.error:
         return a, b
-    return a, a
+    if b.vector == GP and len(b.dirty) <= _PUSHED:
+        return a, b._replace(dirty_off=a.dirty_off, dirty=a.dirty)
+    return (a, a) if _push_faults(case, b) else (a, b)
+
+
+def _push_faults(case: Case, o: Outcome) -> bool:
+    """Whether a fault is that of a store to the top of the stack."""
+    if o.vector != PF:
+        return o.vector == SS
+    stack = ldt.segment(case.seg[2])
+    base, mask = (0, -1) if case.mode == 64 else (stack.base, 0xFFFFFFFF)
+    sp = o.reg("rsp") & (mask if mask < 0 or stack.rights & 0x4000 else 0xFFFF)
+    return bool(o.error & _WRITE) and 0 < (base + sp - o.addr & mask & (1 << 64) - 1) <= _PUSHED
 
 
 def _dot_product(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
