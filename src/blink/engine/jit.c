@@ -366,7 +366,7 @@ void jit_resume(Cpu *c) {
 }
 
 static void restore_lent(Cpu *c, const JitInsn *n, u64 offset) {
-  if (n->lent && offset >= n->lent_from) c->gpr[n->lent - 1] = c->poll.lent;
+  if (n->lent && offset >= (u64)n->host + n->lent_from) c->gpr[n->lent - 1] = c->poll.lent;
   if (n->rcx_lent && offset > n->host) c->gpr[RCX] = c->poll.rcx;
 }
 

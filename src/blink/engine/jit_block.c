@@ -104,7 +104,7 @@ static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
 }
 
 static void begin_insn(Maker *m) {
-  *m->insn = (JitInsn){.host = here(m), .guest = (m->rip - m->start) & 0x7fff, .lent_from = 0xffff};
+  *m->insn = (JitInsn){.host = here(m), .guest = (m->rip - m->start) & 0x3ff};
 }
 
 static void note_registers(Maker *m, const Insn *in) {

@@ -166,7 +166,7 @@ void jit_write_stubs(Maker *m) {
   for (u32 i = 0; i < m->stubs; i++) {
     u32 exit = m->lists->stub[i];
     jit_write_stub(m->j, m->a, exit);
-    patch32(m->j->exits[exit].site, m->j->exits[exit].stub);
+    jit_to_stub(&m->j->exits[exit]);
   }
 }
 

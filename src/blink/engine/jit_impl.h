@@ -10,16 +10,18 @@
  * 4 GiB, and elsewhere. */
 enum { ARENAS = 2, ARENA_SIZE = 64 << 20, ARENA_MARGIN = 64 << 10 };
 
-/* How to find a guest instruction from a host address inside a block: one entry an instruction. */
+/* How to find a guest instruction from a host address inside a block: one entry an instruction, and
+ * most of the memory that a translation costs beside its code. */
 typedef struct {
   u16 host;        /* offset from the block's host code */
-  u16 guest : 15;  /* offset from the block's guest address */
+  u16 guest : 10;  /* offset from the block's guest address */
   u16 pad : 1;     /* not where the instruction begins, but a part of it, or of the block's end */
-  u8 lent;         /* 1 + the register that is in poll.lent, from `lent_from` on; 0 for none */
-  u8 rcx_lent : 1; /* RCX is in poll.rcx, from the second host instruction on */
+  u16 lent : 5;    /* 1 + the register that is in poll.lent, from `lent_from` on; 0 for none */
   u8 left : 7;     /* instructions, from this one on, that are counted already */
-  u16 lent_from;
+  u8 rcx_lent : 1; /* RCX is in poll.rcx, from the second host instruction on */
+  u8 lent_from;    /* offset from `host` */
 } JitInsn;
+_Static_assert(BLOCK_INSNS * 15 < 1 << 10, "JitInsn.guest");
 
 /* Blocks and exits are named by numbers; 0 is none. */
 typedef struct {
@@ -44,7 +46,7 @@ typedef struct {
 typedef struct {
   u64 target;
   u8 *site; /* its rel32 */
-  u8 *stub; /* where it goes while the target has no code; NULL: not yet written */
+  s32 stub; /* from `site` to where it goes while the target has no code; 0: not yet written */
   u32 next; /* of those that lead to the same block */
 } JitExit;
 
@@ -158,6 +160,7 @@ void jit_table_reset(Jit *j);
 /* The number of a new exit at `site`; writing the code that `site` goes to when nothing is linked. */
 u32 jit_exit(Jit *j, u8 *site, u64 target);
 void jit_write_stub(Jit *j, JitArena *a, u32 exit);
+void jit_to_stub(const JitExit *x);
 /* The source of a block, whose `entry` is a jump to be patched. */
 typedef struct {
   u64 rip;

@@ -60,8 +60,8 @@ static inline u16 here(const Maker *m) { return (u16)(m->k.at - m->code); }
 /* Notes that `reg` is the glue's from here on; the guest's value is in the Cpu. */
 static inline void lend(Maker *m, u8 reg) {
   store_gs(&m->k, CPU_FIELD(poll.lent), reg);
-  m->insn->lent = 1 + reg;
-  m->insn->lent_from = here(m);
+  m->insn->lent = (1 + reg) & 31;
+  m->insn->lent_from = (here(m) - m->insn->host) & 255;
 }
 
 /* BRANCHED: may go elsewhere; CUT: goes on in another block. */

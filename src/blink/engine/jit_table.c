@@ -260,10 +260,12 @@ u32 jit_exit(Jit *j, u8 *site, u64 target) {
 
 void jit_write_stub(Jit *j, JitArena *a, u32 exit) {
   Code k = {jit_cold(a, STUB_SIZE)};
-  j->exits[exit].stub = k.at;
+  j->exits[exit].stub = (s32)(k.at - j->exits[exit].site);
   set_gs32(&k, CPU_FIELD(js.exit), exit);
   jump(&k, a->link);
 }
+
+void jit_to_stub(const JitExit *x) { patch32(x->site, x->site + x->stub); }
 
 /* Whether the block lies where the exit's jump was: see jit_block_behind(). */
 static bool in_place(const JitExit *x, const JitBlock *to) { return jit_entry(to) == x->site - 1; }
@@ -286,7 +288,7 @@ static bool unlink_exit(Jit *j, u32 exit, const JitBlock *from) {
     jit_write_stub(j, a, exit);
   }
   if (in_place(x, from)) x->site[-1] = JUMP_BYTE;
-  patch32(x->site, x->stub);
+  jit_to_stub(x);
   return true;
 }
 
