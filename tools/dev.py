@@ -39,6 +39,7 @@ def test(options: argparse.Namespace) -> int:
     tier = "all" if options.all else "ci" if options.ci else "unit"
     limit = {"unit": "400", "ci": "900", "all": "0"}[tier]
     command = [str(PYTHON), "-m", "pytest", "-n", "2", "--dist", "worksteal", "-rs"]
+    command += ["--durations=20", "--durations-min=10"]
     return run(*command, f"--timeout={limit}", *options.rest, BLINK_TIER=tier)
 
 
