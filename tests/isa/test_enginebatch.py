@@ -10,7 +10,7 @@ import pytest
 from . import enginebatch
 from .asm import assemble
 from .compare import agree
-from .cpustate import COMPARED_FLAGS, FX_MXCSR, FX_SW, HIGH_BASE, Case
+from .cpustate import COMPARED_FLAGS, FX_MXCSR, FX_SW, HIGH_BASE, NO_FAULT, Case, Outcome
 from .enginebatch import NAMES, EngineBatch
 from .hostcpu import HostCpu
 from .session import BATCH, Finding, fits, make_subject
@@ -26,7 +26,7 @@ def batch(host: HostCpu) -> Iterator[EngineBatch]:
     made.close()
 
 
-def outcomes(batch: EngineBatch, cases: list[Case], name: str) -> list[object]:
+def outcomes(batch: EngineBatch, cases: list[Case], name: str) -> list[Outcome]:
     batch.host.submit(0, cases)
     batch.submit(0, len(cases))
     batch.host.wait(0)
@@ -120,3 +120,15 @@ def test_variants(batch: EngineBatch, host: HostCpu, mode: str, seed: int) -> No
     seen = [batch.host_outcome(0, case, i) for i, case in enumerate(varied)]
     pairs = zip(varied, host.run(varied), seen, strict=True)
     assert all(agree(*parts) for parts in pairs)
+
+
+def test_a_jump_out_of_64_bit_mode(batch: EngineBatch, host: HostCpu) -> None:
+    """The translator goes on there, and cannot fetch: the jump itself was no fault."""
+    if not host.has_ldt:
+        pytest.skip("modify_ldt(2) is not permitted here: no segments of ours on the host")
+    pointer = (HIGH_BASE, bytes.fromhex("7c040000 3700"))
+    case = Case(assemble("jmp fword ptr [rbx]"), memory=(pointer,)).with_regs(rbx=HIGH_BASE)
+    assert host.run([case])[0].vector == NO_FAULT
+    for name in NAMES:
+        (outcome,) = outcomes(batch, [case], name)
+        assert (outcome.vector, outcome.rip, outcome.seg[1]) == (NO_FAULT, 0x47C, 0x37), name

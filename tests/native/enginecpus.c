@@ -265,7 +265,8 @@ static bool went_on(Cpu *c, const Input *in, Stop stop) {
     c->rip--;
     return true;
   }
-  return stop == STOP_FAULT && c->stop_error & PF_FETCH && c->rip == c->stop_addr;
+  u64 base = c->mode == 64 ? 0 : c->seg_base[CS];
+  return stop == STOP_FAULT && c->stop_error & PF_FETCH && c->rip + base == c->stop_addr;
 }
 
 static void save_reason(Cpu *c, const Input *in, Stop stop, bool translated, Output *out) {
