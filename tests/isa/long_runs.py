@@ -32,13 +32,17 @@ def commit() -> str:
     return said.stdout.strip() or "unknown"
 
 
-def keep(title: str, columns: Sequence[str], values: Sequence[object], page: Path = PAGE) -> None:
-    """Adds a row to the section's table, newest first: date, machine and commit, then `values`."""
+def keep(
+    title: str, columns: Sequence[str], values: Sequence[object], page: Path = PAGE,
+    most: int = KEPT,
+) -> None:  # fmt: skip
+    """Adds a row to the section's table, newest first: date, machine and commit, then `values`;
+    `most` rows stay."""
     names = ("date", "processor", "commit", *columns)
     today = datetime.datetime.now(datetime.UTC).date()
     tables = _tables(page.read_text()) if page.exists() else {}
     row = _row((today, machine(), commit(), *values))
-    rows = [row, *tables.get(title, [])[2:]][:KEPT]
+    rows = [row, *tables.get(title, [])[2:]][:most]
     tables[title] = [_row(names), _row(["---"] * len(names)), *rows]
     sections = ("\n".join([f"## {name}", "", *lines, ""]) for name, lines in tables.items())
     page.write_text("\n".join([HEAD, *sections]))
