@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench import recording
 from bench.figures import Figures, allowed, fault, faults, megabytes
 from bench.notes import MEMORY, TIME, Notes
 from bench.ratios import number
@@ -56,7 +57,7 @@ def page(results: Results, notes: Notes, cpu: bool = False) -> str:
     figures = Figures(results, cpu)
     parts = [INTRODUCTION, _conditions(results, cpu), _missed(figures, notes), _wrong(results)]
     parts += [_section(figures, name, about) for name, about in _sections(results)]
-    parts += [_memory(results), _frames(results), _build(results)]
+    parts += [_memory(results), _frames(results), _build(results), recording.section()]
     return "\n".join(part for part in parts if part)
 
 

@@ -1,5 +1,5 @@
-"""Issue 6's proof: 20 programs, each recorded once and replayed forwards 5 times and backwards once,
-with equal digests at 1,000 marks.  The figures go to docs/long-runs.md."""
+"""20 programs, each recorded once and replayed forwards 5 times and backwards once, with equal
+digests at 1,000 marks.  The figures go to docs/long-runs.md."""
 
 from __future__ import annotations
 

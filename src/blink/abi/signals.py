@@ -64,6 +64,12 @@ CODES = {
     SI_USER: "SI_USER", SI_KERNEL: "SI_KERNEL", SI_QUEUE: "SI_QUEUE", SI_TKILL: "SI_TKILL",
     -2: "SI_TIMER", -3: "SI_MESGQ", -4: "SI_ASYNCIO", -5: "SI_SIGIO",
 }  # fmt: skip
+FAULT_CODES = {
+    (4, 2): "ILL_ILLOPN", (5, 1): "TRAP_BRKPT", (5, 2): "TRAP_TRACE", (7, 1): "BUS_ADRALN",
+    (7, 2): "BUS_ADRERR", (8, 1): "FPE_INTDIV", (8, 3): "FPE_FLTDIV", (8, 4): "FPE_FLTOVF",
+    (8, 5): "FPE_FLTUND", (8, 6): "FPE_FLTRES", (8, 7): "FPE_FLTINV", (11, 1): "SEGV_MAPERR",
+    (11, 2): "SEGV_ACCERR",
+}  # fmt: skip
 CHILD_CODES = {
     1: "CLD_EXITED", 2: "CLD_KILLED", 3: "CLD_DUMPED", 4: "CLD_TRAPPED", 5: "CLD_STOPPED",
     6: "CLD_CONTINUED",

@@ -41,6 +41,7 @@ class Core:
         self._flight = threading.Lock()  # of what follows
         self._flying: Link | None = None  # where a motion is under way
         self.interrupted = False  # interrupt() was called since the motion began
+        self._warm = False
         self._plans: SimpleQueue[Plan | None] = SimpleQueue()
         threading.Thread(target=self._work, name="blink-motion", daemon=True).start()
 
@@ -104,8 +105,15 @@ class Core:
         """Has the thread carry out a motion.  Raises DebugError while there is another."""
         self.need_stopped()
         self.interrupted = False
+        self._warm_up()
         self._stopped.clear()
         self._plans.put(plan)
+
+    def _warm_up(self) -> None:
+        """Loads what the words of the first stop need while the program runs: 0.1 s."""
+        if not self._warm:
+            self._warm = True
+            threading.Thread(target=_load, name="blink-load", daemon=True).start()
 
     def _work(self) -> None:
         while (plan := self._plans.get()) is not None:
@@ -176,3 +184,8 @@ class Core:
             return link.checked(box.get())
         finally:
             self._flying = None
+
+
+def _load() -> None:
+    import elftools.dwarf.dwarfinfo
+    import elftools.elf.elffile  # noqa: F401

@@ -11,10 +11,14 @@ from collections.abc import Callable
 
 import pytest
 
-from blink.debugger.program import Program
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.debugger.program import Program
 
 
 @pytest.fixture
 def capsule() -> Callable[[str], Program]:
     """Opens a recording: see blink.Program, which is a context manager."""
+    from blink.debugger.program import Program  # when a test asks, not in each run of pytest
+
     return Program.open_capsule

@@ -82,6 +82,7 @@ def where(runner: Runner) -> Message:
         "time": runner.time,
         "end": runner.end,
         "tid": task.tid,
+        "icount": {str(t.tid): t.cpu.icount for t in runner.tasks.values()},
         "rip": task.cpu.rip,
         "layout": state.layout(runner.process),
         "skew": runner.process.memory.skew,
@@ -90,10 +91,37 @@ def where(runner: Runner) -> Message:
 
 @request
 def calls(target: Target, message: Message) -> Message:
-    """Lines of the log of system calls."""
+    """Lines of the log of system calls; a replay runs on to learn more."""
     from blink.debugger.call_list import rows_of
+    from blink.replay.replayer import Replayer
 
-    return {"rows": rows_of(target.runner, message["first"], message["count"])}
+    first, count = message["first"], message["count"]
+    if isinstance(target.runner, Replayer):
+        from blink.debugger.history import history_of
+
+        return history_of(target.runner).more(first, count)
+    rows = rows_of(target.runner, first, count)
+    return {"rows": rows, "more": len(rows) == count}
+
+
+@request
+def output(target: Target, message: Message) -> Message:
+    """What was written to a stream, as far as `calls` has gone."""
+    from blink.debugger.history import history_of
+    from blink.replay.replayer import Replayer
+
+    if not isinstance(target.runner, Replayer):
+        raise DebugError("only a replay keeps its output")
+    written = history_of(target.runner).written[message["stream"]]
+    return {"data": text_of(bytes(written[message["first"] :][: message["count"]]))}
+
+
+@request
+def path(target: Target, message: Message) -> Message:
+    """The addresses of the next instructions, which run one by one."""
+    from blink.debugger.history import path as addresses
+
+    return {"path": text_of(addresses(target.runner, message["count"]))}
 
 
 @request
@@ -157,10 +185,24 @@ def save(target: Target, message: Message) -> Message:
     runner = target.runner
     log = RECORDED.get("log") if isinstance(runner, Recorder) else None
     log = runner.log if isinstance(runner, Replayer) else log
+    if isinstance(runner, Replayer) and runner.off is not None:
+        raise DebugError("a branch is no recording: it cannot be saved")
     if log is None:
         raise DebugError("nothing is recorded")
     capsule.save(log, message["path"])
     return {}
+
+
+@request
+def before(target: Target, message: Message) -> Message:
+    """The last time before a thread's instruction of that number; None if it is not ahead."""
+    from blink.replay.replayer import Replayer
+    from blink.replay.schedule import time_before
+
+    runner = target.runner
+    if not isinstance(runner, Replayer):
+        raise DebugError("nothing is recorded")
+    return {"time": time_before(runner, message["tid"], message["count"])}
 
 
 @request
@@ -211,11 +253,18 @@ def set_register(target: Target, message: Message) -> Message:
 
 
 def _edited(target: Target, task: Task) -> None:
-    """A recorder notes what the debugger has changed."""
+    """A recorder notes what the debugger has changed; a replay leaves its recording."""
+    from blink.replay.branch import Stuck
     from blink.replay.recorder import Recorder
+    from blink.replay.replayer import Replayer
 
     if isinstance(target.runner, Recorder):
         target.runner.edited(task)
+    elif isinstance(target.runner, Replayer):
+        try:
+            target.runner.edited()
+        except Stuck as stuck:
+            raise DebugError(str(stuck)) from None
 
 
 @request

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from blink.abi.layout import GUEST_TOP
 from blink.debugger import frames, link
 from blink.debugger.breakpoints import Point
+from blink.debugger.compare import INSTRUCTIONS, Difference, compare, written
 from blink.debugger.core import Core, Plan
 from blink.debugger.disassembly import MAX_INSTRUCTION, disassemble
 from blink.debugger.errors import DebugError
@@ -119,6 +120,7 @@ class Session:
             return target
 
         session = cls(start(), True, record, checkpoints)
+        session._timeline.notes_calls = bool(chosen.get("calls")) or not record
         session._relaunch = start
         return session
 
@@ -134,13 +136,27 @@ class Session:
     def branch(self) -> Session:
         """A session of its own from here on, in which registers and memory can be changed, now.
 
-        It goes on as it was recorded, as far as the program asks for the same system calls after as
-        many instructions; where it does not, it stops: diverged.  It is closed by itself.
+        Changed, it leaves the recording: calls for memory, signal actions and time are done, output
+        is collected, what else it asks for is answered as recorded, if the recording has that call
+        next.  Where it has not, or with several threads, it stops: diverged.  It is closed by
+        itself.
         """
         self._core.need_stopped()
         session = Session(self._timeline.branch(), False, True, self._checkpoints)
         session.pid = self.pid
         return session
+
+    def differs(self, other: Session, instructions: int = INSTRUCTIONS) -> Difference:
+        """Where this run and another one part, from the later of their starts on: a branch and what
+        it left, say.  The first `instructions` are compared one by one.  Raises DebugError."""
+        self._core.need_stopped()
+        return compare(self._timeline, other._timeline, instructions)
+
+    def output(self, stream: int = 1) -> bytes:
+        """What a recording, or a branch, writes to standard output (1) or error (2).  A branch
+        writes nowhere else.  Raises DebugError."""
+        self._core.need_stopped()
+        return written(self._timeline, stream)
 
     def save(self, path: str) -> None:
         """Writes what has been recorded until now to a file, for open().  Raises DebugError."""
@@ -303,9 +319,13 @@ class Session:
         """Goes to a time."""
         self._core.begin(lambda: self._timeline.goto(time))
 
-    def reverse_step(self, n: int = 1) -> None:
-        """n instructions back, of all threads."""
-        self._core.begin(lambda: self._timeline.back(n))
+    def reverse_step(self, n: int = 1, only: int | None = None) -> None:
+        """n instructions back, of all threads; with `only`, of that one, and what others did in
+        between."""
+        timeline = self._timeline
+        self._core.begin(
+            lambda: timeline.back(n) if only is None else timeline.thread_back(only, n)
+        )
 
     def reverse_next(self) -> None:
         """One instruction back, or, behind a call, to before it."""
@@ -331,13 +351,17 @@ class Session:
         """Name -> time."""
         return dict(self._marks)
 
-    def calls(self, first: int | None = None, count: int = 100) -> list[CallLine]:
-        """System calls that are known, `count` from number `first` on, or the last ones.
+    def calls(
+        self, first: int | None = None, count: int = 100, wait: bool = True
+    ) -> list[CallLine]:
+        """System calls, `count` from number `first` on, or the last ones.
 
-        Of a program that was launched with the option `calls`; what happens later than now is in
-        it, if the program has been there.
+        All of a recording, and of a program until the farthest that it has been; a copy replays for
+        it, unless the program was launched with the option `calls`.  Without `wait`, only what is
+        known soon: ask again.
         """
-        self._calls += [CallLine(*row) for row in self._timeline.new_calls(len(self._calls))]
+        new = self._timeline.new_calls(len(self._calls), wait)
+        self._calls += [CallLine(*row) for row in new]
         start = max(0, len(self._calls) - count) if first is None else first
         return self._calls[start : start + count]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from blink.abi.signals import CODES, FAULT_CODES
 from blink.abi.signals import name as signal_name
 from blink.debugger.modules import Symbols
 from blink.syscalls._table import find
@@ -52,7 +53,8 @@ def _what(reason: str, details: dict[str, Any], numbers: list[int]) -> str:
     if reason == "watchpoint":
         old, new = (_number(details.get(key, "")) for key in ("old", "new"))
         change = f"{old} -> {new}" if old != new else f"value {new}"
-        return f"watchpoint {which}: {details.get('address', 0):#x}: {change},"
+        name = f"watchpoint {which}" if which else "last write"
+        return f"{name}: {details.get('address', 0):#x}: {change},"
     texts = {
         "step": "stopped",
         "breakpoint": f"breakpoint {which}",
@@ -64,7 +66,7 @@ def _what(reason: str, details: dict[str, Any], numbers: list[int]) -> str:
         "fork": f"new process {details.get('number')}",
         "load": f"loaded {details.get('path')}",
         "exit": f"the program has ended with status {details.get('status')}",
-        "killed": f"the program was killed by {_signal(details.get('signo'))}",
+        "killed": f"the program was killed by {_signal(details.get('signo'))}{_cause(details)}",
         "end": "the end of the recording",
         "start": "the start of the recording",
     }
@@ -73,6 +75,15 @@ def _what(reason: str, details: dict[str, Any], numbers: list[int]) -> str:
 
 def _signal(number: object) -> str:
     return signal_name(number) if isinstance(number, int) else str(number)
+
+
+def _cause(details: dict[str, Any]) -> str:
+    """The kind and the address of a fault: ` (SEGV_MAPERR, 0x8)`."""
+    if "code" not in details:
+        return ""
+    code = details["code"]
+    name = FAULT_CODES.get((details["signo"], code), CODES.get(code, code))
+    return f" ({name}, {details.get('address', 0):#x})"
 
 
 def _call(number: object) -> str:

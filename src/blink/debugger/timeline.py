@@ -12,6 +12,7 @@ is looked at, and whoever goes forwards beyond the end goes on with it.
 from __future__ import annotations
 
 import os
+from time import monotonic
 from typing import Any, NamedTuple
 
 from blink.debugger.core import OVER, Core, Result
@@ -21,9 +22,11 @@ from blink.debugger.wire import TargetGone
 
 LIMIT = 24  # stations
 CALLS = 2000  # rows of the log of system calls in one reply
-DISTANCES = (30_000_000, 1_000_000, 30_000, 1_000)  # of new stations before a place
+DISTANCES = (20_000_000, 500_000, 15_000)  # of new stations before a place
 SPACING = 150_000_000  # of stations on a long way: about half a second of replay
-SLICE = 25_000_000  # instructions of a program that is recorded, between stations
+SLICE = 20_000_000  # instructions between stations of who goes forwards; at most,
+SLICE_LEAST = 1_000_000
+SLICE_SECONDS = 0.02  # as many as this takes: who steps back from between them replays as long
 
 
 class Station(NamedTuple):
@@ -50,19 +53,48 @@ class Timeline:
         self._ended = ""  # how the live program ended: a reason, or nothing
         self._stations: list[Station] = []
         self._logged = -1  # how far the log surely goes
+        self._slice = SLICE_LEAST
+        self.notes_calls = False  # the live program does
+        self._calls: Link | None = None  # who replays for the log of system calls
 
-    def new_calls(self, known: int) -> list[Any]:
-        """Rows of the log of system calls behind those that are known."""
+    def new_calls(self, known: int, wait: bool) -> list[Any]:
+        """Rows of the log of system calls behind those that are known; without `wait`, those that
+        are known soon."""
+        source = self.live if self.notes_calls else self._reader()
         rows: list[Any] = []
-        while self.live is not None:
+        while source is not None:
             try:
-                more = self.live.ask("calls", first=known + len(rows), count=CALLS)["rows"]
+                reply = source.ask("calls", first=known + len(rows), count=CALLS)
             except TargetGone:
                 break
-            rows += more
-            if len(more) < CALLS:
+            rows += reply["rows"]
+            if not reply["more"] or not wait:
                 break
         return rows
+
+    def _reader(self) -> Link | None:
+        """A copy at the start that replays to learn the system calls."""
+        if self._stations:
+            self._begin()
+            if self._calls is None or self._calls.gone:
+                self._calls = self._copy(self._stations[0].target)
+        return self._calls
+
+    def _end_reader(self) -> None:
+        if self._calls is not None:
+            self._calls.close()
+            self._calls = None
+
+    def copy_at(self, time: int) -> Link:
+        """A process of its own that stands at a time.  Raises DebugError."""
+        self._begin()
+        copy = self._copy(self._before(time).target)
+        try:
+            self._replay(copy, time)
+        except DebugError:
+            copy.close()
+            raise
+        return copy
 
     def begin_at(self, first: Link, end: int) -> None:
         """The recording alone: `first` stands where the session is."""
@@ -91,6 +123,7 @@ class Timeline:
         if self.in_past:
             result = self._through_past(fields)
             if result is not None:
+                self.end = max(self.end, result.get("time", 0))
                 return result
         if self._ended:
             raise DebugError("the program has ended")
@@ -102,27 +135,45 @@ class Timeline:
 
     def _live(self, fields: Result) -> Result:
         """Runs the program itself; while it is recorded, it leaves stations, too."""
-        core, until = self._core, fields.get("until")
-        if self.recorded and not self._stations:
+        core = self._core
+        if not self.recorded:
+            return core.run(**fields)
+        if not self._stations:
             self._settle_at(core.time, core.target)
-        while self.recorded and "range" not in fields:
-            halfway = core.time + SLICE
+        result = self._run(fields)
+        self.end = max(self.end, core.time)
+        return result
+
+    def _run(self, fields: Result) -> Result:
+        """Forwards, in slices, with a station between any two."""
+        core, until = self._core, fields.get("until")
+        while "range" not in fields:
+            if core.time >= self._before(core.time).time + self._slice:
+                self._settle_at(core.time, core.target)
+            halfway = core.time + self._slice
             if until is not None and until <= halfway:
                 break
+            began = monotonic()
             result = core.run(**(fields | {"until": halfway}))
             if result["reason"] != "until":
                 return result
-            core.time = self.end = result["time"]
-            self._settle_at(core.time, core.target)
+            core.time = result["time"]
+            self.end = max(self.end, core.time)
+            self._adapt(monotonic() - began)
         return core.run(**fields)
+
+    def _adapt(self, seconds: float) -> None:
+        """The next slice, from how long one took."""
+        wanted = self._slice * min(max(SLICE_SECONDS / max(seconds, 1e-9), 0.5), 2)
+        self._slice = int(min(max(wanted, SLICE_LEAST), SLICE))
 
     def _through_past(self, fields: Result) -> Result | None:
         """Replays; None when it has come to where the live program stands."""
         until = fields.get("until")
         if self.live is None:
-            return self._core.run(**fields)
+            return self._run(fields)
         stop = self.end if until is None else min(until, self.end)
-        result = self._core.run(**(fields | {"until": stop}))
+        result = self._run(fields | {"until": stop})
         at_end = result.get("time") == self.end and result["reason"] in ("until", "end")
         if not at_end:
             return result
@@ -216,6 +267,8 @@ class Timeline:
             return [self._core.target]
         if self.live is not None or self.now != self.first:
             raise DebugError("the past cannot be changed: branch() goes on from here")
+        self._end_reader()
+        self.end = self.now
         first, *later = self._stations
         for station in later:
             station.target.close()
@@ -235,12 +288,14 @@ class Timeline:
 
     def begin_again(self, live: Link) -> None:
         """The program from its start, in another process."""
+        self._end_reader()
         self._stations.clear()
         self._ended, self.end, self._logged = "", 0, -1
         self.live = self._core.target = live
 
     def leave(self) -> None:
         """As close(), but for the program, which goes on alone."""
+        self._end_reader()
         live, self.live = self.live, None
         assert live is not None
         live.leave()
@@ -251,6 +306,7 @@ class Timeline:
 
     def close(self) -> None:
         """Ends all processes."""
+        self._end_reader()
         for station in self._stations:
             station.target.close()
         if self.in_past:
@@ -263,6 +319,22 @@ class Timeline:
     def back(self, n: int) -> Result:
         """n instructions back, of all threads."""
         return self.goto(self.now - n)
+
+    def thread_back(self, tid: int, n: int) -> Result:
+        """To before the n-th last instruction of one thread, whatever others did since."""
+        self._begin()
+        done = self._core.target.ask("status")["icount"].get(str(tid), 0)
+        if done < n:
+            return self._at(self.first) | {"reason": "start"}
+        limit = self.now
+        while True:
+            station = self._before(limit)
+            time = station.target.ask("before", tid=tid, count=done - n + 1)["time"]
+            if time is not None:
+                return self.goto(time) | {"tid": tid}
+            if station.time <= self.first:
+                return self._at(self.first) | {"reason": "start"}
+            limit = station.time - 1
 
     def search(self, **fields: Any) -> Result:
         """Goes to the last thing before now that the session, or `guards`, wants to stop at; to the

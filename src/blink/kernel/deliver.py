@@ -129,7 +129,7 @@ def die(task: Task, signo: int, fault: Fault | None) -> NoReturn:
     if fault is not None and process.report is not None:
         process.report(task, fault)
     if process.director is not None:
-        process.director.ending("killed", signo)
+        process.director.ending("killed", signo, b"" if fault is None else fault.siginfo())
     process.finish()
     try:
         _engine.sig_die(signo)

@@ -24,8 +24,9 @@ class Director:
         """In the child of a fork: from here on it is on its own, and has a new `host.lock`."""
         raise NotImplementedError
 
-    def ending(self, reason: str, number: int) -> None:
-        """The process is about to end: "exit" with a status, or "killed" by a signal."""
+    def ending(self, reason: str, number: int, info: bytes = b"") -> None:
+        """The process is about to end: "exit" with a status, or "killed" by a signal; `info` is the
+        siginfo_t of a fault."""
 
     def signal(self, task: Task, signo: int, info: bytes) -> None:
         """A signal reaches the guest: its action comes next."""

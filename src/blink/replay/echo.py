@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from blink.abi.structs import IOVEC
-from blink.replay.replayer import Replayer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from blink.kernel.task import Task
+    from blink.replay.replayer import Replayer
 
 WRITE, CLOSE, PWRITE64, WRITEV, DUP, DUP2, FCNTL, DUP3, CLOSE_RANGE = (
     1,
@@ -42,7 +42,7 @@ class Echo:
         stream = self.streams.get(fd)
         if number in (WRITE, PWRITE64, WRITEV):
             if stream is not None:
-                self.write(stream, _written(task, call, result))
+                self.write(stream, written(task, call, result))
         elif number == CLOSE:
             self.streams.pop(fd, None)
         elif number == CLOSE_RANGE:
@@ -61,7 +61,8 @@ class Echo:
             self.streams = {fd: s for fd, s in self.streams.items() if not first <= fd <= last}
 
 
-def _written(task: Task, call: tuple[int, ...], length: int) -> bytes:
+def written(task: Task, call: tuple[int, ...], length: int) -> bytes:
+    """The first bytes of what a write(2), pwrite64(2) or writev(2) names."""
     if call[0] & 0xFFFFFFFF != WRITEV:
         return task.memory.read(call[2], length, force=True)
     data = b""

@@ -18,7 +18,7 @@ from blink.kernel.process import Options
 from blink.kernel.threads import live
 from blink.replay.baton import Baton
 from blink.replay.calls import BRIEF
-from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt
+from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt, ending_halt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -248,9 +248,8 @@ class LiveRunner(Runner, Director):
         image = self.process.image
         self._note(Halt(reason, task.tid, path=image.path if image is not None else b""))
 
-    def ending(self, reason: str, number: int) -> None:
-        name = "status" if reason == "exit" else "signo"
-        self._stand(Halt(reason, self.current.tid, **{name: number}))
+    def ending(self, reason: str, number: int, info: bytes = b"") -> None:
+        self._stand(ending_halt(reason, self.current.tid, number, info))
 
     def forked(self, task: Task) -> None:
         process = self.process

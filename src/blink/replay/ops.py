@@ -88,15 +88,21 @@ def apply(replayer: Replayer, task: Task, payload: memoryview) -> None:
 def apply_call(replayer: Replayer, payload: memoryview) -> int:
     """Repeats what a CALL or PART record says: its result.  Raises ValueError."""
     (result,) = _WORDS[1].unpack_from(payload, 0)
+    for address, data in ranges(payload):
+        replayer.store(address, data)
+    return int(result)
+
+
+def ranges(payload: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Address and bytes of what a CALL or PART wrote.  Raises ValueError."""
     at = 8
     while at + 16 <= len(payload):
         address, length = _WORDS[2].unpack_from(payload, at)
         at += 16
         if length > len(payload) - at:
             raise ValueError(f"a range of {length} bytes")
-        replayer.store(address, payload[at : at + length])
+        yield address, payload[at : at + length]
         at += length + 7 & ~7
-    return int(result)
 
 
 def _write(

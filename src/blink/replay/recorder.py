@@ -17,10 +17,11 @@ from blink.replay import ops
 from blink.replay.bounds import trimmed
 from blink.replay.calls import WAITING
 from blink.replay.capsule import state_size
+from blink.replay.copies import fork_quietly
 from blink.replay.live import LiveRunner
 from blink.replay.log import Log, LogFull
 from blink.replay.notes import Blobs, NotedActions, NotedMemory, NotedSpace, Notes
-from blink.replay.replayer import Replayer, fork_quietly
+from blink.replay.replayer import Replayer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -292,15 +293,15 @@ class Recorder(LiveRunner):
         image = self.process.image
         self._add(ops.encode(ops.IMAGE, data=image.path if image is not None else b""))
 
-    def ending(self, reason: str, number: int) -> None:
+    def ending(self, reason: str, number: int, info: bytes = b"") -> None:
         task = self.current
         stop, call, before = self._handling[task]
         self._emit(task, stop, call, before)
-        self._append(records.END, task, reason == "killed", number, b"", None)
+        self._append(records.END, task, reason == "killed", number, info, None)
         self.log = None
         self.noted.notes = None
         self._attach(task)
-        super().ending(reason, number)
+        super().ending(reason, number, info)
 
     def forked(self, task: Task) -> None:
         self.log = None

@@ -7,28 +7,25 @@ the log says, compares why it stopped, and repeats what the event did.
 from __future__ import annotations
 
 import posix
-import sys
 
 from blink import _engine
 from blink.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE
 from blink.kernel import boot, host
-from blink.kernel.exec import open_fds
-from blink.kernel.fork import freeze
 from blink.kernel.process import Options, Process
 from blink.kernel.task import Task
 from blink.replay import log as records
 from blink.replay import ops
+from blink.replay.branch import Branch, Ended, Stuck
+from blink.replay.copies import close_others, fork_quietly
 from blink.replay.files import MappedFiles
 from blink.replay.log import Event, Log
-from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt
+from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt, ending_halt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 NR_MADVISE, MADV_DONTNEED = 28, 4
-NR_WAIT4, WNOHANG, WCLONE = 61, 1, 0x80000000
-INTERNAL_ERROR = 125
 MAP_FILE_TYPE = 0x0F
 PAGE = records.PAGE
 _RETIRED = (_engine.STOP_SYSCALL, _engine.STOP_INT)  # the instruction counts
@@ -67,6 +64,8 @@ class Replayer(Runner):
         self._reached: dict[Task, int] = {}  # a thread's stop that the log has yet to tell about
         self._only: int | None = None
         self.on_call: Callable[[Task, tuple[int, ...], int], None] | None = None
+        self.on_begin: Callable[[Task, tuple[int, ...]], None] | None = None
+        self.off: Branch | None = None  # it has left the recording
         self._asked = False
         self._noted: Halt | None = None
         self._over = False
@@ -87,7 +86,7 @@ class Replayer(Runner):
 
     @property
     def end(self) -> int:
-        return self.log.end
+        return self.log.end if self.off is None else self.time
 
     def only(self, tid: int | None) -> None:
         """Has no meaning here: the log says who runs."""
@@ -135,9 +134,13 @@ class Replayer(Runner):
             self._next()  # the log may have grown
         for task in self.tasks.values():
             self._attach(task)
+        goal = FOREVER if until is None else until
         try:
-            halt = self._run(FOREVER if until is None else until)
-        except (Diverged, ValueError, _engine.MemoryFault) as error:
+            halt = self._run(goal) if self.off is None else self._run_off(self.off, goal)
+        except Ended as ended:
+            self._over = True
+            halt = ended.halt
+        except (Stuck, Diverged, ValueError, _engine.MemoryFault) as error:
             self._over = True
             halt = Halt("diverged", self.current.tid, text=str(error))
         if (
@@ -180,6 +183,49 @@ class Replayer(Runner):
                 if (halt := self._attempt(task)) is not None:
                     return halt
 
+    # --- leaving the recording ---
+
+    def edited(self) -> None:
+        """Somebody has changed registers or memory: from here on it is a branch."""
+        if self.off is None and len(self.tasks) == 1 and not self._reached:
+            self.off = Branch(self)
+
+    def _run_off(self, branch: Branch, until: int) -> Halt:
+        task = self.current
+        while not self._over:
+            if (halt := self._reason()) is not None:
+                return halt
+            room = until - self.time
+            if room <= 0:
+                return Halt("until", task.tid)
+            halt = self._look(task, branch.advance(task, room))
+            if halt is not None:
+                return halt
+            if task in self._reached:
+                branch.handle(task, self._reached.pop(task))
+        return Halt("end", task.tid)
+
+    def place(self) -> tuple[Event | None, int, int]:
+        """Where it is in the log, for go_to()."""
+        return self.event, self._at, self._event_at
+
+    def go_to(self, place: tuple[Event | None, int, int]) -> None:
+        """Back in the log."""
+        self.event, self._at, self._event_at = place
+
+    def skip(self) -> None:
+        """The next event is passed by."""
+        self._next()
+
+    def repeat(self) -> None:
+        """The next event's effects happen, whatever was before it."""
+        self._repeat()
+
+    def calling(self, task: Task, call: tuple[int, ...]) -> None:
+        """A system call begins."""
+        if self.on_begin is not None:
+            self.on_begin(task, call)
+
     def _reason(self) -> Halt | None:
         """To halt for what has happened so far."""
         if self._noted is not None:
@@ -205,6 +251,9 @@ class Replayer(Runner):
         seen = "syscall" in self.caught or self.watchpoints
         task.cpu.set_tape(None if seen else self._tape, task.tid)
         task.cpu.native = not seen
+        if self.off is not None:
+            task.cpu.set_tape(None)
+            task.cpu.native = False
 
     def leave(self, numbers: frozenset[int]) -> None:
         """These system calls come to `called`, others need not."""
@@ -265,14 +314,16 @@ class Replayer(Runner):
         """The thread is where the event came."""
         if event.kind == records.END:
             self._over = True
-            name = ("status", "signo")[event.stop]
-            return Halt(("exit", "killed")[event.stop], task.tid, **{name: event.number})
+            reason = ("exit", "killed")[event.stop]
+            return ending_halt(reason, task.tid, event.number, bytes(event.payload))
         if event.kind == records.RUN:
             self._next()
             return None
         call = None
         if event.kind == records.CALL or event.stop not in _QUIET:
             call = self._check(task, event)
+            if call is not None:
+                self.calling(task, call)
         self._repeat()
         if call is not None:
             self.called(task, call)
@@ -415,32 +466,3 @@ class Replayer(Runner):
         task.tid = new
         self.tasks[new] = task
         self._attach(task)
-
-
-def fork_quietly(runner: Runner, child: Callable[[], None]) -> int:
-    """Forks a process that calls `child` and ends; the guest does not hear of it."""
-    host.now(NR_WAIT4, -1, 0, WNOHANG | WCLONE, 0)  # those that have ended
-    freeze()
-    runner.memory.fork_begin()
-    pid = _engine.fork_quietly()
-    runner.memory.fork_end()
-    if pid < 0:
-        raise OSError(-pid, "no further process")
-    if pid == 0:
-        status = INTERNAL_ERROR
-        try:
-            child()
-            status = 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            posix._exit(status)
-    return pid
-
-
-def close_others(keep: Iterable[int]) -> None:
-    """Closes all descriptors but these: pipes would seem to have a writer more."""
-    kept = set(keep)
-    for fd in open_fds():
-        if fd not in kept:
-            host.now(host.NR_CLOSE, fd)

@@ -46,7 +46,7 @@ class Halt:
     clone, fork number: the new thread or process
     load        path, start, end: a file was mapped to be executed
     exit        status: the process is about to end; run() once more, and it is gone
-    killed      signo: as exit
+    killed      signo: as exit; of a fault also code and address, as in siginfo_t
     diverged    text: what the recording says, and what happened
     """
 
@@ -227,6 +227,17 @@ def access_halt(task: Task) -> Halt:
     cpu = task.cpu
     write = bool(cpu.stop_error & _PF_WRITE)
     return Halt("watchpoint", task.tid, address=cpu.stop_addr, size=cpu.stop_size, write=write)
+
+
+def ending_halt(reason: str, tid: int, number: int, info: bytes) -> Halt:
+    """For an "exit" with a status, or "killed" by a signal; `info` is the siginfo_t of a fault."""
+    if reason == "exit":
+        return Halt(reason, tid, status=number)
+    more = {}
+    if info:
+        more["code"] = int.from_bytes(info[8:12], "little", signed=True)
+        more["address"] = int.from_bytes(info[16:24], "little")
+    return Halt(reason, tid, signo=number, **more)
 
 
 def call_halt(task: Task, call: tuple[int, ...]) -> Halt:

@@ -145,7 +145,9 @@ class Server:
         return self.move(self.resume.plain("S", text))
 
     def _back_step(self, _: str) -> bytes:
-        return self.move(self.session.reverse_step)
+        session = self.session
+        several = len(session.threads()) > 1
+        return self.move(lambda: session.reverse_step(only=session.tid if several else None))
 
     def _back_continue(self, _: str) -> bytes:
         return self.move(self.session.reverse_cont)

@@ -1,0 +1,49 @@
+"""Copies of this process, by fork: what checkpoints are."""
+
+from __future__ import annotations
+
+import posix
+import sys
+
+from blink import _engine
+from blink.kernel import host
+from blink.kernel.exec import open_fds
+from blink.kernel.fork import freeze
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from blink.replay.runner import Runner
+
+NR_WAIT4, WNOHANG, WCLONE = 61, 1, 0x80000000
+INTERNAL_ERROR = 125
+
+
+def fork_quietly(runner: Runner, child: Callable[[], None]) -> int:
+    """Forks a process that calls `child` and ends; the guest does not hear of it."""
+    host.now(NR_WAIT4, -1, 0, WNOHANG | WCLONE, 0)  # those that have ended
+    freeze()
+    runner.memory.fork_begin()
+    pid = _engine.fork_quietly()
+    runner.memory.fork_end()
+    if pid < 0:
+        raise OSError(-pid, "no further process")
+    if pid == 0:
+        status = INTERNAL_ERROR
+        try:
+            child()
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            posix._exit(status)
+    return pid
+
+
+def close_others(keep: Iterable[int]) -> None:
+    """Closes all descriptors but these: pipes would seem to have a writer more."""
+    kept = set(keep)
+    for fd in open_fds():
+        if fd not in kept:
+            host.now(host.NR_CLOSE, fd)
