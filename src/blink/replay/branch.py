@@ -207,9 +207,7 @@ class Branch(Director):
     def _random(self, task: Task, args: tuple[int, ...]) -> int:
         length = min(args[1], 256)
         seed = pack("<QQ", task.cpu.icount, args[0])
-        data = b"".join(
-            blake2b(seed + bytes([at])).digest() for at in range((length + 63) // 64)
-        )
+        data = b"".join(blake2b(seed + bytes([at])).digest() for at in range((length + 63) // 64))
         task.memory.write(args[0], data[:length])
         return length
 
