@@ -180,3 +180,22 @@ def test_a_limit_ends_the_recording_but_not_the_program(tmp_path: Path) -> None:
     assert again.returncode == 0
     assert b"the recording ends before the program does" in again.stderr
     assert 0 < len(again.stdout) < 9_000_000
+
+
+def test_its_system_calls_and_where_two_part(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        record(tmp_path / name, "/bin/echo", name)
+    capsules = [str(tmp_path / name / "it.cap") for name in ("one", "two")]
+    said = run([*blink("replay", "-s"), capsules[0]], tmp_path)
+    lines = said.stdout.decode().splitlines()
+    assert (said.returncode, said.stderr) == (0, b"")
+    assert lines[0].startswith("brk(NULL) = 0x")
+    assert 'write(1, "one\\n", 4) = 4' in lines
+    assert lines[-1] == "exit_group(0) = ?"
+    said = run([*blink("replay", "--diff"), *capsules], tmp_path)
+    assert said.returncode == 1, said.stderr
+    assert b"standard output, byte 0: b'one\\n'; b'two\\n'\n" in said.stdout
+    said = run([*blink("replay", "--diff"), capsules[0], capsules[0]], tmp_path)
+    assert said.returncode == 0
+    assert said.stdout.endswith(b"system calls: none\noutput: none\n")

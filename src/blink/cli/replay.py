@@ -11,12 +11,17 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: blink replay [--verify] FILE
+       blink replay -s FILE
+       blink replay --diff FILE OTHER
        blink replay -g [HOST:]PORT FILE
 
 Runs the program of a capsule again, from the capsule alone: nothing of it reaches the outside but
 what it wrote to standard output and standard error, and its exit status.
 
   -g, --gdb      wait for gdb, which can go both ways: (gdb) target remote :PORT, reverse-continue
+  -s, --strace   print the system calls, as blink -s does, and no output of the program
+  -d, --diff     where two recordings part: the first different instruction (of the first million),
+                 system call and output; the exit status is 1 if there is any
   -V, --verify   print no output of the program, but one line: whether all went as recorded
   -h, --help     print this text
 
@@ -34,6 +39,8 @@ def main(words: list[str]) -> int:
 
     if words[:1] in (["-h"], ["--help"]):
         return show(HELP)
+    if words[:1] in (["-s"], ["--strace"], ["-d"], ["--diff"]):
+        return _in_sessions(words[0].lstrip("-")[0], words[1:])
     verify = words[:1] in (["-V"], ["--verify"])
     gdb = words[:1] in (["-g"], ["--gdb"])
     port, paths = words[1:2] if gdb else [], words[verify + 2 * gdb :]
@@ -48,6 +55,24 @@ def main(words: list[str]) -> int:
     except OSError as error:
         say(f"{paths[0]}: {error.strerror}")
     return CANNOT_START
+
+
+def _in_sessions(letter: str, paths: list[str]) -> int:
+    """What takes a debugger's session of each capsule."""
+    from blink.cli.main import CANNOT_START, refuse, say
+    from blink.debugger.errors import DebugError
+
+    wanted = 2 if letter == "d" else 1
+    if len(paths) != wanted or any(path.startswith("-") for path in paths):
+        needs = "--diff needs two capsules" if letter == "d" else "replay needs one capsule"
+        return refuse(needs, "blink replay -h")
+    from blink.cli.recordings import difference, system_calls
+
+    try:
+        return difference(*paths) if letter == "d" else system_calls(*paths)
+    except DebugError as error:
+        say(str(error))
+        return CANNOT_START
 
 
 def _serve_gdb(path: str, port: str) -> int:
