@@ -4,7 +4,9 @@ from errno import EFAULT
 
 from blink.abi import mman
 from blink.abi.errors import SysError
+from blink.abi.layout import PAGE
 from blink.abi.structs import S32, U64
+from blink.kernel import host
 from blink.syscalls._dispatch import BAD_ADDRESS
 from blink.syscalls._spec import (
     Array,
@@ -77,13 +79,15 @@ def migrate_pages(pid: Int, count: ULong, old: In[Bits, "count"], new: In[Bits, 
 
 def _readable(task: "Task", address: int, count: int) -> list[int]:
     """The page addresses of an array, up to where it cannot be read."""
-    found: list[int] = []
+    data = b""
     try:
-        for at in range(address, address + count * U64.size, U64.size):
-            found.append(task.guest(int.from_bytes(task.memory.read(at, U64.size), "little")))
+        while len(data) < count * U64.size:
+            size = min(count * U64.size - len(data), PAGE - (address + len(data)) % PAGE)
+            data += task.memory.read(address + len(data), size)
     except task.MemoryFault:
         pass
-    return found
+    found = range(0, len(data) // U64.size * U64.size, U64.size)
+    return [task.guest(int.from_bytes(data[at : at + U64.size], "little")) for at in found]
 
 
 @syscall(279)
@@ -105,7 +109,10 @@ def move_pages(
     each = _readable(task, pages, count)
     array: int | bytes = b"".join(map(U64.pack, each)) if each else BAD_ADDRESS
     here = len(each) or 1
-    result = task.host(NR_MOVE_PAGES, pid, here, array, task.guest(nodes), where, flags)
+    # It does not wait; signals from a fast timer would have all of this done anew for ever.
+    result = host.now(NR_MOVE_PAGES, pid, here, array, task.guest(nodes), where, flags)
+    if result < 0:
+        raise SysError(-result)
     if len(each) < count:
         raise SysError(EFAULT)  # behind what could be done
     return result

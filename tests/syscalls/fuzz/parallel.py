@@ -53,8 +53,8 @@ def steps(seeds: Iterator[int], jobs: int, word: str, length: int) -> Iterator[S
 
 
 def _ahead(pool: Pool, seeds: Iterator[int], jobs: int) -> Iterator[Step]:
-    """One more list than there are processes is under way: `imap` would take all seeds."""
-    waiting = [pool.apply_async(_step, (next(seeds),)) for _ in range(jobs + 1)]
+    """Some lists more than there are processes wait, for one may be slow; `imap` would take all."""
+    waiting = [pool.apply_async(_step, (next(seeds),)) for _ in range(3 * jobs)]
     while waiting:
         yield waiting.pop(0).get()
         waiting.append(pool.apply_async(_step, (next(seeds),)))
