@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,11 +14,13 @@ from pathlib import Path
 
 import pytest
 from tests.tui import programs
+from tests.tui.test_serve import free_port
 
 pytestmark = [pytest.mark.ci, pytest.mark.timeout(400)]
 pytest.importorskip("textual", reason="the interface's libraries are not installed")
 
 PATIENCE = 90.0
+WHEEL_UP, WHEEL_DOWN, CTRL = 64, 65, 16
 COMMAND = f"{sys.executable} -m blink.tui"
 
 
@@ -29,7 +33,7 @@ class Tmux:
         # A name that was never used: the server of the test before may still be on its way out.
         name = f"blink-{os.getpid()}-{next(self.count)}"
         self._base = [program, "-L", name, "-f", "/dev/null"]
-        self._folder = folder
+        self.program, self.folder = program, folder
 
     def __call__(self, *words: str) -> str:
         return subprocess.run(
@@ -39,12 +43,16 @@ class Tmux:
     def start(self, command: str, columns: int = 120, lines: int = 40) -> None:
         """Runs a command in a window; what it leaves behind stays visible."""
         self(
-            *("new-session", "-d", "-x", str(columns), "-y", str(lines), "-c", str(self._folder)),
+            *("new-session", "-d", "-x", str(columns), "-y", str(lines), "-c", str(self.folder)),
             f"{command}; echo status $?; exec sleep 600",
         )
 
     def keys(self, *names: str) -> None:
         self("send-keys", *names)
+
+    def mouse(self, button: int, x: int, y: int) -> None:
+        """A press, as a terminal tells it; the first cell is 0, 0."""
+        self("send-keys", "-l", f"\x1b[<{button};{x + 1};{y + 1}M")
 
     def screen(self) -> str:
         return self("capture-pane", "-p")
@@ -202,6 +210,124 @@ def test_interrupted_before_it_has_begun(tmux: Tmux) -> None:
     tmux.wait("stopped")
     tmux.keys("C-c")
     tmux.wait("the program is stopped")
+    tmux.keys("q")
+    tmux.wait("status 0")
+
+
+def test_a_recording_is_saved_and_opened(tmux: Tmux, compiled: Callable[[str, str], str]) -> None:
+    tmux.start(f"{COMMAND} -R -L stops.log {compiled(programs.SORT, 'gcc')}", 120, 40)
+    tmux.wait("stopped")
+    tmux.keys("c")
+    end = tmux.wait("ended with status 3").splitlines()[-2].split()[0]  # the time
+    tmux.keys("C-s")
+    tmux.wait("Save the recording as")
+    tmux.keys("bug.cap", "Enter")
+    tmux.wait("saved bug.cap")
+    tmux.keys("q")
+    tmux.wait("status 0")
+    assert "the program has ended with status 3" in (tmux.folder / "stops.log").read_text()
+    tmux.close()
+    again = Tmux(tmux.program, tmux.folder)
+    try:
+        again.start(f"{COMMAND} -R bug.cap", 120, 40)
+        again.wait("in the past", f" {end}")
+        again.keys("End")
+        again.wait(f"{end} ━")
+        again.keys("W")
+        again.wait("Who wrote last to")
+        again.keys("after 4", "Enter")
+        again.wait("0x6 -> 0x9")
+        again.keys("q")
+        again.wait("status 0")
+    finally:
+        again.close()
+
+
+def test_exec_and_fork_are_followed_and_the_mouse_moves_in_time(tmux: Tmux) -> None:
+    tmux.start(f"{COMMAND} -R sh -c 'cat /dev/null; exec /bin/echo done'", 200, 60)
+    tmux.wait("stopped")
+    tmux.keys("C-e")
+    tmux.wait("Catch")
+    tmux.keys("exec", "Enter", "c")
+    tmux.wait("executes /bin/echo")
+    tmux.keys("c")
+    screen = tmux.wait("ended with status 0")
+    assert "done" in screen
+    tmux.mouse(WHEEL_UP, 10, 10)
+    tmux.wait("in the past")
+    tmux.mouse(WHEEL_DOWN, 10, 10)
+    tmux.wait("ended")
+    line = next(y for y, text in enumerate(screen.splitlines()) if "Code  " in text)
+    tmux.mouse(WHEEL_DOWN | CTRL, 180, line + 3)  # zooms out
+    tmux.wait("1:2")
+    tmux.keys("q")
+    tmux.wait("status 0")
+
+
+def test_keys_typed_fast_go_where_they_were_meant_to(tmux: Tmux) -> None:
+    tmux.start(f"{COMMAND} -R true", 120, 40)
+    tmux.wait("stopped")
+    tmux.keys("m", "acs", "Enter", "s")  # the question has all keys up to Enter
+    tmux.wait("\n 1 ")
+    tmux.keys("g", "acs", "Enter", "s", "s")
+    tmux.wait("\n 2 ")
+    tmux.keys("q")
+    tmux.wait("status 0")
+
+
+def test_without_colour_and_ended_by_a_signal(tmux: Tmux) -> None:
+    tmux.start(f"{COMMAND} -H sleep 1000", 80, 25)
+    tmux.wait("stopped")
+    tmux.keys("c")
+    tmux.wait("running")
+    coloured = re.compile(r"\x1b\[[0-9;:]*\b(3[0-8]|4[0-8]|9[0-7]|10[0-7])\b")
+    assert not coloured.search(tmux("capture-pane", "-e", "-p"))
+    pane = int(tmux("display-message", "-p", "#{pane_pid}"))
+    children = subprocess.run(["pgrep", "-P", str(pane)], capture_output=True, text=True)
+    os.kill(int(children.stdout.split()[0]), signal.SIGTERM)
+    tmux.wait("status 143")
+    flags = "#{alternate_on} #{mouse_any_flag} #{cursor_flag} #{bracket_paste_flag}"
+    assert tmux("display-message", "-p", flags).split()[:3] == ["0", "0", "1"]
+
+
+@pytest.fixture
+def ssh(need: Callable[[str], str], tmp_path: Path) -> Iterator[str]:
+    """A command that logs in to this machine, on a server of our own."""
+    port = free_port()
+    for name in ("host", "user"):
+        key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)]
+        subprocess.run(key, check=True)
+    keys = tmp_path / "keys"
+    keys.write_bytes((tmp_path / "user.pub").read_bytes())
+    Path("/run/sshd").mkdir(exist_ok=True)
+    options = {
+        "HostKey": tmp_path / "host", "AuthorizedKeysFile": keys, "StrictModes": "no",
+        "UsePAM": "no", "PidFile": "none", "ListenAddress": "127.0.0.1",
+    }  # fmt: skip
+    words = [f"-o{name}={value}" for name, value in options.items()]
+    command = [need("/usr/sbin/sshd"), "-D", "-e", "-f", "/dev/null", "-p", str(port), *words]
+    with (tmp_path / "sshd.log").open("w") as log:
+        server = subprocess.Popen(command, stderr=log)
+    try:
+        yield (
+            f"ssh -tt -p {port} -i {tmp_path / 'user'} -o StrictHostKeyChecking=no"
+            " -o UserKnownHostsFile=/dev/null -o ConnectionAttempts=30 -o LogLevel=ERROR 127.0.0.1"
+        )
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_over_ssh(tmux: Tmux, ssh: str) -> None:
+    tmux.start(f"{ssh} {COMMAND} /bin/echo far", 100, 30)
+    tmux.wait("stopped", "Disassembly")
+    tmux("resize-window", "-x", "160", "-y", "50")
+    tmux.wait("Registers")
+    tmux.keys("c")
+    tmux.wait("The program has ended")
+    tmux.keys("Escape")
+    tmux.wait_gone("The program has ended")
+    assert "far" in tmux.screen()
     tmux.keys("q")
     tmux.wait("status 0")
 

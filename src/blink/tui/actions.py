@@ -148,8 +148,8 @@ class Actions(Motions, Tools):
 
     # --- view -----------------------------------------------------------------------------------
 
-    def action_help(self) -> None:
-        self.push_screen(Help())  # type: ignore[attr-defined]
+    async def action_help(self) -> None:
+        await self.push_screen(Help())  # type: ignore[attr-defined]
 
     def action_turn(self, by: int) -> None:
         """The next tab of the group that has the focus."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -12,6 +15,7 @@ from textual.message import Message
 from blink.debugger.errors import DebugError
 from blink.tui import faults, keys
 from blink.tui.actions import Actions
+from blink.tui.command import log_stop
 from blink.tui.commands import Commands
 from blink.tui.deck import Deck, Group, Tabs
 from blink.tui.driver import Driver, Frame
@@ -30,13 +34,16 @@ from blink.tui.panels.terminal import LEAVE, ProgramTerminal
 from blink.tui.panels.threads import Threads
 from blink.tui.panels.vector import Vector
 from blink.tui.panels.x87 import X87
-from blink.tui.screens import Dialog
+from blink.tui.screens import Dialog, Help, Question
 from blink.tui.slider import Slider
 from blink.tui.status import Status
-from blink.tui.themes import DARK, LIGHT
+from blink.tui.themes import DARK, LIGHT, Plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
+    from textual.filter import LineFilter
 
     from blink.debugger.session import Session
     from blink.tui.settings import Settings
@@ -120,6 +127,9 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
             ),
         ]
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [Plain()] if self.no_color else super().get_line_filters()
+
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
         compact = width < COMPACT_WIDTH or height < COMPACT_HEIGHT
@@ -130,6 +140,7 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.call_after_refresh(self.driver.look)
 
     def on_mount(self) -> None:
+        self._heed_signals()
         if self.settings.zoom:
             for panel in self.panels.values():
                 if isinstance(panel, Memory):
@@ -141,6 +152,12 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         if self.settings.calls:
             self.action_show("calls")
         self.call_after_refresh(self.driver.start)
+
+    def _heed_signals(self) -> None:
+        """They end it as `q` does: the terminal is left as it was found, the program ends, too."""
+        with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
 
     def on_unmount(self) -> None:
         self.driver.close()
@@ -183,10 +200,14 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
             self._tell(frame)
 
     def _tell(self, frame: Frame) -> None:
-        """A dialog for what needs more than a line, once."""
-        if frame.stop is None or frame.stop is self._told or not self.settings.dialogs:
+        """A line of the log, and a dialog for what needs more than that, once."""
+        if frame.stop is None or frame.stop is self._told:
             return
         self._told = frame.stop
+        if self.settings.log is not None:
+            log_stop(self.settings.log, frame.stop)
+        if not self.settings.dialogs:
+            return
         report = faults.report(frame.stop, frame.probe, self.session.reversible)
         if report is not None and len(self.screen_stack) == 1:
             self.push_screen(Dialog(report), self.answered)
@@ -215,13 +236,29 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
             deck.refresh_tabs()
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key):
+        if isinstance(event, events.Key) and not event.is_forwarded:
             self.status.set_key(keys.spelled(event.key))
             if event.key == LEAVE and self.focused is self.panels["terminal"]:
                 self.action_show("disassembly")
                 self.set_focus(self.panels["disassembly"])  # now: the next key is on its way
                 return
+            if await self._at_once(event):
+                return
         await super().on_event(event)
+
+    async def _at_once(self, event: events.Key) -> bool:
+        """Does what a key is bound to before the next key is looked at.
+
+        Textual has it climb from the focused widget up first, and the next key goes to where the
+        focus still is: of `W after Enter c` typed fast, the question would get the `c`.
+        """
+        screen = self.screen
+        if isinstance(screen, Question):
+            return not event.is_printable and await screen.key(event.key, self._check_bindings)
+        if isinstance(self.focused, Panel) and self.focused.takes(event.key):
+            return False
+        ours = len(self.screen_stack) == 1 or isinstance(screen, (Dialog, Help))
+        return ours and await self._check_bindings(event.key)
 
     def refuse(self, error: DebugError | ValueError | str) -> None:
         """Says what was not possible."""

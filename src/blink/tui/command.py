@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from blink import __version__
 from blink.roots.plan import Request
@@ -15,6 +15,7 @@ from blink.tui.usage import DESCRIPTION, EPILOG, USAGE
 
 if TYPE_CHECKING:
     from blink.debugger.session import Session
+    from blink.debugger.stop import Stop
 
 USAGE_ERROR, CANNOT_START, NOT_FOUND = 48, 125, 127
 TERM = "xterm-256color"
@@ -74,7 +75,7 @@ def parser() -> Parser:
         action="store_true",
         help="no interface: run, and print stops on standard error",
     )
-    add("-L", "--log", metavar="PATH", help="append stops and what is said of them to a file")
+    add("-L", "--log", metavar="PATH", help="append stops to a file")
     _add_roots(made.add_argument_group("the program's root, as in blink -h"))
     add(
         "-s",
@@ -219,6 +220,22 @@ def roots(line: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(line, name) for name in Request.__slots__ if getattr(line, name)}
 
 
+def open_log(line: argparse.Namespace) -> TextIO | None:
+    """The file of -L, if it was asked for.  Raises DebugError."""
+    from blink.debugger.errors import DebugError
+
+    try:
+        return open(line.log, "a", encoding="utf-8") if line.log else None
+    except OSError as error:
+        raise DebugError(f"{line.log}: {error.strerror}") from None
+
+
+def log_stop(log: TextIO, stop: Stop) -> None:
+    """A stop as a line of a log."""
+    log.write(f"{stop.time:>14,}  {stop.text}\n")
+    log.flush()
+
+
 def add_stops(session: Session, line: argparse.Namespace) -> None:
     """The breakpoints and watchpoints of -b and -w.  Raises DebugError."""
     from blink.debugger.errors import DebugError
@@ -251,6 +268,7 @@ def _interface(line: argparse.Namespace, words: list[str]) -> int:
     if "TEXTUAL_DRIVER" not in os.environ:  # a terminal knows its size, and it may change
         for name in ("COLUMNS", "LINES"):
             os.environ.pop(name, None)
+    log = open_log(line)
     keyboard.install()
     pty = Pty(COLUMNS, LINES)
     try:
@@ -264,7 +282,7 @@ def _interface(line: argparse.Namespace, words: list[str]) -> int:
         light=line.light,
         zoom=line.zoom,
         calls=bool(line.strace),
-        log=line.log,
+        log=log,
     )
     app = Blinkenlights(session, pty, settings)
     try:
@@ -273,6 +291,8 @@ def _interface(line: argparse.Namespace, words: list[str]) -> int:
         instructions, ended = session.end, session.exit_status
         session.close()
         pty.close()
+        if log is not None:
+            log.close()
     if line.stats:
         how = "" if ended is None else f", exit status {ended}"
         sys.stderr.write(f"blinkenlights: {instructions:,} instructions{how}\n")

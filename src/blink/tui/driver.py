@@ -144,7 +144,7 @@ class Driver:
 
         Keys that repeat faster than the program moves are not saved up.
         """
-        if len(self._jobs) < 4:
+        if len(self._jobs) < 4 or self._is_ours():
             self._add(lambda: self._move(name, *words), moves=True)
 
     def go(self) -> None:
@@ -152,9 +152,16 @@ class Driver:
         self._add(self._go, moves=True)
 
     def _add(self, job: Callable[[], Any], moves: bool) -> None:
+        """What a job asks for comes before what was asked for after it."""
         with self._wake:
-            self._jobs.append((job, moves))
+            if self._is_ours():
+                self._jobs.appendleft((job, moves))
+            else:
+                self._jobs.append((job, moves))
             self._wake.notify()
+
+    def _is_ours(self) -> bool:
+        return threading.current_thread() is self._thread
 
     # --- the thread -----------------------------------------------------------------------------
 

@@ -140,6 +140,10 @@ class Panel(Widget, can_focus=True):
         if target is not None:
             self.post_message(self.Chosen(self, target))
 
+    def takes(self, key: str) -> bool:
+        """Whether a key goes to the panel's `on_key`, whatever else it is bound to."""
+        return False
+
     def stale(self) -> None:
         """Asks to be collected again."""
         self.post_message(self.Stale())
@@ -208,6 +212,9 @@ class ListPanel(Panel):
         self.follows = False
         self.cursor = max(0, min(self.count - 1, self.cursor + by))
         self.stale()
+
+    def takes(self, key: str) -> bool:
+        return key in ("up", "down", "pageup", "pagedown", "home", "end", "enter", "delete")
 
     def on_key(self, event: events.Key) -> None:
         steps = {"up": -1, "down": 1, "pageup": -self.size.height, "pagedown": self.size.height}

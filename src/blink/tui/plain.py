@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from blink.debugger.errors import DebugError
-from blink.tui.command import open_session
+from blink.tui.command import log_stop, open_log, open_session
 
 if TYPE_CHECKING:
     from blink.debugger.session import Session
@@ -24,8 +24,8 @@ def run(line: argparse.Namespace, words: list[str]) -> int:
     """Runs to the end; the exit status of the program, 128 and the number of a signal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the program's
     begun = time.monotonic()
+    log = open_log(line) or sys.stderr
     session = open_session(line, words)
-    log = open(line.log, "a", encoding="utf-8") if line.log else sys.stderr  # noqa: SIM115
     try:
         if line.strace:
             session.catch("syscall")
@@ -47,8 +47,7 @@ def _run(session: Session, line: argparse.Namespace, log: TextIO) -> Stop:
         if stop.reason == "error":
             raise DebugError(stop.text)
         if stop.reason not in ("exit", "end") or line.verbose:
-            log.write(f"{stop.time:>14,}  {stop.text}\n")
-            log.flush()
+            log_stop(log, stop)
         if stop.reason in OVER:
             return stop
         if line.verbose:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -13,6 +14,8 @@ from textual.widgets import Button, Input, Label, Static
 from blink.tui import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from textual import events
     from textual.app import ComposeResult
 
@@ -62,8 +65,15 @@ class Question(ModalScreen[str | None]):
             yield Label(self.title_text)
             yield Input(self.value, placeholder=self.hint, compact=True)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value.strip() or None)
+    async def key(self, key: str, bound: Callable[[str], Awaitable[bool]]) -> bool:
+        """Does what a key is for, behind all that was typed before it; `bound` looks it up."""
+        line, typed = self.query_one(Input), asyncio.Event()
+        line.call_later(typed.set)
+        await typed.wait()
+        if key != "enter":
+            return await bound(key)
+        self.dismiss(line.value.strip() or None)
+        return True
 
 
 class Dialog(ModalScreen[str | None]):

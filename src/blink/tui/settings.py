@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TextIO
 
 
 @dataclass
@@ -14,7 +15,7 @@ class Settings:
     light     the light theme
     zoom      levels that memory panels are zoomed out by (-z)
     calls     the system calls are in front (-s)
-    log       a file for stops and what is said of them (-L)
+    log       a file for stops (-L)
     """
 
     dialogs: bool = True
@@ -22,4 +23,4 @@ class Settings:
     light: bool = False
     zoom: int = 0
     calls: bool = False
-    log: str | None = None
+    log: TextIO | None = None

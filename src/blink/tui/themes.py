@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from textual.filter import LineFilter
 from textual.theme import Theme
+
+if TYPE_CHECKING:
+    from textual.color import Color
+
+
+class Plain(LineFilter):
+    """No colours at all, not even grey: what is left is bold, italic, underline and reverse."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            Segment(text, style and style.without_color, control)
+            for text, style, control in segments
+        ]
+
 
 _DARK = {
     "b-dim": "#626c7c", "b-address": "#8b95a7", "b-number": "#d9dee7", "b-symbol": "#f0b429",

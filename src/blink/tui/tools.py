@@ -10,6 +10,8 @@ from blink.debugger.errors import DebugError
 from blink.tui.screens import Question
 
 if TYPE_CHECKING:
+    from textual.widget import AwaitMount
+
     from blink.debugger.session import Session
     from blink.tui.driver import Driver, Frame
     from blink.tui.panel import Panel
@@ -27,14 +29,18 @@ class Tools:
     session: Session
     panels: dict[str, Panel]
 
-    def ask(self, title: str, hint: str, use: Callable[[str], None]) -> None:
-        """Asks, and has the driver's thread use the answer; its errors go to the status line."""
+    def ask(self, title: str, hint: str, use: Callable[[str], None]) -> AwaitMount:
+        """Asks, and has the driver's thread use the answer; its errors go to the status line.
+
+        Who waits for what is returned has the next key go to the question.
+        """
 
         def answered(line: str | None) -> None:
             if line is not None:
                 self.driver.call(lambda: use(line))
 
-        self.push_screen(Question(title, hint), answered)  # type: ignore[attr-defined]
+        shown: AwaitMount = self.push_screen(Question(title, hint), answered)  # type: ignore[attr-defined]
+        return shown
 
     def value(self, text: str) -> int:
         """A number, a register, a symbol or a sum of those.  Raises DebugError."""
@@ -56,15 +62,17 @@ class Tools:
 
     # --- stops ----------------------------------------------------------------------------------
 
-    def action_breakpoint(self) -> None:
-        self.ask("Breakpoint at", "main   file.c:12   0x401000   main if rdi == 2", self._break)
+    def action_breakpoint(self) -> AwaitMount:
+        return self.ask(
+            "Breakpoint at", "main   file.c:12   0x401000   main if rdi == 2", self._break
+        )
 
     def _break(self, line: str) -> None:
         where, _, condition = line.partition(" if ")
         self.session.add_breakpoint(where.strip(), condition=condition.strip() or None)
 
-    def action_watch(self) -> None:
-        self.ask("Watch", "ADDRESS [LENGTH] [w|r|rw|change]   rsp+8 8 change", self._watch)
+    def action_watch(self) -> AwaitMount:
+        return self.ask("Watch", "ADDRESS [LENGTH] [w|r|rw|change]   rsp+8 8 change", self._watch)
 
     def _watch(self, line: str) -> None:
         words = line.split()
@@ -72,28 +80,28 @@ class Tools:
         length = int(words.pop(), 0) if len(words) > 1 else 8
         self.session.add_watchpoint(self.value(" ".join(words)), length, kind)
 
-    def action_catch(self) -> None:
+    def action_catch(self) -> AwaitMount:
         hint = "syscall [NAMES]   signal [NAMES]   exec   fork   load"
-        self.ask("Catch", hint, self._catch)
+        return self.ask("Catch", hint, self._catch)
 
     def _catch(self, line: str) -> None:
         kind, *names = line.split()
         self.session.catch(kind, names)
 
-    def action_run_to(self) -> None:
+    def action_run_to(self) -> AwaitMount | None:
         pinned = getattr(self.panels["disassembly"], "pinned", None)
-        if pinned is not None:
-            self.driver.move("until", pinned)
-        else:
-            self.ask("Run to", "main   0x401000", self._run_to)
+        if pinned is None:
+            return self.ask("Run to", "main   0x401000", self._run_to)
+        self.driver.move("until", pinned)
+        return None
 
     def _run_to(self, line: str) -> None:
         self.driver.move("until", self.value(line))
 
     # --- time -----------------------------------------------------------------------------------
 
-    def action_goto_time(self) -> None:
-        self.ask("Go to time", "12345   +100   -100   50%   a mark", self._goto)
+    def action_goto_time(self) -> AwaitMount:
+        return self.ask("Go to time", "12345   +100   -100   50%   a mark", self._goto)
 
     def _goto(self, line: str) -> None:
         marks = dict(self.session.marks())
@@ -111,12 +119,12 @@ class Tools:
             raise DebugError(f"{line!r} is no time and no mark{known}") from None
         self.driver.move("goto", max(0, time))
 
-    def action_mark(self) -> None:
-        self.ask("Name this time", "before the crash", self.session.mark)
+    def action_mark(self) -> AwaitMount:
+        return self.ask("Name this time", "before the crash", self.session.mark)
 
-    def action_who_wrote(self) -> None:
+    def action_who_wrote(self) -> AwaitMount:
         hint = "ADDRESS [LENGTH]   rbp-16 8"
-        self.ask("Who wrote last to", hint, self._who_wrote)
+        return self.ask("Who wrote last to", hint, self._who_wrote)
 
     def _who_wrote(self, line: str) -> None:
         words = line.split()
@@ -125,8 +133,8 @@ class Tools:
 
     # --- places ---------------------------------------------------------------------------------
 
-    def action_goto_address(self) -> None:
-        self.ask("Show", "main   0x401000   rip+32   rsp", self._show_address)
+    def action_goto_address(self) -> AwaitMount:
+        return self.ask("Show", "main   0x401000   rip+32   rsp", self._show_address)
 
     def _show_address(self, line: str) -> None:
         address = self.value(line)
@@ -138,8 +146,10 @@ class Tools:
         self.call_later(self.action_show, name)  # type: ignore[attr-defined]
         self.call_later(panel.look_at, address)  # type: ignore[attr-defined]
 
-    def action_search(self) -> None:
-        self.ask("Search memory for", 'text   0xdeadbeef (8 bytes)   b"\\x7fELF"', self._search)
+    def action_search(self) -> AwaitMount:
+        return self.ask(
+            "Search memory for", 'text   0xdeadbeef (8 bytes)   b"\\x7fELF"', self._search
+        )
 
     def _search(self, line: str) -> None:
         found = self.session.search(pattern_of(line), limit=100)
@@ -154,8 +164,8 @@ class Tools:
 
     # --- changes --------------------------------------------------------------------------------
 
-    def action_poke(self) -> None:
-        self.ask("Write memory", 'ADDRESS = 0x1234 (8 bytes), text or b"..."', self._poke)
+    def action_poke(self) -> AwaitMount:
+        return self.ask("Write memory", 'ADDRESS = 0x1234 (8 bytes), text or b"..."', self._poke)
 
     def _poke(self, line: str) -> None:
         where, equals, what = line.partition("=")
@@ -163,8 +173,8 @@ class Tools:
             raise DebugError("write it as ADDRESS = VALUE")
         self.session.write(self.value(where), pattern_of(what.strip()))
 
-    def action_set_register(self) -> None:
-        self.ask("Set register", "rax = 12", self._set_register)
+    def action_set_register(self) -> AwaitMount:
+        return self.ask("Set register", "rax = 12", self._set_register)
 
     def _set_register(self, line: str) -> None:
         name, equals, what = line.partition("=")
@@ -172,8 +182,8 @@ class Tools:
             raise DebugError("write it as NAME = VALUE")
         self.session.set_register(name.strip().lower(), self.value(what))
 
-    def action_save(self) -> None:
-        self.ask("Save the recording as", "bug.cap", self._save)
+    def action_save(self) -> AwaitMount:
+        return self.ask("Save the recording as", "bug.cap", self._save)
 
     def _save(self, line: str) -> None:
         session: Any = self.session

@@ -124,6 +124,9 @@ class ProgramTerminal(Panel):
 
     # --- what the user types --------------------------------------------------------------------
 
+    def takes(self, key: str) -> bool:
+        return self.pty is not None
+
     def on_key(self, event: events.Key) -> None:
         if self.pty is None:
             return
