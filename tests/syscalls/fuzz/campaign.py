@@ -19,11 +19,13 @@ class Campaign:
     A difference counts when the host does the same again, and blink, too.
     """
 
-    def __init__(self, folder: Path, calls: list[Call], length: int) -> None:
+    def __init__(
+        self, folder: Path, calls: list[Call], length: int, user: int = run.NOBODY
+    ) -> None:
         program = folder / "compiled"
         source = HERE / "interpreter.c"
         subprocess.run([*COMPILE, "-o", str(program), str(source)], check=True, timeout=60)
-        self.runner = run.Runner(program, folder)
+        self.runner = run.Runner(program, folder, user)
         self.calls = calls
         self.length = length
         self.count = self.lists = self.found = 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from blink.syscalls._spec import Call
-from syscalls.fuzz import generate
+from syscalls.fuzz import generate, run
 from syscalls.fuzz.campaign import Campaign
 
 Step = tuple[int, int, list[str]]
@@ -23,7 +23,8 @@ def _start(folder: str, word: str, length: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     own = Path(folder) / str(os.getpid())
     own.mkdir(mode=0o755)
-    _mine.append(Campaign(own, chosen(word), length))
+    user = run.NOBODY - 1 - os.getpid() % 1000
+    _mine.append(Campaign(own, chosen(word), length, user))
 
 
 def _step(seed: int) -> Step:

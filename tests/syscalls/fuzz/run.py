@@ -42,7 +42,7 @@ class Outcome:
         self.said = said
 
 
-def _enter_sandbox() -> None:
+def _enter_sandbox(user: int) -> None:
     """In the child: namespaces of its own, and nobody's rights, where we may."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.unshare(CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS)
@@ -53,7 +53,7 @@ def _enter_sandbox() -> None:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(user, user, user)
         _keep_reading(libc)
 
 
@@ -66,10 +66,14 @@ def _keep_reading(libc: ctypes.CDLL) -> None:
 
 
 class Runner:
-    """Runs sequences in folder/box, which is made anew for each run."""
+    """Runs sequences in folder/box, which is made anew for each run.
 
-    def __init__(self, interpreter: Path, folder: Path) -> None:
+    user   who does it, when we are root: what limits count by user is not to be shared
+    """
+
+    def __init__(self, interpreter: Path, folder: Path, user: int = NOBODY) -> None:
         self.folder = folder
+        self.user = user
         self.interpreter = folder / "interpreter"
         shutil.copy(interpreter, self.interpreter)
         self.interpreter.chmod(0o755)
@@ -84,7 +88,7 @@ class Runner:
         results.write_bytes(bytes(8 + RESULT.size * len(made)))
         for path in (box, results):
             if os.geteuid() == 0:
-                os.chown(path, NOBODY, NOBODY)
+                os.chown(path, self.user, NOBODY)
         command = [*prefix, str(self.interpreter), str(program), str(results)]
         status, said = self._wait(command, box)
         data = results.read_bytes()
@@ -101,7 +105,7 @@ class Runner:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-            preexec_fn=_enter_sandbox,
+            preexec_fn=lambda: _enter_sandbox(self.user),
             start_new_session=True,
         ) as process:
             try:
