@@ -19,6 +19,7 @@ import engine_build
 from blink.codegen.trace import trace
 from blink.isa import families
 from blink.isa.binding import Variant
+from blink.isa.host_simd import LEVELS
 from blink.isa.spec import REGISTRY, Form
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="reads x86-64 machine code")
@@ -269,6 +270,19 @@ def test_vectors_are_the_host_s(handlers: list[Handler], name: str) -> None:
     lanes = name.removeprefix("v")
     assert found
     assert [h.name for h in found if not {lanes, name} & h.mnemonics] == []
+
+
+SLIDES = {"palignr", "psrldq", "pslldq"}  # bytes in an order that a table holds
+
+
+@pytest.mark.parametrize("name", sorted(n.lower() for names in LEVELS.values() for n in names))
+def test_integers_are_the_host_s(handlers: list[Handler], name: str) -> None:
+    """Of all forms but those on MMX registers, of which the first thing is to wait for the x87."""
+    prefixes = (f"h_{name}_", f"h_v{name}_")
+    found = [h for h in handlers if h.name.startswith(prefixes) and "x87_wait" not in h.calls]
+    wanted = "pshufb" if name in SLIDES else name
+    assert found
+    assert [h.name for h in found if wanted not in h.mnemonics] == []
 
 
 # --- The inspection itself ---------------------------------------------------------------------

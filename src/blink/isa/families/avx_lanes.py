@@ -8,6 +8,7 @@ from __future__ import annotations
 from blink.isa.bits import Bits, from_lanes, ite, vmap
 from blink.isa.families._vex import define_wide, legacy, two_lengths
 from blink.isa.families.sse_shuffle import selected, signs
+from blink.isa.host_simd import hosted
 from blink.isa.spec import Form, insn
 from blink.isa.state import State
 
@@ -124,9 +125,13 @@ def vpblendd(s: State, dst: Bits, a: Bits, b: Bits, mask: Bits) -> Bits:
 two_lengths("VPBLENDD", "66.0F3A.W0 02 /r ib", "xmm:w vx xm128u imm8", vpblendd, "AVX2", step=4)
 
 
+pmovmskb = hosted("PMOVMSKB", lambda s, dst, src: signs(src, 8), writes=True)
+
+
 @insn("VPMOVMSKB", Form("VEX.256.66.0F.WIG D7 /r", "r32:w Y"), feature="AVX2")
 def vpmovmskb(s: State, dst: Bits, src: Bits) -> Bits:
-    return signs(src, 8)
+    low, high = (pmovmskb(s, dst, half) for half in src.lanes(128))
+    return low | high << 16
 
 
 def shift(name: str, code: str, w: int, kind: str) -> None:
