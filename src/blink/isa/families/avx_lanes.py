@@ -130,8 +130,8 @@ pmovmskb = hosted("PMOVMSKB", lambda s, dst, src: signs(src, 8), writes=True)
 
 @insn("VPMOVMSKB", Form("VEX.256.66.0F.WIG D7 /r", "r32:w Y"), feature="AVX2")
 def vpmovmskb(s: State, dst: Bits, src: Bits) -> Bits:
-    low, high = (pmovmskb(s, dst, half) for half in src.lanes(128))
-    return low | high << 16
+    halves: list[Bits] = [pmovmskb(s, dst, half) for half in src.lanes(128)]
+    return halves[0] | halves[1] << 16
 
 
 def shift(name: str, code: str, w: int, kind: str) -> None:
