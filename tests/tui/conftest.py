@@ -37,7 +37,7 @@ class Stage:
         waited = 0.0
         calm = 0
         while calm < 2:
-            await self.pilot.pause(0.01)
+            await asyncio.sleep(0.01)
             calm = calm + 1 if self.app.driver.idle else 0
             waited += 0.01
             assert waited < PATIENCE, "the driver does not come to rest"

@@ -349,6 +349,17 @@ def test_plain_runs_print_stops(compiled: Callable[[str, str], str]) -> None:
     assert "instructions in" in said.stderr
 
 
+def test_plain_options(compiled: Callable[[str, str], str], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    words = ["-w", "after,4", "-V", "-L", str(log), "-j", "-Z"]
+    said = run("-t", *words, compiled(programs.SORT, "gcc"))
+    assert (said.returncode, said.stderr) == (3, "")
+    assert "0x6 -> 0x9" in log.read_text()
+    assert "     rip 0" in log.read_text() and "instructions in" in log.read_text()
+    said = run("-t", "-m", "-s", "-C", "/", "/bin/true")
+    assert said.returncode == 0 and "system call mmap" in said.stderr
+
+
 def test_plain_status_of_a_crash(compiled: Callable[[str, str], str]) -> None:
     said = run("-t", compiled(programs.CRASH, "g++"))
     assert said.returncode == 128 + 11
@@ -364,6 +375,7 @@ def test_plain_status_of_a_crash(compiled: Callable[[str, str], str]) -> None:
         (["-t", "no-such-program"], 125, "no-such-program: command not found"),
         (["-t", "/etc/passwd"], 125, "/etc/passwd"),
         (["-t", "-w", "0x10,x", "true"], 125, "no length"),
+        (["-t", "-L", "/no/such/folder/log", "true"], 125, "No such file or directory"),
         (["--serve=nowhere", "true"], 48, "[HOST:]PORT"),
     ],
 )

@@ -62,7 +62,7 @@ def test_every_panel(session: FakeSession, check: Check) -> None:
         await play(stage)
         for name in PANELS:
             stage.app.action_show(name)
-            await stage.settle()
+            await stage.pilot.pause()
             stage.app.panels["disassembly"].focus()
             stage.app.driver.look()
             await stage.settle()
