@@ -134,6 +134,22 @@ def test_times_and_marks(start: Start) -> None:
     assert stop.text == f"the recording ends at {session.end}"
 
 
+def test_a_recording_has_a_limit(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(40_000_000))
+    options = {"limit": 12_000_000}
+    out = tmp_path / "out"
+    command = ["/bin/dd", f"if={tmp_path}/big", f"of={out}", "bs=64K", "status=none"]
+    with Session.launch(command, options=options) as session:
+        assert go(session, "cont").text == "the program has ended with status 0"
+        assert out.stat().st_size == 40_000_000
+        stop = go(session, "reverse_step")
+        assert stop.text.startswith("the recording ends at ")
+        assert go(session, "goto", 1000).reason == "step"
+        assert go(session, "reverse_step").time == 999
+    with pytest.raises(DebugError, match="limit is too small"):
+        Session.launch(["/bin/true"], options={"limit": 10_000})
+
+
 def test_what_is_not_recorded_has_no_past(start: Start) -> None:
     session = start(record=False)
     assert not session.reversible

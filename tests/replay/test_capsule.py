@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from blink.replay import capsule
+from blink.replay.capsule import Capsule
 from kernel.test_guests import blink
 from replay.test_record import record, run
 
@@ -50,6 +52,14 @@ def test_what_is_wrong(change: object, words: str, whole: Path, tmp_path: Path) 
     path = tmp_path / "bad.cap"
     path.write_bytes(change(whole.read_bytes()))  # type: ignore[operator]
     assert words in complaint(path)
+
+
+def test_another_make_of_cpu_is_named(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Capsule.open(str(whole))
+    assert opened.meta["vendor"] == capsule.processor() != ""
+    assert opened.foreign() == ""
+    monkeypatch.setattr(capsule, "processor", lambda: "Another")
+    assert opened.foreign().startswith(f"it was recorded on a CPU of {opened.meta['vendor']}, this")
 
 
 def test_no_such_file_and_no_file(tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def _replay(capsule: Capsule, verify: bool) -> int:
     halt = replayer.run()
     if halt.reason == "diverged":
         say(f"the replay is not what was recorded: {halt.details['text']}")
+        if reason := capsule.foreign():
+            say(reason)
         return DIVERGED
     if halt.reason == "end":
         say("the recording ends before the program does")

@@ -83,6 +83,7 @@ def where(runner: Runner) -> Message:
         "end": runner.end,
         "tid": task.tid,
         "icount": {str(t.tid): t.cpu.icount for t in runner.tasks.values()},
+        "full": getattr(runner, "full", False),
         "rip": task.cpu.rip,
         "layout": state.layout(runner.process),
         "skew": runner.process.memory.skew,
@@ -158,6 +159,8 @@ def copy(target: Target, message: Message) -> Message:
     runner = target.runner
     if not isinstance(runner, (Recorder, Replayer)):
         raise DebugError("nothing is recorded: there is no way back")
+    if isinstance(runner, Recorder) and runner.full:
+        raise DebugError("the recording has reached its limit")
     ours, theirs = runner.process.hidden.socket_pair()
     runner.fork(lambda copied: serve_copy(copied, theirs), keep=(theirs,))
     posix.close(theirs)

@@ -93,8 +93,8 @@ class Session:
         terminal; None: ours.  `record`: there is a way back.  `program` is the file when argv[0] is
         not.  `options`: checked, translate, cpu, trace, statistics, log_path, log_stderr, and root,
         overlay, image, upper, binds, tmpfs, bare as those of `blink` that make a root; checkpoints:
-        how many processes may stand in the past; calls: note the system calls, for calls().  Raises
-        DebugError.
+        how many processes may stand in the past; limit: bytes of the recording, behind which the
+        program goes on without; calls: note the system calls, for calls().  Raises DebugError.
         """
         variables = (
             os.environb if env is None else {os.fsencode(k): os.fsencode(v) for k, v in env.items()}

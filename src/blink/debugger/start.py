@@ -32,7 +32,9 @@ def launch(message: Message, inherited: tuple[int, int] | None, checked: bool) -
     options = _options(message.get("options") or {}, checked)
     arguments = (*_program(message, options), options, inherited)
     try:
-        runner = _record(*arguments) if message.get("record") else LiveRunner.launch(*arguments)
+        limit = (message.get("options") or {}).get("limit")
+        recorded = bool(message.get("record"))
+        runner = _record(limit, *arguments) if recorded else LiveRunner.launch(*arguments)
     except LoadError as error:
         raise DebugError(str(error)) from None
     if (message.get("options") or {}).get("calls"):
@@ -79,16 +81,19 @@ def _image(
     return [encode(word) for word in words], env
 
 
-def _record(*arguments: Any) -> Runner:
+def _record(limit: int | None, *arguments: Any) -> Runner:
     import os
 
     from blink.debugger.requests import RECORDED
-    from blink.replay.log import Log
+    from blink.replay.log import SPAN, Log, LogFull
     from blink.replay.recorder import Recorder
 
-    log = Log.create(os.memfd_create("recording"))
+    log = Log.create(os.memfd_create("recording"), limit or SPAN)
     RECORDED["log"] = log
-    return Recorder.record(log, *arguments)
+    try:
+        return Recorder.record(log, *arguments)
+    except LogFull:
+        raise DebugError("the limit is too small even for the program's own files") from None
 
 
 def _replay(message: Message) -> Runner:

@@ -148,6 +148,9 @@ class Timeline:
         """Forwards, in slices, with a station between any two."""
         core, until = self._core, fields.get("until")
         while "range" not in fields:
+            if core.target is self.live and core.target.ask("status")["full"]:
+                self.recorded = False  # its limit is reached: it goes on without
+                break
             if core.time >= self._before(core.time).time + self._slice:
                 self._settle_at(core.time, core.target)
             halfway = core.time + self._slice

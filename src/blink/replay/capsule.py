@@ -8,6 +8,7 @@ from hashlib import blake2b
 from struct import error as StructError
 
 from blink import _engine
+from blink.abi.encoding import decode
 from blink.replay.log import HEADER, MAGIC, META, PAGE, VERSION, Log
 
 TYPE_CHECKING = False
@@ -62,7 +63,8 @@ def _digest(fd: int, used: int) -> bytes:
 class Capsule:
     """A capsule that was opened and checked.
 
-    meta   what it says of the recording: program, argv, env, cwd, cpu, checked, uname, blink
+    meta   what it says of the recording: program, argv, env, cwd, cpu, checked, uname, vendor,
+           blink
     log    its events
     """
 
@@ -81,6 +83,17 @@ class Capsule:
         except BaseException:
             posix.close(fd)
             raise
+
+    def foreign(self) -> str:
+        """What may make a replay differ here, in a line; nothing on the make of CPU of the
+        recording."""
+        there, here = self.meta.get("vendor", ""), processor()
+        if not there or not here or there == here:
+            return ""
+        return (
+            f"it was recorded on a CPU of {there}, this is {here}: RCPPS, RSQRTPS and undefined "
+            "flags may differ"
+        )
 
     def replayer(self) -> Replayer:
         """At the start of the program.  Raises CapsuleError."""
@@ -125,6 +138,17 @@ def _meta(log: Log) -> dict[str, Any]:
     if size != state_size() or not isinstance(bits, bool):
         raise CapsuleError(f"the capsule is of another build: blink {meta.get('blink')}")
     return meta
+
+
+def processor() -> str:
+    """The make of this machine's CPU, as /proc/cpuinfo names it; on it depend RCPPS, RSQRTPS and
+    the flags that instructions leave undefined."""
+    try:
+        with open("/proc/cpuinfo", "rb") as file:
+            rows = (decode(line).partition(":") for line in file)
+            return next((text.strip() for name, _, text in rows if name.startswith("vendor")), "")
+    except OSError:
+        return ""
 
 
 def state_size() -> int:

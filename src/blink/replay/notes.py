@@ -7,6 +7,7 @@ from stat import S_ISREG
 
 from blink import _engine
 from blink.abi.layout import PAGE
+from blink.abi.mman import MAP_SHARED, MAP_TYPE, PROT_WRITE
 from blink.kernel.actions import Action, Actions
 from blink.kernel.address_space import AddressSpace, Vma
 from blink.replay import ops
@@ -14,7 +15,7 @@ from blink.replay.files import MappedFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from blink.replay.log import Log
 
@@ -66,12 +67,14 @@ def _pieces(fd: int, offset: int, length: int) -> Iterator[bytes]:
 class NotedMemory(_engine.Memory):
     """Memory with notes; without (None) it is as any other."""
 
-    __slots__ = ("blobs", "files", "notes")
+    __slots__ = ("_shared", "blobs", "files", "notes", "tell")
 
     def __init__(self, paged: bool = False) -> None:
         self.notes: Notes | None = None
         self.blobs: Blobs | None = None
         self.files = MappedFiles()
+        self.tell: Callable[[str], None] = lambda text: None  # to the user
+        self._shared: set[tuple[int, int]] = set()
 
     def map(
         self, addr: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0
@@ -81,11 +84,22 @@ class NotedMemory(_engine.Memory):
             return
         blob, size, path = 0, 0, b""
         if fd >= 0:
+            if flags & MAP_TYPE == MAP_SHARED and prot & PROT_WRITE:
+                self._warn_of_twins(fd)
             blob, size = self.blobs.add(fd, offset, length)
             path = posix.readlink(b"/proc/self/fd/%d" % fd)
             self.files.add(addr, addr + length, path, offset)
         words = addr, length, prot, flags, offset, blob, size
         self.notes.done.append(ops.encode(ops.MAP, *words, data=path))
+
+    def _warn_of_twins(self, fd: int) -> None:
+        """A replay gives each mapping a file of its own."""
+        status = posix.fstat(fd)
+        key = status.st_dev, status.st_ino
+        if S_ISREG(status.st_mode) and key in self._shared:
+            name = posix.readlink(f"/proc/self/fd/{fd}")
+            self.tell(f"{name} is mapped shared more than once: a replay keeps the mappings apart")
+        self._shared.add(key)
 
     def unmap(self, addr: int, length: int) -> None:
         super().unmap(addr, length)

@@ -16,7 +16,7 @@ from blink.replay import log as records
 from blink.replay import ops
 from blink.replay.bounds import trimmed
 from blink.replay.calls import WAITING
-from blink.replay.capsule import state_size
+from blink.replay.capsule import processor, state_size
 from blink.replay.copies import fork_quietly
 from blink.replay.live import LiveRunner
 from blink.replay.log import Log, LogFull
@@ -69,6 +69,7 @@ class Recorder(LiveRunner):
         log.append(records.META, payload=_meta(name, argv, env, options))
         memory.blobs, memory.notes = Blobs(log), Notes()
         memory.clock = _RDTSC_STARTS
+        memory.tell = process.messages.tell
         process.actions = NotedActions(memory)
         task = boot.load_program(process, name, argv, env, inherited)
         task.cpu.set("entropy", _seed())
@@ -336,5 +337,6 @@ def _meta(
         "checked": options.checked,
         "state": state_size(),
         "uname": list(posix.uname()),
+        "vendor": processor(),
     }
     return json.dumps(said).encode()
