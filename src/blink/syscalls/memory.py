@@ -336,11 +336,22 @@ def _remap(task: "Task", old: int, old_size: int, new: int, new_size: int) -> No
 _SEALED_AGAINST = mman.MADV_DISCARDS | {mman.MADV_DONTFORK, mman.MADV_WIPEONFORK}
 
 
-def _refuse_discarding(task: "Task", start: int, end: int) -> None:
-    """Sealed pages that the program cannot write keep their bytes."""
+def _first_sealed(task: "Task", start: int, end: int) -> int | None:
+    """Where the first sealed pages begin that the program cannot write: they keep their bytes."""
     for vma in task.process.space.overlapping(start, end):
         if vma.sealed and not vma.shared and not vma.prot & mman.PROT_WRITE:
-            raise SysError(EPERM)
+            return max(vma.start, start)
+    return None
+
+
+def _advise_before(task: "Task", addr: int, length: int, advice: int) -> None:
+    """The mappings before a sealed one come first, with errors of their own; holes do not count."""
+    try:
+        if length:
+            madvise(task, addr, length, advice)
+    except SysError as error:
+        if error.errno != ENOMEM:
+            raise
 
 
 @syscall(28)
@@ -352,7 +363,10 @@ def madvise(
     inside = addr < GUEST_TOP and size < ULONG - PAGE - addr and not addr & PAGE_MASK
     length = min(size, GUEST_TOP)
     if inside and advice in _SEALED_AGAINST:
-        _refuse_discarding(task, addr, addr + page_up(length))
+        stop = _first_sealed(task, addr, addr + page_up(length))
+        if stop is not None:
+            _advise_before(task, addr, stop - addr, advice)
+            raise SysError(EPERM)
     if inside and advice in mman.MADV_DISCARDS:
         task.memory.prepare_write(addr, length)  # the bytes change
     if advice == mman.MADV_FREE and task.process.director is not None:

@@ -215,7 +215,7 @@ static void sealed(void) {
   q = mmap(p + 3 * PAGE, PAGE, PROT_READ, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), V(q == MAP_FAILED), V(errno);
   T(madvise(p + 2 * PAGE, PAGE, MADV_WILLNEED)), T(madvise(p + 2 * PAGE, PAGE, MADV_DONTNEED)), V(p[2 * PAGE]), V(p[3 * PAGE]);
   p[3 * PAGE] = 'w', V(p[3 * PAGE]), T(munmap(p, PAGE)), T(mprotect(p + 4 * PAGE, PAGE, PROT_READ));
-  T(S(mseal, p + 4 * PAGE, 1L * PAGE, 0L)), T(madvise(p + 4 * PAGE, PAGE, MADV_DONTNEED)), T(madvise(p + 4 * PAGE, PAGE, MADV_FREE));
+  T(S(mseal, p + 4 * PAGE, 1L * PAGE, 0L)), T(madvise(p + 4 * PAGE, PAGE, MADV_DONTNEED)), T(madvise(p + 4 * PAGE, PAGE, MADV_FREE)), T(madvise(p + 3 * PAGE, 2 * PAGE, MADV_REMOVE)), T(madvise(p + 3 * PAGE, 2 * PAGE, MADV_DONTNEED)), T(madvise(p + 4 * PAGE, PAGE, MADV_REMOVE));
   T(madvise(p + 4 * PAGE, PAGE, MADV_DONTFORK)), T(madvise(p + 4 * PAGE, PAGE, MADV_WIPEONFORK)), V(p[4 * PAGE]);
   fflush(stdout);
   pid_t child = fork();
