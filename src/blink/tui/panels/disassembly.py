@@ -187,11 +187,10 @@ class Disassembly(Panel):
 
 
 def _counted(probe: Probe, width: int) -> str:
-    """What the counts beside the lines are."""
+    """What the counts beside the lines are, where there is room for them."""
     history = probe.history
-    if history.exact or not history.visits:
-        return ""
-    return "  counts: sampled" if width >= WIDE else " sampled"
+    sampled = history.visits and not history.exact and width >= WIDE
+    return "  counts: sampled" if sampled else ""
 
 
 def _with_arrow(cells: Row, arrow: str) -> Row:
