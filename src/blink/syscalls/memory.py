@@ -129,7 +129,9 @@ def _choose(task: "Task", addr: int, size: int, flags: int) -> int:
         _refuse_sealed(task, addr, addr + size)
         return addr
     if flags & mman.MAP_32BIT:
-        return space.find_gap(size, *LOW_2G)
+        hint = addr & ~PAGE_MASK
+        taken = GUEST_MIN <= hint <= LOW_2G[1] - size and space.is_free(hint, hint + size)
+        return hint if taken else space.find_gap(size, *LOW_2G)
     return space.choose(addr, size)
 
 

@@ -158,6 +158,10 @@ static void memory(void) {
   T(S(remap_file_pages, s, 1L * PAGE, 0, 1L, MAP_FIXED)), T(S(shmdt, BAD)), T(S(shmdt, (long)p + 1));
   munmap(p, PAGE);
   V((char *)S(mmap, p + 1, 1L * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L) == p);
+  char *low = mmap(NULL, 2L * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  V((unsigned long)low < 1ul << 31), munmap(low, 2L * PAGE);
+  V((char *)S(mmap, low + PAGE, 1L * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0L) == low + PAGE);
+  V((unsigned long)S(mmap, 1l << 40, 1L * PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0L) < 1ul << 31);
   int pair[2];
   socketpair(AF_UNIX, SOCK_STREAM, 0, pair); /* has no pages, and Linux finds out too late */
   K(S(mmap, p, 1L * PAGE, 3, MAP_FIXED | MAP_PRIVATE, pair[0], 0L)), T(S(mincore, p, 1L * PAGE, buf)), T(S(mremap, p, 1L * PAGE, 1L * PAGE, 0)), T(S(munmap, p, 1L * PAGE));
