@@ -127,7 +127,7 @@ def test_the_kept_notes_are_about_workloads() -> None:
     names = {workload.name for workload in WORKLOADS}
     tables = notes.load().tables
     assert set(tables) <= {"time", "memory"}
-    assert set(tables.get("time", {})) <= names | {"build"}
+    assert set(tables.get("time", {})) <= names | {"build", "frames"}
     assert set(tables.get("memory", {})) <= names
 
 

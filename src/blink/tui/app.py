@@ -154,10 +154,13 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.call_after_refresh(self.driver.start)
 
     def _heed_signals(self) -> None:
-        """They end it as `q` does: the terminal is left as it was found, the program ends, too."""
+        """SIGTERM ends it as `q` does: the terminal is left as it was found, the program ends, too.
+
+        Not so SIGHUP: there is no terminal any more, and Textual would wait for it for ever.
+        """
+        end, number = asyncio.get_running_loop().add_signal_handler, signal.SIGTERM
         with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, self.exit, 128 + number)
+            end(number, self.exit, 128 + number)
 
     def on_unmount(self) -> None:
         self.driver.close()
