@@ -240,7 +240,10 @@ def mremap(
     flags: Flags[Int, mman.MREMAP],
     new: Ptr,
 ) -> int:
-    """Implements mremap(2)."""
+    """Implements mremap(2).
+
+    A move of several mappings at once (Linux 6.17) gives EFAULT, as on kernels before.
+    """
     old_size, new_size = page_up(old_size), page_up(new_size)
     _check_mremap(old, old_size, new_size, flags, new)
     vma = task.process.space.find(old)

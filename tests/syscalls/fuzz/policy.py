@@ -87,6 +87,7 @@ _READABLE = "documented: memory that may only be executed can be read"
 FORGIVEN = {
     ("madvise", EINVAL, None): _READABLE,
     ("mremap", EFAULT, ENOMEM): "mappings that must not grow (secret memory) are not told apart",
+    ("mremap", None, EFAULT): "documented: several mappings at once are not moved",
     ("select", EBADF, EFAULT): _TABLE,
     ("select", None, EFAULT): _TABLE,
     ("pselect6", EBADF, EFAULT): _TABLE,
