@@ -26,7 +26,7 @@ DISTANCES = (20_000_000, 500_000, 15_000)  # of new stations before a place
 SPACING = 150_000_000  # of stations on a long way: about half a second of replay
 SLICE = 20_000_000  # instructions between stations of who goes forwards; at most,
 SLICE_LEAST = 1_000_000
-SLICE_SECONDS = 0.02  # as many as this takes: who steps back from between them replays as long
+SLICE_SECONDS = 0.01  # as many as this takes: who steps back from between them replays as long
 
 
 class Station(NamedTuple):
