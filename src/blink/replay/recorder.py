@@ -234,10 +234,11 @@ class Recorder(LiveRunner):
             task for task in self._handling if self._handling[task][0] == _engine.STOP_SYSCALL
         ]
         kept = (*keep, log.fd)
+        at = log.used  # now: the recorder goes on before the copy first runs
 
         def child() -> None:
             self.forget()
-            replayer = Replayer(log, process, self.current, log.used)
+            replayer = Replayer(log, process, self.current, at)
             replayer.take_over(self._gone, inside, self.noted.files, kept)
             control(replayer)
 
