@@ -40,8 +40,8 @@ def complaint(path: Path) -> str:
         (lambda data: b"#!/bin/sh\n" * 100, "no capsule"),
         (lambda data: data[: len(data) // 2], "cut off"),
         (lambda data: data[:20], "no capsule"),
-        (lambda data: data[:VERSION_AT] + b"\2" + data[VERSION_AT + 1 :], "a newer blink"),
-        (lambda data: data[:VERSION_AT] + b"\0" + data[VERSION_AT + 1 :], "an older blink"),
+        (lambda data: data[:VERSION_AT] + b"\3" + data[VERSION_AT + 1 :], "a newer blink"),
+        (lambda data: data[:VERSION_AT] + b"\1" + data[VERSION_AT + 1 :], "an older blink"),
         (lambda data: data[:FINISHED_AT] + b"\0" + data[FINISHED_AT + 1 :], "not finished"),
         (lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], "damaged"),
         (lambda data: data[:5000] + bytes([data[5000] ^ 64]) + data[5001:], "damaged"),
@@ -74,7 +74,7 @@ def test_any_byte(whole: Path, tmp_path: Path) -> None:
     data = whole.read_bytes()
     for _ in range(5):
         at = chance.choice(
-            (chance.randrange(12), 16 + chance.randrange(8), chance.randrange(4096, len(data)))
+            (chance.randrange(12), 16 + chance.randrange(40), chance.randrange(4096, len(data)))
         )
         path = tmp_path / "bad.cap"
         path.write_bytes(data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :])

@@ -182,6 +182,15 @@ def test_a_limit_ends_the_recording_but_not_the_program(tmp_path: Path) -> None:
     assert 0 < len(again.stdout) < 9_000_000
 
 
+def test_a_library_that_does_not_fit_ends_the_recording(tmp_path: Path) -> None:
+    done = run([*blink("record"), "-o", "it.cap", "-l", "1M", "/bin/echo", "hi"], tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"hi\n")
+    assert b"its limit is reached" in done.stderr
+    again = run([*blink("replay"), "it.cap"], tmp_path)
+    assert (again.returncode, again.stdout) == (0, b"")
+    assert b"the recording ends before the program does" in again.stderr
+
+
 def test_its_system_calls_and_where_two_part(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -14,7 +14,12 @@ from blink.debugger.errors import DebugError
 from blink.debugger.link import Link
 from blink.debugger.modules import Mapping, Symbols
 from blink.debugger.stop import Stop, stop_of
+from blink.debugger.symbols import open_here
 from blink.debugger.wire import Message, TargetGone, bytes_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.replay.kept import KeptFiles
 
 Result = dict[str, Any]
 Plan = Callable[[], Result]
@@ -24,16 +29,17 @@ OVER = ("exit", "killed", "gone")
 class Core:
     """`target`: the process that shows the program now; `timeline` may put another in its place."""
 
-    def __init__(self, target: Link) -> None:
+    def __init__(self, target: Link, kept: KeptFiles | None) -> None:
         self.target = target
         self.stop: Stop | None = None
         self.tid = 0
         self.time = 0
         self.exit_status: int | None = None
         self.on_stop: Callable[[Stop], None] | None = None
-        self.symbols = Symbols(self.maps)
+        self.symbols = Symbols(self.maps, open_here if kept is None else kept.open)
         self.points = Points(self.symbols)
         self.closed = False
+        self._kept = kept
         self._maps: list[Mapping] | None = None
         self._layout: int | None = None
         self._stopped = threading.Event()
@@ -56,6 +62,8 @@ class Core:
         """No more motions."""
         self.closed = True
         self._plans.put(None)
+        if self._kept is not None:
+            self._kept.close()
 
     # --- state that motions need ---
 

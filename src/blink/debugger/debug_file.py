@@ -9,11 +9,13 @@ import zlib
 from blink.debugger import separate
 from blink.debugger.cfi import FrameTable
 from blink.debugger.lines import Lines
-from blink.debugger.symbols import Symbols
+from blink.debugger.symbols import Symbols, open_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
+
+    from blink.debugger.symbols import Opener
 
     Debug = tuple[Lines | None, FrameTable | None]
 
@@ -30,28 +32,28 @@ def damage() -> tuple[type[Exception], ...]:
     return (DWARFError, ELFError, ConstructError, *general, *absurd)
 
 
-def read(path: str) -> tuple[Debug, Symbols | None]:
+def read(path: str, opener: Opener = open_here) -> tuple[Debug, Symbols | None]:
     """Line tables and frames of a file; its separate file's symbols, if it is stripped.
 
     For a file that cannot be read there is nothing.
     """
     try:
-        return _read(path)
+        return _read(path, opener)
     except OSError:
         return _NOTHING, None
     except damage():
         return _NOTHING, None
 
 
-def _read(path: str) -> tuple[Debug, Symbols | None]:
-    elf = _open(path)
+def _read(path: str, opener: Opener) -> tuple[Debug, Symbols | None]:
+    elf = _open(path, opener)
     frames = FrameTable(elf, elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False))
     if elf.has_dwarf_info(strict=True):
         return (_lines(elf), frames), None
     other = separate.find(path, elf)
     if other is None:
         return (None, frames), None
-    return (_lines(_open(other)), frames), Symbols(other)
+    return (_lines(_open(other, open_here)), frames), Symbols(other)
 
 
 def _lines(elf: ELFFile) -> Lines:
@@ -71,8 +73,8 @@ def _lines(elf: ELFFile) -> Lines:
     return Lines(section, line_offset)
 
 
-def _open(path: str) -> ELFFile:
+def _open(path: str, opener: Opener) -> ELFFile:
     from elftools.elf.elffile import ELFFile
 
-    with open(path, "rb") as file:
+    with opener(path) as file:
         return ELFFile(io.BytesIO(file.read()))

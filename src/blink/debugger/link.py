@@ -17,6 +17,7 @@ from typing import Any
 
 from blink.debugger.errors import DebugError
 from blink.debugger.wire import Message, TargetGone, Wire, check_hello
+from blink.replay.kept import KeptFiles
 
 START_TIMEOUT = 60.0  # seconds until a new process must have said something
 Reply = Callable[[Message], None]
@@ -161,18 +162,26 @@ def spawn(stdio: Stdio, cwd: str | None) -> Link:
     return _spawn(stdio, cwd, ())
 
 
-def spawn_replay(log: int, **fields: Any) -> Link:
-    """Starts a target at the beginning of a recording in a descriptor, which is closed here."""
+def spawn_replay(recording: str) -> tuple[Link, KeptFiles]:
+    """Starts a target at the beginning of a recording; the files that this holds.  Raises
+    DebugError."""
     try:
-        target = _spawn((subprocess.DEVNULL,) * 3, None, (log,))
-    finally:
-        os.close(log)
+        fd = os.open(recording, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise DebugError(f"{recording}: {error.strerror}") from None
+    kept = KeptFiles(fd)
     try:
-        target.ask("replay", log=log, **fields)
+        target = _spawn((subprocess.DEVNULL,) * 3, None, (fd,))
     except DebugError:
+        kept.close()
+        raise
+    try:
+        target.ask("replay", log=fd)
+    except DebugError:
+        kept.close()
         target.close()
         raise
-    return target
+    return target, kept
 
 
 def _spawn(stdio: Stdio, cwd: str | None, others: tuple[int, ...]) -> Link:

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 
 from blink.debugger.errors import DebugError
 from blink.debugger.objects import Objects, Place
+from blink.debugger.symbols import open_here
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from blink.debugger.symbols import Opener
 
 PROT_EXEC = 4
 
@@ -25,11 +30,12 @@ class Mapping:
 
 
 class Symbols:
-    """All names of a guest.  `maps` gives its mappings as they are now."""
+    """All names of a guest.  `maps` gives its mappings as they are now, `opener` opens their
+    files."""
 
-    def __init__(self, maps: Callable[[], list[Mapping]]) -> None:
+    def __init__(self, maps: Callable[[], list[Mapping]], opener: Opener = open_here) -> None:
         self._maps = maps
-        self._objects = Objects()
+        self._objects = Objects((), opener)
         self._known: list[Mapping] = []
 
     @property

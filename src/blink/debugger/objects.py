@@ -11,7 +11,7 @@ import difflib
 from bisect import bisect_right
 
 from blink.debugger.demangle import bare, demangle
-from blink.debugger.symbols import Symbols
+from blink.debugger.symbols import Symbols, open_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from blink.debugger.cfi import FrameTable, Rules
     from blink.debugger.lines import Line, Lines
+    from blink.debugger.symbols import Opener
 
     class Mapped(Protocol):
         """A part of a file in memory."""
@@ -54,9 +55,10 @@ class Place:
 class Object:
     """One mapped file.  `bias` is what is added to its own addresses."""
 
-    def __init__(self, path: str, start: int, offset: int) -> None:
+    def __init__(self, path: str, start: int, offset: int, opener: Opener = open_here) -> None:
         self.path = path
-        self.symbols = Symbols(path)
+        self._opener = opener
+        self.symbols = Symbols(path, opener)
         own = self.symbols.address_of(offset)
         self.bias = start - (offset if own is None else own)
         self._debug: tuple[Lines | None, FrameTable | None] | None = None
@@ -94,16 +96,17 @@ class Object:
         if self._debug is None:
             from blink.debugger.debug_file import read
 
-            self._debug, symbols = read(self.path)
+            self._debug, symbols = read(self.path, self._opener)
             if symbols is not None:
                 self.symbols, self._names = symbols, None
         return self._debug
 
 
 class Objects:
-    """All of a program; `update` it when its mappings change."""
+    """All of a program; `update` it when its mappings change.  `opener` opens files by path."""
 
-    def __init__(self, mappings: Iterable[Mapped] = ()) -> None:
+    def __init__(self, mappings: Iterable[Mapped] = (), opener: Opener = open_here) -> None:
+        self._opener = opener
         self._known: dict[tuple[str, int], Object] = {}
         self._ranges: list[tuple[int, int, Object]] = []
         self.update(mappings)
@@ -120,7 +123,7 @@ class Objects:
             base, offset = bases[mapping.path]
             key = (mapping.path, base)
             if key not in self._known:
-                self._known[key] = Object(mapping.path, base, offset)
+                self._known[key] = Object(mapping.path, base, offset, self._opener)
             self._ranges.append((mapping.start, mapping.end, self._known[key]))
 
     def all(self) -> list[Object]:

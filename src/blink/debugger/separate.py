@@ -37,7 +37,18 @@ def _candidates(path: Path, elf: ELFFile, folder: Path) -> Iterator[tuple[Path, 
         yield real.parent / name, checksum
         yield real.parent / ".debug" / name, checksum
         yield folder / real.parent.relative_to("/") / name, checksum
-    yield path.with_name(path.name + ".dbg"), None
+    if _is_here(path, elf):
+        yield path.with_name(path.name + ".dbg"), None
+
+
+def _is_here(path: Path, elf: ELFFile) -> bool:
+    """Whether it is this machine's file that was read, not one of a recording: nothing else says
+    that a .dbg belongs to it."""
+    elf.stream.seek(0)
+    try:
+        return bool(path.read_bytes() == elf.stream.read())
+    except OSError:
+        return False
 
 
 def _build_id(elf: ELFFile) -> str:

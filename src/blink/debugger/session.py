@@ -31,6 +31,7 @@ from blink.debugger.motions import Motions
 from blink.debugger.stop import Stop
 from blink.debugger.timeline import LIMIT, Timeline
 from blink.debugger.wire import bytes_of, text_of
+from blink.replay.kept import KeptFiles
 
 
 class Thread(NamedTuple):
@@ -58,11 +59,15 @@ class Session:
     tid           the thread that registers() and steps are about
     time, end     where the program is, and the last time that is known
     exit_status   where the program has ended: its status, or minus the signal
+    kept          the files that a capsule holds; None where symbols are those of this machine's
     on_stop       called with each Stop, from a thread of the session's
     """
 
-    def __init__(self, shown: Link, live: bool, recorded: bool, checkpoints: int) -> None:
-        self._core = Core(shown)
+    def __init__(
+        self, shown: Link, live: bool, recorded: bool, checkpoints: int, kept: KeptFiles | None
+    ) -> None:
+        self.kept = kept
+        self._core = Core(shown, kept)
         self._timeline = Timeline(self._core, shown if live else None, recorded, checkpoints)
         self._motions = Motions(self._core, self._timeline)
         self._relaunch: Callable[[], Link] | None = None
@@ -119,7 +124,7 @@ class Session:
                 raise
             return target
 
-        session = cls(start(), True, record, checkpoints)
+        session = cls(start(), True, record, checkpoints, None)
         session._timeline.notes_calls = bool(chosen.get("calls")) or not record
         session._relaunch = start
         return session
@@ -127,11 +132,8 @@ class Session:
     @classmethod
     def open(cls, recording: str, checkpoints: int = LIMIT) -> Session:
         """Opens a recording, at its start.  Raises DebugError."""
-        try:
-            fd = os.open(recording, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise DebugError(f"{recording}: {error.strerror}") from None
-        return cls(link.spawn_replay(fd), False, True, checkpoints)
+        target, kept = link.spawn_replay(recording)
+        return cls(target, False, True, checkpoints, kept)
 
     def branch(self) -> Session:
         """A session of its own from here on, in which registers and memory can be changed, now.
@@ -142,7 +144,8 @@ class Session:
         itself.
         """
         self._core.need_stopped()
-        session = Session(self._timeline.branch(), False, True, self._checkpoints)
+        kept = self.kept and self.kept.copy()
+        session = Session(self._timeline.branch(), False, True, self._checkpoints, kept)
         session.pid = self.pid
         return session
 

@@ -11,6 +11,13 @@ from bisect import bisect_right
 from itertools import accumulate
 from struct import Struct, error
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+    Opener = Callable[[str], IO[bytes]]
+
 _HEADER = Struct("<16xHHIQQQIHHHHHH")  # type .. shstrndx
 _SEGMENT = Struct("<IIQQQQQQ")  # type flags offset vaddr paddr filesz memsz align
 _SECTION = Struct("<IIQQQQIIQQ")  # name type flags addr offset size link info addralign entsize
@@ -21,6 +28,11 @@ STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_GNU_IFUNC = 0, 1, 2, 10
 _CODE = (STT_NOTYPE, STT_FUNC, STT_GNU_IFUNC)
 _RESERVED = 0xFF00  # from here on no section: SHN_ABS (names of versions), SHN_COMMON
 _LIMIT = 256 << 20  # bytes of one table: more than any program has
+
+
+def open_here(path: str) -> IO[bytes]:
+    """The file that this machine has; an Opener.  Raises OSError."""
+    return open(path, "rb", buffering=0, opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK))
 
 
 class Symbol:
@@ -43,44 +55,41 @@ class Symbols:
 
     __slots__ = ("_code", "_objects", "data", "segments", "symbols")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, opener: Opener = open_here) -> None:
         self.segments: list[tuple[int, int, int]] = []  # file offset, address, size in the file
         self.symbols: list[Symbol] = []
         self.data: list[Symbol] = []
-        self._open(path)
+        self._open(path, opener)
         self._code, self._objects = _Order(self.symbols), _Order(self.data)
 
-    def _open(self, path: str) -> None:
+    def _open(self, path: str, opener: Opener) -> None:
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError:
-            return
-        try:
-            self._read(fd)
+            with opener(path) as file:
+                self._read(file)
         except (OSError, OverflowError, error, IndexError, ValueError):
-            pass  # truncated or malformed: what was read until now stays
-        finally:
-            os.close(fd)
+            return  # absent, truncated or malformed: what was read until now stays
 
-    def _read(self, fd: int) -> None:
-        head = os.pread(fd, 64, 0)
+    def _read(self, file: IO[bytes]) -> None:
+        head = _pread(file, 0, 64)
         if head[:5] != b"\x7fELF\x02":
             return
         values = _HEADER.unpack(head)
         phoff, shoff, phentsize, phnum, shnum = values[4], values[5], *values[8:10], values[11]
         if phentsize == _SEGMENT.size:
-            table = _SEGMENT.iter_unpack(_pread(fd, phoff, phnum * _SEGMENT.size))
+            table = _SEGMENT.iter_unpack(_pread(file, phoff, phnum * _SEGMENT.size))
             self.segments = [(s[2], s[3], s[5]) for s in table if s[0] == PT_LOAD]
-        sections = list(_SECTION.iter_unpack(_pread(fd, shoff, shnum * _SECTION.size)))
+        sections = list(_SECTION.iter_unpack(_pread(file, shoff, shnum * _SECTION.size)))
         for section in sections:
             if section[1] in (SHT_SYMTAB, SHT_DYNSYM):
-                self._read_table(fd, section, sections[section[6]])
+                self._read_table(file, section, sections[section[6]])
 
-    def _read_table(self, fd: int, table: tuple[int, ...], strings: tuple[int, ...]) -> None:
-        names = _pread(fd, strings[4], strings[5])
+    def _read_table(
+        self, file: IO[bytes], table: tuple[int, ...], strings: tuple[int, ...]
+    ) -> None:
+        names = _pread(file, strings[4], strings[5])
         size = table[5] - table[5] % _SYMBOL.size
         for name, info, _, section, value, length in _SYMBOL.iter_unpack(
-            _pread(fd, table[4], size)
+            _pread(file, table[4], size)
         ):
             kind = info & 15
             wanted = kind in _CODE or kind == STT_OBJECT
@@ -125,7 +134,8 @@ class _Order:
         return None
 
 
-def _pread(fd: int, offset: int, size: int) -> bytes:
+def _pread(file: IO[bytes], offset: int, size: int) -> bytes:
     if size > _LIMIT:
         raise ValueError("an absurd table")
-    return os.pread(fd, size, offset)
+    file.seek(offset)
+    return file.read(size)

@@ -26,20 +26,20 @@ class CapsuleError(Exception):
 
 
 def finish(log: Log) -> None:
-    """Completes the header of a log that is a file: its size, and a digest of all behind it."""
+    """Completes the header of a log that is a file: its size, and a digest."""
     used = log.used
     posix.ftruncate(log.fd, used)
-    _complete(log.fd, used, log.end, _digest(log.fd, used))
+    _complete(log.fd, used, log.end, log.files)
 
 
 def save(log: Log, path: bytes | str) -> None:
     """Writes what a log has so far as a capsule.  Raises OSError."""
-    used, end = log.used, log.end
+    used, end, files = log.used, log.end, log.files
     fd = posix.open(path, posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o666)
     try:
         for at in range(0, used, _CHUNK):
             _write(fd, memoryview(log.view)[at : min(at + _CHUNK, used)])
-        _complete(fd, used, end, _digest(fd, used))
+        _complete(fd, used, end, files)
     finally:
         posix.close(fd)
 
@@ -49,12 +49,13 @@ def _write(fd: int, data: memoryview) -> None:
         data = data[posix.write(fd, data) :]
 
 
-def _complete(fd: int, used: int, end: int, digest: bytes) -> None:
-    posix.pwrite(fd, HEADER.pack(MAGIC, VERSION, 1, used, end, digest), 0)
+def _complete(fd: int, *said: int) -> None:
+    posix.pwrite(fd, HEADER.pack(MAGIC, VERSION, 1, *said, _digest(fd, *said)), 0)
 
 
-def _digest(fd: int, used: int) -> bytes:
-    found = blake2b(digest_size=16)
+def _digest(fd: int, used: int, end: int, files: int) -> bytes:
+    """Of what a header says, and of all behind it."""
+    found = blake2b(HEADER.pack(MAGIC, VERSION, 1, used, end, files, b""), digest_size=16)
     for at in range(PAGE, used, _CHUNK):
         found.update(posix.pread(fd, min(_CHUNK, used - at), at))
     return found.digest()
@@ -109,7 +110,7 @@ def _check(fd: int) -> None:
     head = posix.pread(fd, HEADER.size, 0)
     if len(head) < HEADER.size or not head.startswith(MAGIC):
         raise CapsuleError("this is no capsule")
-    _, version, finished, used, _, digest = HEADER.unpack(head)
+    _, version, finished, used, end, files, digest = HEADER.unpack(head)
     if version != VERSION:
         age = "a newer" if version > VERSION else "an older"
         raise CapsuleError(
@@ -120,7 +121,7 @@ def _check(fd: int) -> None:
         raise CapsuleError("the recording was not finished: its program, or blink, was killed")
     if size < used or used < PAGE:
         raise CapsuleError(f"the capsule is cut off: {size} bytes of {used}")
-    if _digest(fd, used) != digest:
+    if _digest(fd, used, end, files) != digest:
         raise CapsuleError("the capsule is damaged: its bytes are not those that were written")
 
 

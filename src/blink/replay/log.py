@@ -12,7 +12,9 @@ it.  The first page is a header; then records follow, each a multiple of 8 bytes
     clock u64   what RDTSC counts from behind this event
     payload
 
-META is JSON.  BLOB is bytes of a file; they begin at a page, so that a replay can map them.  RUN:
+META is JSON.  BLOB is bytes of a file; they begin at a page, so that a replay can map them.  One of
+a whole file has its path, and where the one before it is, the header has the last one
+(`replay.kept`).  RUN:
 the thread ran until there, and another one goes on.  STOP: a stop that Python handled; the payload
 is operations (`replay.ops`).  CALL: a system call that the engine made itself: result, and the
 ranges of memory that it wrote (address, length, bytes).  PART: such ranges alone, of a call that a
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAGIC = b"BLNKCAP\n"
-VERSION = 1
+VERSION = 2
 PAGE = 0x1000
 SPAN = 1 << 36
 """Addresses that a log may need.  Its file has holes until then."""
@@ -38,9 +40,9 @@ SPAN = 1 << 36
 META, BLOB, RUN, STOP, CALL, END, PART = range(1, 8)
 _RECORD = Struct("<IHHIIQQ")
 RECORD_SIZE = _RECORD.size
-# magic, version, finished, used, end time, digest
-HEADER = Struct("<8sIIQQ16s")
-_USED_AT, _TIME_AT = 16, 24
+# magic, version, finished, used, end time, last whole file, digest
+HEADER = Struct("<8sIIQQQ16s")
+_USED_AT, _TIME_AT, _FILES_AT = 16, 24, 32
 _WORD = Struct("<Q")
 
 
@@ -59,6 +61,23 @@ def _map(fd: int, prot: int) -> mmap.mmap:
     posix.close(number)
     _kept.append(view)  # it would close that number once more
     return view
+
+
+def _page_up(size: int) -> int:
+    return size + PAGE - 1 & ~(PAGE - 1)
+
+
+def whole_file(fd: int, at: int) -> tuple[bytes, int, int, int]:
+    """Path, place and length of the file whose BLOB is at a place in a capsule, and where the one
+    before is.  Raises ValueError."""
+    head = posix.pread(fd, RECORD_SIZE + _WORD.size, at)
+    if len(head) < RECORD_SIZE + _WORD.size:
+        raise ValueError("no record")
+    _, kind, _, _, size, length, data = _RECORD.unpack_from(head)
+    (before,) = _WORD.unpack_from(head, RECORD_SIZE)
+    if kind != BLOB or before >= at:
+        raise ValueError("no file")
+    return posix.pread(fd, size, at + len(head)), data, length, before
 
 
 class Event:
@@ -85,7 +104,7 @@ class Log:
         """An empty log in an empty file."""
         posix.ftruncate(fd, SPAN)
         log = cls(fd, limit)
-        HEADER.pack_into(log.view, 0, MAGIC, VERSION, 0, PAGE, 0, bytes(16))
+        HEADER.pack_into(log.view, 0, MAGIC, VERSION, 0, PAGE, 0, 0, bytes(16))
         return log
 
     @property
@@ -98,6 +117,11 @@ class Log:
         """The last time that the log knows."""
         return int(_WORD.unpack_from(self.view, _TIME_AT)[0])
 
+    @property
+    def files(self) -> int:
+        """Where the last BLOB of a whole file is; 0 without."""
+        return int(_WORD.unpack_from(self.view, _FILES_AT)[0])
+
     def append(
         self, kind: int, tid: int = 0, icount: int = 0, *, stop: int = 0, number: int = 0,
         clock: int = 0, payload: bytes = b"", time: int = 0,
@@ -109,18 +133,23 @@ class Log:
         self.view[at + RECORD_SIZE : at + RECORD_SIZE + len(payload)] = payload
         self._advance(at + size, time)
 
-    def blob(self, pieces: Iterator[bytes], length: int) -> int:
-        """Stores a file's bytes; where they begin.  Raises LogFull."""
-        at = self.used
-        data = (at + RECORD_SIZE + PAGE - 1) & ~(PAGE - 1)
-        behind = (data + length + PAGE - 1) & ~(PAGE - 1)
+    def blob(self, pieces: Iterator[bytes], length: int, path: bytes = b"") -> int:
+        """Stores a file's bytes, with `path` those of a whole one; where they begin.  Raises
+        LogFull."""
+        at, note = self.used, _WORD.pack(self.files) + path
+        start = data = _page_up(at + RECORD_SIZE + len(note))
+        behind = _page_up(data + length)
         self._check(behind)
-        _RECORD.pack_into(self.view, at, (behind - at) // PAGE, BLOB, 0, 0, 0, length, data)
+        head = (behind - at) // PAGE, BLOB, 0, 0, len(path), length, data
+        _RECORD.pack_into(self.view, at, *head)
+        self.view[at + RECORD_SIZE : at + RECORD_SIZE + len(note)] = note
         for piece in pieces:
             self.view[data : data + len(piece)] = piece
             data += len(piece)
         self._advance(behind, 0)
-        return behind - ((length + PAGE - 1) & ~(PAGE - 1))
+        if path:
+            _WORD.pack_into(self.view, _FILES_AT, at)
+        return start
 
     def _check(self, behind: int) -> None:
         if behind > self.limit:
@@ -138,6 +167,6 @@ class Log:
         head = _RECORD.unpack_from(self.view, at)
         size = head[0]
         if head[1] == BLOB:
-            size = head[6] - at + (head[5] + PAGE - 1 & ~(PAGE - 1))
+            size = head[6] - at + _page_up(head[5])
         payload = memoryview(self.view)[at + RECORD_SIZE : at + size]
         return Event(head, payload), at + size

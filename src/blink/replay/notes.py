@@ -6,12 +6,14 @@ import posix
 from stat import S_ISREG
 
 from blink import _engine
+from blink.abi.encoding import decode
 from blink.abi.layout import PAGE
 from blink.abi.mman import MAP_SHARED, MAP_TYPE, PROT_WRITE
 from blink.kernel.actions import Action, Actions
 from blink.kernel.address_space import AddressSpace, Vma
 from blink.replay import ops
 from blink.replay.files import MappedFiles
+from blink.replay.log import LogFull
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from blink.replay.log import Log
 
 _PIECE = 1 << 24
+_WHOLE = 256 << 20  # bytes of an ELF file that is kept as it is
+_ELF = b"\x7fELF"
 
 
 class Notes:
@@ -37,24 +41,40 @@ class Notes:
 
 
 class Blobs:
-    """The files' bytes that are in the log, each once."""
+    """The files' bytes that are in the log, each once; ELF files whole, for debuggers."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, tell: Callable[[str], None]) -> None:
         self.log = log
-        self._known: dict[tuple[int, ...], tuple[int, int]] = {}
+        self._tell = tell
+        self._known: dict[tuple[int, ...], int] = {}
 
-    def add(self, fd: int, offset: int, length: int) -> tuple[int, int]:
+    def add(self, fd: int, path: bytes, offset: int, length: int) -> tuple[int, int]:
         """(place in the log, length) of what a mapping of that file shows; (0, 0) for a device."""
         status = posix.fstat(fd)
         if not S_ISREG(status.st_mode):
             return 0, 0
         length = max(min(length, status.st_size - offset), 0)
-        key = (
-            status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size, offset, length
-        )  # fmt: skip
-        if key not in self._known:
-            self._known[key] = self.log.blob(_pieces(fd, offset, length), length), length
-        return self._known[key]
+        file = status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+        if file not in self._known:
+            self._known[file] = self._whole(fd, path, status.st_size)
+        if whole := self._known[file]:
+            return whole + offset, length
+        part = *file, offset, length
+        if part not in self._known:
+            self._known[part] = self.log.blob(_pieces(fd, offset, length), length)
+        return self._known[part], length
+
+    def _whole(self, fd: int, path: bytes, size: int) -> int:
+        """Where all of a file is from now on; 0 for one that is kept in parts."""
+        if posix.pread(fd, len(_ELF), 0) != _ELF:
+            return 0
+        if size > _WHOLE:
+            self._tell(
+                f"{decode(path)} is larger than {_WHOLE >> 20} MB: the recording keeps what is "
+                "mapped of it, and no symbols"
+            )
+            return 0
+        return self.log.blob(_pieces(fd, 0, size), size, path)
 
 
 def _pieces(fd: int, offset: int, length: int) -> Iterator[bytes]:
@@ -67,13 +87,14 @@ def _pieces(fd: int, offset: int, length: int) -> Iterator[bytes]:
 class NotedMemory(_engine.Memory):
     """Memory with notes; without (None) it is as any other."""
 
-    __slots__ = ("_shared", "blobs", "files", "notes", "tell")
+    __slots__ = ("_shared", "blobs", "files", "full", "notes", "tell")
 
     def __init__(self, paged: bool = False) -> None:
         self.notes: Notes | None = None
         self.blobs: Blobs | None = None
         self.files = MappedFiles()
         self.tell: Callable[[str], None] = lambda text: None  # to the user
+        self.full: Callable[[], None] | None = None  # ends a recording, else LogFull is raised
         self._shared: set[tuple[int, int]] = set()
 
     def map(
@@ -86,9 +107,15 @@ class NotedMemory(_engine.Memory):
         if fd >= 0:
             if flags & MAP_TYPE == MAP_SHARED and prot & PROT_WRITE:
                 self._warn_of_twins(fd)
-            blob, size = self.blobs.add(fd, offset, length)
             path = posix.readlink(b"/proc/self/fd/%d" % fd)
             self.files.add(addr, addr + length, path, offset)
+            try:
+                blob, size = self.blobs.add(fd, path, offset, length)
+            except LogFull:
+                if self.full is None:
+                    raise
+                self.full()
+                return
         words = addr, length, prot, flags, offset, blob, size
         self.notes.done.append(ops.encode(ops.MAP, *words, data=path))
 

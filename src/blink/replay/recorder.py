@@ -50,6 +50,7 @@ class Recorder(LiveRunner):
         self._tape = self._make_tape(WAITING)
         self._private.append(LOG)
         self._begin(current)
+        self.noted.full = self._stop_recording
 
     @classmethod
     def record(
@@ -67,9 +68,9 @@ class Recorder(LiveRunner):
         memory = process.memory
         assert isinstance(memory, NotedMemory)
         log.append(records.META, payload=_meta(name, argv, env, options))
-        memory.blobs, memory.notes = Blobs(log), Notes()
-        memory.clock = _RDTSC_STARTS
         memory.tell = process.messages.tell
+        memory.blobs, memory.notes = Blobs(log, memory.tell), Notes()
+        memory.clock = _RDTSC_STARTS
         process.actions = NotedActions(memory)
         task = boot.load_program(process, name, argv, env, inherited)
         task.cpu.set("entropy", _seed())

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from struct import pack
 
 from blink.debugger.errors import DebugError
+from blink.debugger.gdb import recorded
 from blink.debugger.gdb.packets import MAX_PACKET
 from blink.debugger.modules import Mapping
 from blink.debugger.session import Session
@@ -62,7 +63,7 @@ class Files:
         path = bytes.fromhex(name.decode())
         if int(flags, 16) & _WRITING:
             raise OSError(errno.EROFS, "files are only read")
-        made = self._made(path)
+        made = self._made(path) or recorded.contents(self._session, os.fsdecode(path))
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if made is None else made
         self._open[self._next] = fd
         self._next += 1
@@ -105,7 +106,7 @@ class Files:
     def _readlink(self, arguments: bytes) -> bytes:
         path = bytes.fromhex(arguments.decode())
         if path == b"/proc/%d/exe" % self._session.pid:
-            data = os.fsencode(self._session.executable)
+            data = os.fsencode(recorded.executable(self._session))
         else:
             data = os.readlink(path)
         return b"F%x;" % len(data) + data

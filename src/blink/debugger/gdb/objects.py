@@ -8,7 +8,7 @@ from struct import iter_unpack
 from xml.sax.saxutils import quoteattr
 
 from blink.abi.layout import GUEST_TOP
-from blink.debugger.gdb import registers
+from blink.debugger.gdb import recorded, registers
 from blink.debugger.session import Session
 
 AT_PHDR, AT_PHENT, AT_PHNUM = 3, 4, 5
@@ -28,7 +28,7 @@ def document(
     if name == "auxv":
         return session.auxv()
     if name == "exec-file":
-        return os.fsencode(session.executable)
+        return os.fsencode(recorded.executable(session))
     if name == "threads":
         return _threads(session, thread_id).encode()
     if name == "memory-map":
@@ -70,8 +70,8 @@ def _libraries(session: Session) -> str:
     rows = list(_link_map(session))
     main = f' main-lm="{rows[0][0]:#x}"' if rows else ""
     text = "".join(
-        f'<library name={quoteattr(path)} lm="{lm:#x}" l_addr="{address:#x}" l_ld="{dynamic:#x}"'
-        ' lmid="0x0"/>'
+        f'<library name={quoteattr(recorded.library(session, path, dynamic))} lm="{lm:#x}"'
+        f' l_addr="{address:#x}" l_ld="{dynamic:#x}" lmid="0x0"/>'
         for lm, address, path, dynamic in rows[1:]
     )
     return f'<library-list-svr4 version="1.0"{main}>{text}</library-list-svr4>'
