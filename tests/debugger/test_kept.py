@@ -26,6 +26,17 @@ int main(int argc, char **argv) {
 }
 """
 LINE = 4  # int r
+PLUGIN = "int plug(int n) { return n + 1; }"
+LOADER = """
+#include <dlfcn.h>
+#include <unistd.h>
+int main(void) {
+  void *plugin = dlopen("./plugin.so", RTLD_NOW);
+  ((int (*)(int))dlsym(plugin, "plug"))(7);
+  return execl("./second", "second", (char *)0);
+}
+"""
+QUIET = ("set debuginfod enabled off", "set confirm off", "set width 0")
 OTHER = "\n" * 40 + "int other(int n) { return n; }\nint main(void) { return other(7); }\n"
 
 
@@ -91,21 +102,31 @@ def test_the_fixture(capsule: Path) -> None:
         assert program.at("twice").rdi & 0xFFFFFFFF == 21
 
 
+@pytest.fixture
+def gdb(need: Callable[[str], str]) -> Callable[..., str]:
+    """gdb(capsule, *commands): what GDB says; it has no file and asks for all of them."""
+
+    def run(capsule: Path, *commands: str) -> str:
+        command = [sys.executable, "-m", "blink", "replay", "-g", "127.0.0.1:0", str(capsule)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd="/") as server:
+            assert server.stderr is not None
+            port = server.stderr.readline().rpartition(":")[2].strip()
+            words = [need("gdb"), "-nx", "-batch"]
+            for said in (*QUIET, f"target remote 127.0.0.1:{port}", *commands, "kill"):
+                words += ["-ex", said]
+            done = subprocess.run(words, capture_output=True, text=True, timeout=LONG, check=False)
+            server.kill()
+        return done.stdout + done.stderr
+
+    return run
+
+
 @pytest.mark.ci
-def test_gdb_gets_the_files(capsule: Path, need: Callable[[str], str]) -> None:
-    """Without a file of its own it asks for all of them; those here are not looked at."""
-    command = [sys.executable, "-m", "blink", "replay", "-g", "127.0.0.1:0", str(capsule)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd="/") as server:
-        assert server.stderr is not None
-        port = server.stderr.readline().rpartition(":")[2].strip()
-        words = [need("gdb"), "-nx", "-batch", "-ex", "set debuginfod enabled off"]
-        for said in (
-            f"target remote 127.0.0.1:{port}", "break twice", "continue", "backtrace", "finish",
-            "info sharedlibrary", "reverse-continue", "print n", "kill",
-        ):  # fmt: skip
-            words += ["-ex", said]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=LONG, check=False)
-        server.kill()
+def test_gdb_gets_the_files(capsule: Path, gdb: Callable[..., str]) -> None:
+    said = gdb(
+        capsule, "break twice", "continue", "backtrace", "finish", "info sharedlibrary",
+        "reverse-continue", "print n",
+    )  # fmt: skip
     for expected in (
         f"Breakpoint 1, twice (n=21) at <stdin>:{LINE}",
         "in main (argc=1,",
@@ -113,7 +134,29 @@ def test_gdb_gets_the_files(capsule: Path, need: Callable[[str], str]) -> None:
         "libc.so.6",
         "$2 = 21",
     ):
-        assert expected in done.stdout, done.stdout + done.stderr
+        assert expected in said, said
+
+
+@pytest.mark.ci
+def test_gdb_gets_a_plugin_and_what_is_executed(
+    build: Callable[..., Path], gdb: Callable[..., str]
+) -> None:
+    """A library that was opened by a link's name, and a program that another one became."""
+    program = build(SOURCE)
+    second, plugin = program.with_name("second"), program.with_name("plugin.so.1.2")
+    program.rename(second)
+    build(PLUGIN, "-shared", "-fPIC").rename(plugin)
+    program.with_name("plugin.so").symlink_to(plugin.name)
+    made = recorded(build(LOADER, "-no-pie"))
+    for gone in (program, second, plugin, program.with_name("plugin.so")):
+        gone.unlink()
+    said = gdb(
+        made, "set breakpoint pending on", "break plug", "continue", "backtrace", "delete",
+        "break twice", "continue", "backtrace",
+    )  # fmt: skip
+    frames = [line.partition(" in ")[2] or line for line in said.splitlines() if line[:1] == "#"]
+    assert [frame.split(" (")[0].split()[-1] for frame in frames] == "plug main twice main".split()
+    assert f"executing new program: {second}" in said, said
 
 
 def test_a_sibling_of_another_build_says_nothing(build: Callable[..., Path]) -> None:

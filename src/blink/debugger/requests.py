@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 RECORDED: dict[str, Log] = {}
 """The log of this process; a recorder forgets it at the end of the program."""
 
-REPLAYED = {"auxv": b""}
-"""What a replay knows of the start of its program."""
-
 _HANDLERS: dict[str, Handler] = {}
 _MOTIONS = {"run", "copy", "detach"}  # nothing for a guest that runs already
 
@@ -305,9 +302,12 @@ def maps(target: Target, message: Message) -> Message:
 @request
 def image(target: Target, message: Message) -> Message:
     """What is known of the program that runs."""
-    loaded = target.runner.process.image
-    if loaded is not None:
+    from blink.replay.replayer import Replayer
+
+    runner = target.runner
+    path, auxv, loaded = b"", b"", runner.process.image
+    if isinstance(runner, Replayer):
+        path, auxv = runner.image, runner.auxv
+    elif loaded is not None:
         path, auxv = loaded.path, loaded.auxv
-    else:
-        path, auxv = getattr(target.runner, "image", b""), REPLAYED["auxv"]
     return {"path": path.decode("utf-8", "surrogateescape"), "auxv": text_of(auxv)}

@@ -98,16 +98,12 @@ def _record(limit: int | None, *arguments: Any) -> Runner:
 
 def _replay(message: Message) -> Runner:
     """From the start of the recording in a descriptor."""
-    from blink.debugger.requests import REPLAYED
-    from blink.debugger.state import initial_auxv
     from blink.replay.capsule import Capsule, CapsuleError
 
     try:
-        replayer = Capsule.open(f"/proc/self/fd/{message['log']}").replayer()
+        return Capsule.open(f"/proc/self/fd/{message['log']}").replayer()
     except CapsuleError as error:
         raise DebugError(str(error)) from None
-    REPLAYED["auxv"] = initial_auxv(replayer.current)
-    return replayer
 
 
 def _options(given: Message, checked: bool) -> Options:

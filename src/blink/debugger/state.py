@@ -149,21 +149,6 @@ def file_at(runner: Runner, address: int) -> str:
     return next((path for *_, path in Files(runner).pieces(address, address + 1)), "")
 
 
-def initial_auxv(task: Task) -> bytes:
-    """The auxiliary vector of a program that stands before its first instruction: on its stack,
-    behind the arguments and the environment."""
-    process, at = task.process, task.cpu.get("rsp")
-    at += 8 + 8 * int.from_bytes(read(process, at, 8), "little") + 8
-    while any(word := read(process, at, 8)):
-        at += len(word)
-    found = b""
-    while len(pair := read(process, at + 8, 16)) == 16:
-        found, at = found + pair, at + 16
-        if not any(pair[:8]):
-            break
-    return found
-
-
 def layout(process: Process) -> int:
     """A number that changes when the mappings do."""
     return hash(tuple((v.start, v.end, v.prot, v.origin) for v in process.space))

@@ -234,7 +234,8 @@ def _rename(
 def _image(
     replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.set_image(bytes(data))
+    path, _, auxv = bytes(data).partition(b"\0")
+    replayer.set_image(path, auxv)
 
 
 def _signal(

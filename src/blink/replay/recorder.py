@@ -294,7 +294,8 @@ class Recorder(LiveRunner):
 
     def _note_image(self) -> None:
         image = self.process.image
-        self._add(ops.encode(ops.IMAGE, data=image.path if image is not None else b""))
+        said = b"" if image is None else image.path + b"\0" + image.auxv
+        self._add(ops.encode(ops.IMAGE, data=said))
 
     def ending(self, reason: str, number: int, info: bytes = b"") -> None:
         task = self.current

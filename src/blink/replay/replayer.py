@@ -56,6 +56,7 @@ class Replayer(Runner):
         self.log = log
         self.files = MappedFiles()
         self.image = b""
+        self.auxv = b""
         self.event: Event | None = None  # the next one
         self._at = at  # where the one behind it is
         self._event_at = at
@@ -119,7 +120,8 @@ class Replayer(Runner):
         close_others(keep)
         self._gone, self.files = gone, files
         self._reached = dict.fromkeys(inside, _engine.STOP_SYSCALL)
-        self.image = b"?" if self.process.image is None else self.process.image.path
+        image = self.process.image
+        self.image, self.auxv = (b"?", b"") if image is None else (image.path, image.auxv)
         for task in self.tasks.values():
             task.cpu.set_breakpoints([])
             task.cpu.set_watchpoints([])
@@ -428,11 +430,11 @@ class Replayer(Runner):
         self.memory.prepare_write(start, length)
         host.now(NR_MADVISE, start + self.memory.skew, length, MADV_DONTNEED)
 
-    def set_image(self, path: bytes) -> None:
-        """The program's file, at the start and behind execve."""
+    def set_image(self, path: bytes, auxv: bytes) -> None:
+        """The program's file and auxiliary vector, at the start and behind execve."""
         if self.image:
             self.note(Halt("exec", self.current.tid, path=path))
-        self.image = path
+        self.image, self.auxv = path, auxv
 
     # --- threads ---
 

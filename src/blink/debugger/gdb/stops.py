@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
-from blink.debugger.gdb import registers
+from blink.debugger.gdb import recorded, registers
 from blink.debugger.gdb.signals import to_gdb
 from blink.debugger.session import Session
 from blink.debugger.stop import Stop
@@ -35,10 +35,10 @@ def reply(session: Session, stop: Stop, known: Known) -> bytes:
         number = stop.details["signo" if reason == "killed" else "number"]
         return b"T%02x" % to_gdb(number) + _thread(session, stop, known)
     head = _INT if reason == "interrupt" else _TRAP
-    return b"T" + head + _why(stop, known) + _thread(session, stop, known)
+    return b"T" + head + _why(session, stop, known) + _thread(session, stop, known)
 
 
-def _why(stop: Stop, known: Known) -> bytes:
+def _why(session: Session, stop: Stop, known: Known) -> bytes:
     if stop.reason in ("start", "end"):
         return b"replaylog:" + (b"begin;" if stop.reason == "start" else b"end;")
     if stop.reason == "watchpoint":
@@ -47,7 +47,7 @@ def _why(stop: Stop, known: Known) -> bytes:
                 kind, address = known.watches[number]
                 return b"%s:%x;" % (kind.encode(), address)
     if stop.reason == "exec" and known.exec_events:
-        return b"exec:" + os.fsencode(str(stop.details.get("path", ""))).hex().encode() + b";"
+        return b"exec:" + os.fsencode(recorded.executable(session)).hex().encode() + b";"
     if stop.reason == "syscall":
         return b"syscall_return:%x;" % stop.details["number"]
     return b"swbreak:;" if stop.reason == "breakpoint" else b""
