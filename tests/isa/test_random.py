@@ -49,19 +49,15 @@ def test_all_but_the_number_is_as_on_the_host(
         cases = generator.cases(sized, CASES, RIP)
         # Registers of all ones: a number that equals what was there is too rare to matter.
         cases = [case._replace(gpr=b"\xff" * 128) for case in cases]
+        compared = 0
         for case, want, got in zip(cases, host.run(cases), cpu.run(cases), strict=True):
             assert want.vector == NO_FAULT
-            pair = (without_number(case, o, size) for o in (want, got))
-            if size > 16:
+            # One number of 16 bits in 65,536 leaves all ones as they were.
+            if got.gpr.count(b"\xff") < 128 and want.gpr.count(b"\xff") < 128:
+                compared += 1
+                pair = (without_number(case, o, size) for o in (want, got))
                 assert not differences(case, *pair), (case.code.hex(), size)
-            else:
-                _nearly_always_equal(case, *pair)
-
-
-def _nearly_always_equal(case: Case, want: Outcome, got: Outcome) -> None:
-    """One number of 16 bits in 65,536 leaves all ones as they were."""
-    if got.gpr.count(b"\xff") < 128 and want.gpr.count(b"\xff") < 128:
-        assert not differences(case, want, got), case.code.hex()
+        assert compared > CASES // 2
 
 
 def test_numbers_differ(cpu: Subject) -> None:

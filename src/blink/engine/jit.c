@@ -133,13 +133,14 @@ static u8 *map_at(Places p, u64 size) {
   return base;
 }
 
-static bool open_arena(JitArena *a, const Places p[2], u64 size) {
+static bool open_arena(Jit *j, JitArena *a, const Places p[2]) {
+  u64 size = j->arena_size;
   u8 *base = map_at(p[0], size);
   if (base == MAP_FAILED) base = map_at(p[1], size);
   if (base == MAP_FAILED) base = map_arena(0, size, 0);
   if (base == MAP_FAILED) return false;
   a->base = base;
-  a->blocks = reserve(sizeof(JitBlock) * MAX_BLOCKS);
+  a->blocks = reserve(sizeof(JitBlock) * MAX_BLOCKS / j->part);
   return a->blocks != NULL;
 }
 
@@ -187,12 +188,12 @@ static const Places usual[ARENAS][2] = {
     {{0x0fffd0000000, -(u64)ARENA_SIZE, 12}, {0x0fffd4000000, ARENA_SIZE, 11}}};
 
 static bool open_arenas(Jit *j, JitPlan plan) {
-  j->arena_size = plan.size ? plan.size : ARENA_SIZE;
+  j->arena_size = plan.size ? plan.size : ARENA_SIZE / j->part;
   Places planned[2] = {{plan.place, j->arena_size, 16}};
   bool ok = j->arena_size >= 2 * ARENA_MARGIN && j->arena_size <= ARENA_SIZE;
   for (u32 i = 0; i < ARENAS && ok; i++) {
     bool elsewhere = plan.place && i == ARENAS - 1;
-    ok = open_arena(&j->arenas[i], elsewhere ? planned : usual[i], j->arena_size);
+    ok = open_arena(j, &j->arenas[i], elsewhere ? planned : usual[i]);
   }
   return ok;
 }
@@ -201,9 +202,11 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
   if (c->mem->paged || !(getauxval(AT_HWCAP2) & HWCAP2_HAS_FSGSBASE)) return NULL;
   Jit *j = calloc(1, sizeof *j);
   if (!j) return NULL;
+  j->shares = c->beyond < CPU_BEYOND;
+  j->part = j->shares ? SMALL_PART : 1;
   bool ok = open_arenas(j, plan);
-  j->insns = reserve(sizeof(JitInsn) * MAX_INSNS);
-  j->exits = reserve(sizeof(JitExit) * MAX_EXITS);
+  j->insns = reserve(sizeof(JitInsn) * MAX_INSNS / j->part);
+  j->exits = reserve(sizeof(JitExit) * MAX_EXITS / j->part);
   j->table_mask = TABLE_START - 1;
   j->table = calloc(TABLE_START, sizeof *j->table);
   if (ok && j->insns && j->exits && j->table) {
@@ -212,7 +215,6 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
     c->js.compares = COMPARES_A_TICK;
     c->mem->compares = true;
     j->quick_model = c->model;
-    j->shares = c->beyond < CPU_BEYOND;
     jit_table_reset(j);
     forget_targets(c);
     return j;
@@ -226,10 +228,10 @@ void jit_free(Jit *j) {
   for (u32 i = 0; i < ARENAS; i++) {
     JitArena *a = &j->arenas[i];
     if (a->base) munmap(a->base, j->arena_size);
-    if (a->blocks) munmap(a->blocks, sizeof(JitBlock) * MAX_BLOCKS);
+    if (a->blocks) munmap(a->blocks, sizeof(JitBlock) * MAX_BLOCKS / j->part);
   }
-  if (j->insns) munmap(j->insns, sizeof(JitInsn) * MAX_INSNS);
-  if (j->exits) munmap(j->exits, sizeof(JitExit) * MAX_EXITS);
+  if (j->insns) munmap(j->insns, sizeof(JitInsn) * MAX_INSNS / j->part);
+  if (j->exits) munmap(j->exits, sizeof(JitExit) * MAX_EXITS / j->part);
   free(j->table);
   free(j);
 }

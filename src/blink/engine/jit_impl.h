@@ -106,6 +106,7 @@ struct Jit {
   u32 table_mask, block_count;
   u32 sole_count; /* checks of blocks that are alone in their slots */
   bool shares;    /* there are none: the address space for their misses is lacking */
+  u32 part;       /* tables have room for MAX_* / part */
   u32 flushes;
   char broken[16];      /* tests: instructions of this name are translated wrongly */
   u8 stale[STALE_SIZE]; /* by a hash of rip: how often source had changed since the last tick */
@@ -117,6 +118,7 @@ struct Jit {
 };
 
 enum { MAX_BLOCKS = 1 << 20, MAX_INSNS = 16 << 20, MAX_EXITS = 4 << 20, STUB_SIZE = 17 };
+enum { SMALL_PART = 8 }; /* of all sizes, under RLIMIT_AS: the guest needs address space, too */
 
 /* The block at `rip`, translating it if it is new, with a check if it is `indirect`.  Leaves by a fault
  * like cache_block().  NULL: its first instruction is the interpreter's. */
