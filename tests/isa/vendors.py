@@ -195,9 +195,9 @@ def _long_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
 
 
 def _far_return(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
-    """RETF from a stack that ends: Intel looks at the selector first, and reads no more of it."""
+    """RETF, IRET from a stack that ends: Intel looks at the selector, and reads no more of it."""
     ends = b.vector == PF and a.vector != PF
-    return (a, a) if ends and _is(insn, _LEGACY, 0, 0xCA, 0xCB) else (a, b)
+    return (a, a) if ends and _is(insn, _LEGACY, 0, 0xCA, 0xCB, 0xCF) else (a, b)
 
 
 def _pop_segment(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
