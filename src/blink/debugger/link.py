@@ -57,7 +57,13 @@ class Link:
             self._next += 1
             number = self._next
             self._waiting[number] = reply
-            self._wire.send({"id": number, "op": op, **fields})
+            try:
+                self._wire.send({"id": number, "op": op, **fields})
+            except TargetGone:
+                del self._waiting[number]
+                if self.reap() is None:  # nobody's child: all that is known is the broken pipe
+                    raise
+                raise TargetGone(self.end_text()) from None
 
     def ask(self, op: str, **fields: Any) -> Message:
         """A request, and its reply.  Raises DebugError, TargetGone."""
@@ -112,7 +118,8 @@ class Link:
 
     def end_text(self) -> str:
         """What is known of how the target ended."""
-        status = None if self._child is None else self._child.poll()
+        # Not poll(): it knows nothing while another thread waits for the process.
+        status = self.reap(0.0 if self._closing else 5.0)
         if status is None:
             return "the process of the program is gone"
         if status < 0:
