@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EBADF, EFAULT, EINTR, EINVAL, ENOMEM, ETIMEDOUT, ETXTBSY
+from errno import EBADF, EFAULT, EINTR, EINVAL, ENOEXEC, ENOMEM, ETIMEDOUT, ETXTBSY
 from random import Random
 
 from blink import _engine  # noqa: F401  before the families
@@ -93,7 +93,9 @@ FORGIVEN = {
     ("pselect6", EBADF, EFAULT): _TABLE,
     ("pselect6", None, EFAULT): _TABLE,
     ("execve", ETXTBSY, EFAULT): _BUSY,
+    ("execve", ETXTBSY, ENOEXEC): _BUSY,
     ("execveat", ETXTBSY, EFAULT): _BUSY,
+    ("execveat", ETXTBSY, ENOEXEC): _BUSY,
     ("execveat", ETXTBSY, None): _BUSY,
 }
 
