@@ -115,6 +115,8 @@ CASES = """
 64 66 66 66 66 66 66 66 66 66 66 66 66 66 66 66 90: !too long
 64 66 66 66 66 66 66 66 66 66 66 66 66 66 66 0f 04: !too long
 64 66 66 66 66 66 66 66 66 66 66 66 66 66 66 66: !too long
+16 f0 66 67 3e 65 66 67 65 f0 65 f0 66 64 3e c5 dc: !too long
+32 f0 66 67 3e 65 66 67 65 f0 65 f0 66 64 3e c5 dc: !too long
 64 c5 f8 77: enc=1 map=1 opcode=0x77 osz=4                  # vzeroupper
 64 c5 fc 77: enc=1 map=1 l=1
 64 c5 71 58 c2: enc=1 map=1 pp=1 reg=8 rm=2 vvvv=1 has_vvvv=1

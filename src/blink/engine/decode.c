@@ -355,7 +355,8 @@ static ALWAYS_INLINE bool read_insn(Cursor *c) {
   if (unlikely(attr_kind(c->attr) == KIND_VEX) && (c->in->mode == 64 || *c->p >= 0xC0)) {
     const u8 *p = c->p;
     bool good = read_vector(c->in, &p, c->attrs);
-    c->p = p;
+    /* The byte that told VEX from LDS counts, too: it may be the sixteenth. */
+    c->p = p + (p == c->p && c->in->mode != 64);
     return good;
   }
   read_opcode(c);
