@@ -78,7 +78,7 @@ def shmat(task: "Task", shmid: Int, addr: Ptr, flags: Flags[Int, ipc.SHM_AT]) ->
     vma.shared = True
     vma.label = LABEL
     space.map(vma, mman.MAP_SHARED | mman.MAP_ANONYMOUS | mman.MAP_NORESERVE)
-    flags = flags & ~(mman.SHM_RND | mman.SHM_EXEC) | mman.SHM_REMAP
+    flags = flags & ~mman.SHM_RND | mman.SHM_REMAP  # SHM_EXEC, too: it asks for permission
     result = host.now(host.NR_SHMAT, shmid, start + task.memory.skew, flags)
     if -4096 < result < 0:
         space.unmap(start, start + size)

@@ -118,6 +118,7 @@ static void moving(void) {
   T(S(renameat2, D, "one", D, "absent", RENAME_EXCHANGE));
   T(S(renameat2, D, "one", D, "two", RENAME_EXCHANGE | RENAME_NOREPLACE));
   T(S(renameat2, D, "one", D, "two", 77));
+  T(S(renameat2, 1000, "one", D, "", 0)), T(S(renameat2, 1000, "one", D, "two", 0)), T(S(renameat2, D, "one", 1000, "two", 0)), T(S(linkat, 1000, "one", D, "", 0));
   T(S(renameat2, D, "one", D, "three", 0));
   AS_NOBODY(T(S(renameat2, D, "three", D, "one", RENAME_WHITEOUT)));
   close(make("one", "1"));

@@ -173,6 +173,8 @@ static void shared(void) {
   AS_NOBODY({
     T(S(shmat, other, NULL, 0)), T(S(shmctl, other, IPC_STAT, &hd)), T(S(shmctl, other, IPC_RMID, 0));
     T(S(shmget, key, 100L, 0600));
+    int own = S(shmget, IPC_PRIVATE, 100L, 0600);
+    T(S(shmat, own, NULL, SHM_EXEC)), T(S(shmctl, own, IPC_RMID, 0));
   });
   T(S(shmctl, id, IPC_RMID, 0)), TEXT(at), T(S(shmdt, at)), T(S(shmdt, again));
   T(S(shmctl, other, IPC_RMID, 0)), T(S(shmat, other, NULL, 0));
