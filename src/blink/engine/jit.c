@@ -140,7 +140,7 @@ static bool open_arena(Jit *j, JitArena *a, const Places p[2]) {
   if (base == MAP_FAILED) base = map_arena(0, size, 0);
   if (base == MAP_FAILED) return false;
   a->base = base;
-  a->blocks = reserve(sizeof(JitBlock) * MAX_BLOCKS / j->part);
+  a->blocks = reserve(sizeof(JitBlock) * jit_room(j, MAX_BLOCKS));
   return a->blocks != NULL;
 }
 
@@ -188,7 +188,7 @@ static const Places usual[ARENAS][2] = {
     {{0x0fffd0000000, -(u64)ARENA_SIZE, 12}, {0x0fffd4000000, ARENA_SIZE, 11}}};
 
 static bool open_arenas(Jit *j, JitPlan plan) {
-  j->arena_size = plan.size ? plan.size : ARENA_SIZE / j->part;
+  j->arena_size = plan.size ? plan.size : jit_room(j, ARENA_SIZE);
   Places planned[2] = {{plan.place, j->arena_size, 16}};
   bool ok = j->arena_size >= 2 * ARENA_MARGIN && j->arena_size <= ARENA_SIZE;
   for (u32 i = 0; i < ARENAS && ok; i++) {
@@ -203,10 +203,9 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
   Jit *j = calloc(1, sizeof *j);
   if (!j) return NULL;
   j->shares = c->beyond < CPU_BEYOND;
-  j->part = j->shares ? SMALL_PART : 1;
   bool ok = open_arenas(j, plan);
-  j->insns = reserve(sizeof(JitInsn) * MAX_INSNS / j->part);
-  j->exits = reserve(sizeof(JitExit) * MAX_EXITS / j->part);
+  j->insns = reserve(sizeof(JitInsn) * jit_room(j, MAX_INSNS));
+  j->exits = reserve(sizeof(JitExit) * jit_room(j, MAX_EXITS));
   j->table_mask = TABLE_START - 1;
   j->table = calloc(TABLE_START, sizeof *j->table);
   if (ok && j->insns && j->exits && j->table) {
@@ -228,10 +227,10 @@ void jit_free(Jit *j) {
   for (u32 i = 0; i < ARENAS; i++) {
     JitArena *a = &j->arenas[i];
     if (a->base) munmap(a->base, j->arena_size);
-    if (a->blocks) munmap(a->blocks, sizeof(JitBlock) * MAX_BLOCKS / j->part);
+    if (a->blocks) munmap(a->blocks, sizeof(JitBlock) * jit_room(j, MAX_BLOCKS));
   }
-  if (j->insns) munmap(j->insns, sizeof(JitInsn) * MAX_INSNS / j->part);
-  if (j->exits) munmap(j->exits, sizeof(JitExit) * MAX_EXITS / j->part);
+  if (j->insns) munmap(j->insns, sizeof(JitInsn) * jit_room(j, MAX_INSNS));
+  if (j->exits) munmap(j->exits, sizeof(JitExit) * jit_room(j, MAX_EXITS));
   free(j->table);
   free(j);
 }

@@ -168,9 +168,9 @@ static Outcome step(Maker *m) {
 }
 
 static bool full(const Jit *j, const JitArena *a) {
-  return a->at + ARENA_MARGIN > a->cold || a->count + 1 >= MAX_BLOCKS / j->part ||
-         j->insn_count + 2 * BLOCK_INSNS + 2 > MAX_INSNS / j->part ||
-         j->exit_count + MAX_STUBS > MAX_EXITS / j->part;
+  return a->at + ARENA_MARGIN > a->cold || a->count + 1 >= jit_room(j, MAX_BLOCKS) ||
+         j->insn_count + 2 * BLOCK_INSNS + 2 > jit_room(j, MAX_INSNS) ||
+         j->exit_count + MAX_STUBS > jit_room(j, MAX_EXITS);
 }
 
 /* A block that is full goes on in another.  Its jump is no instruction, yet a poll stops there. */

@@ -106,7 +106,6 @@ struct Jit {
   u32 table_mask, block_count;
   u32 sole_count; /* checks of blocks that are alone in their slots */
   bool shares;    /* there are none: the address space for their misses is lacking */
-  u32 part;       /* tables have room for MAX_* / part */
   u32 flushes;
   char broken[16];      /* tests: instructions of this name are translated wrongly */
   u8 stale[STALE_SIZE]; /* by a hash of rip: how often source had changed since the last tick */
@@ -147,6 +146,8 @@ void jit_untouch(void *start, u8 **ready);
 enum { CHECK_BRANCH = 14, CHECK_JUMP = 17, CHECK_SIZE = 30, NUMBER_SIZE = 4 };
 #define CHECK_LOAD 0x65, 0x48, 0x8b, 0x89 /* mov rcx, gs:[rcx + disp32] */
 void jit_write_check(Code *k, const JitArena *a, u64 rip, bool shared);
+/* What there is of an arena's or a table's size. */
+static inline u32 jit_room(const Jit *j, u32 most) { return j->shares ? most / SMALL_PART : most; }
 /* Whether the next check must be for a shared slot: with many, too many would turn out to be. */
 static inline bool jit_shares(const Jit *j) { return j->shares || j->sole_count > JIT_SOLE; }
 /* Its source changed, and nobody said so.  Forgets all if that must be. */

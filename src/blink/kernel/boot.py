@@ -68,25 +68,15 @@ def load_program(
     """The first task, at the start of its program.  Arguments: see run_program.  Raises LoadError,
     or OSError, when all that was made for a root is gone again."""
     try:
-        return _load(process, name, argv, env, inherited)
+        path = find_program(name, search_path(env), open_file=process.open_executable)
+        with open_program(
+            path, argv, env, open_file=process.open_executable, stack_limit=process.limits.stack()
+        ) as program:
+            task = start(process, inherited)
+            exec_.enter(task, program)
     except (LoadError, OSError):
         process.files.close()
         raise
-
-
-def _load(
-    process: Process,
-    name: bytes | str,
-    argv: Sequence[bytes | str],
-    env: Sequence[bytes | str],
-    inherited: tuple[int, int] | None,
-) -> Task:
-    path = find_program(name, search_path(env), open_file=process.open_executable)
-    with open_program(
-        path, argv, env, open_file=process.open_executable, stack_limit=process.limits.stack()
-    ) as program:
-        task = start(process, inherited)
-        exec_.enter(task, program)
     return task
 
 

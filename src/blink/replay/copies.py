@@ -30,15 +30,20 @@ def fork_quietly(runner: Runner, child: Callable[[], None]) -> int:
     if pid < 0:
         raise OSError(-pid, "no further process")
     if pid == 0:
-        status = INTERNAL_ERROR
-        try:
-            child()
-            status = 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            posix._exit(status)
+        call_and_exit(child)
     return pid
+
+
+def call_and_exit(work: Callable[[], None]) -> None:
+    """Ends this process behind `work`; with INTERNAL_ERROR, and a traceback, if that raises."""
+    status = INTERNAL_ERROR
+    try:
+        work()
+        status = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        posix._exit(status)
 
 
 def close_others(keep: Iterable[int]) -> None:

@@ -7,7 +7,6 @@ them is one more host thread, which takes no signals.
 from __future__ import annotations
 
 import _thread
-import posix
 
 from blink import _engine
 from blink.abi import signals as sig
@@ -18,6 +17,7 @@ from blink.kernel.process import Options
 from blink.kernel.threads import live
 from blink.replay.baton import Baton
 from blink.replay.calls import BRIEF
+from blink.replay.copies import call_and_exit
 from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt, ending_halt
 
 TYPE_CHECKING = False
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from blink.kernel.process import Process
     from blink.kernel.task import Task
 
-INTERNAL_ERROR = 125
 QUANTUM = 1_000_000  # instructions, while other threads wait
 STOP_COST = 10_000  # of these, what a system call takes
 GRACE = 0.05  # seconds that a system call may take at the time that run() was told
@@ -80,7 +79,7 @@ class LiveRunner(Runner, Director):
         task.cpu.counting = True
         task.cpu.native = False
         _engine.sig_setmask(sig.ALL_MASK)  # the new thread takes no signals
-        _thread.start_new_thread(_control, (control,))
+        _thread.start_new_thread(call_and_exit, (control,))
         task.set_sigmask(task.sigmask)
         live(task)
 
@@ -264,17 +263,3 @@ class LiveRunner(Runner, Director):
         task.cpu.counting = False
         task.cpu.native = process.tracer is None
         process.actions.tell_again(catch_fatal=False)
-
-
-def _control(control: Callable[[], None]) -> None:
-    """The life of the controlling thread."""
-    status = INTERNAL_ERROR
-    try:
-        control()
-        status = 0
-    except BaseException:
-        import sys
-
-        sys.excepthook(*sys.exc_info())
-    finally:
-        posix._exit(status)
