@@ -167,6 +167,10 @@ def sweep(
 ) -> tuple[list[tuple[int, int]], list[int], list[int]]: ...
 def form_names() -> tuple[str, ...]: ...
 
+# --- py_digest.c ---
+
+def page_digests(start: int, data: Buffer, /) -> bytes: ...
+
 # --- py_host.c ---
 
 DEFAULT: int

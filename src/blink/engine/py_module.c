@@ -14,7 +14,8 @@ PyMODINIT_FUNC PyInit__engine(void) {
   PyObject *module = PyModule_Create(&definition);
   if (!module) return NULL;
   if (py_memory_init(module) || py_cpu_init(module) || py_host_init(module) ||
-      py_decode_init(module) || py_sweep_init(module) || py_tape_init(module)) {
+      py_decode_init(module) || py_sweep_init(module) || py_tape_init(module) ||
+      py_digest_init(module)) {
     Py_DECREF(module);
     return NULL;
   }

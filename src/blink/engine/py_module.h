@@ -12,6 +12,7 @@ int py_host_init(PyObject *module);
 int py_decode_init(PyObject *module);
 int py_sweep_init(PyObject *module);
 int py_tape_init(PyObject *module);
+int py_digest_init(PyObject *module);
 
 /* The Memory behind a Python object; NULL with TypeError set when it is something else. */
 Memory *py_memory_get(PyObject *object);

@@ -6,19 +6,14 @@ need; a `Replayer` (replay.replayer) runs from what was noted.
 
 from __future__ import annotations
 
-import posix
-from array import array
-from hashlib import blake2b
-
-from blink import _engine
-from blink.abi.layout import PAGE
+from blink.replay.digest import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-    from blink.kernel.address_space import Vma
+    from blink import _engine
     from blink.kernel.process import Process
     from blink.kernel.task import Task
 
@@ -31,7 +26,6 @@ REASONS = frozenset(
 CATCHABLE = frozenset(("syscall", "signal", "exec", "clone", "fork", "load"))
 FOREVER = 1 << 62
 _PF_WRITE = 2
-_STATUS_FLAGS = 0x8D5  # undefined after some instructions: the translator's choice is the host's
 
 
 class Halt:
@@ -104,20 +98,7 @@ class Runner:
 
         The status flags do not count: some instructions leave them undefined.
         """
-        found = blake2b(digest_size=16)
-        for tid in sorted(self.tasks):
-            cpu = self.tasks[tid].cpu
-            found.update(
-                f"{tid} {cpu.icount} {cpu.rip} {cpu.get('eflags') & ~_STATUS_FLAGS} ".encode()
-            )
-            found.update(_registers(cpu))
-        for start, end, flags in self.memory.runs():
-            found.update(f"{start} {end} {flags} ".encode())
-        for vma in self.process.space:
-            for start, end in touched(self.memory, vma):
-                for at in range(start, end, _CHUNK):
-                    _add_pages(found, at, _bytes(self.memory, at, min(_CHUNK, end - at)))
-        return found.digest()
+        return digest(self.process)
 
     # --- asking ---
 
@@ -163,63 +144,6 @@ class Runner:
             task.cpu.set_breakpoints(sorted(self.breakpoints))
         if self.watchpoints:
             task.cpu.set_watchpoints(self.watchpoints)
-
-
-_CHUNK = 1 << 20
-_ZEROS = bytes(PAGE)
-_IN_MEMORY = 3 << 62  # of a word of /proc/self/pagemap: present, or swapped out
-
-
-def _add_pages(found: blake2b, start: int, data: bytes) -> None:
-    """Pages that are all zero count as those that nobody has touched."""
-    for at in range(0, len(data), PAGE):
-        page = data[at : at + PAGE]
-        if page != _ZEROS:
-            found.update(start.to_bytes(8, "little") + at.to_bytes(8, "little") + page)
-
-
-def touched(memory: _engine.Memory, vma: Vma) -> Iterator[tuple[int, int]]:
-    """The ranges of a mapping that may hold something but zeros."""
-    if vma.origin:  # a file, or shared
-        yield vma.start, vma.end
-        return
-    fd = posix.open("/proc/self/pagemap", posix.O_RDONLY | posix.O_CLOEXEC)
-    try:
-        for at in range(vma.start, vma.end, _CHUNK * 64):
-            count = (min(at + _CHUNK * 64, vma.end) - at) // PAGE
-            words = array("Q", posix.pread(fd, count * 8, (at + memory.skew) // PAGE * 8))
-            yield from _runs(words, at)
-    finally:
-        posix.close(fd)
-
-
-def _runs(words: array[int], start: int) -> Iterator[tuple[int, int]]:
-    first = None
-    for page, word in enumerate(words):
-        if word & _IN_MEMORY:
-            first = page if first is None else first
-        elif first is not None:
-            yield start + first * PAGE, start + page * PAGE
-            first = None
-    if first is not None:
-        yield start + first * PAGE, start + len(words) * PAGE
-
-
-def _registers(cpu: _engine.Cpu) -> bytes:
-    names = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")
-    more = ("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "fs_base", "gs_base", "mxcsr")
-    words = b"".join(cpu.get(name).to_bytes(8, "little") for name in names + more)
-    return words + cpu.xsave()
-
-
-def _bytes(memory: _engine.Memory, start: int, length: int) -> bytes:
-    """The bytes of mapped pages; those beyond the end of their file are left out."""
-    try:
-        return memory.read(start, length, force=True)
-    except _engine.MemoryFault as fault:
-        behind = (fault.address | 0xFFF) + 1 - start
-        there = memory.read(start, fault.address - start, force=True)
-    return there + (_bytes(memory, start + behind, length - behind) if behind < length else b"")
 
 
 def access_halt(task: Task) -> Halt:
