@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,12 +41,17 @@ def keep(
     `most` rows stay."""
     names = ("date", "processor", "commit", *columns)
     today = datetime.datetime.now(datetime.UTC).date()
-    tables = _tables(page.read_text()) if page.exists() else {}
     row = _row((today, machine(), commit(), *values))
-    rows = [row, *tables.get(title, [])[2:]][:most]
-    tables[title] = [_row(names), _row(["---"] * len(names)), *rows]
-    sections = ("\n".join([f"## {name}", "", *lines, ""]) for name, lines in tables.items())
-    page.write_text("\n".join([HEAD, *sections]))
+    with page.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # tests that run beside each other keep something, too
+        tables = _tables(page.read_text())
+        rows = [row, *tables.get(title, [])[2:]][:most]
+        tables[title] = [_row(names), _row(["---"] * len(names)), *rows]
+        page.write_text("\n".join([HEAD, *map(_section, tables, tables.values())]))
+
+
+def _section(name: str, lines: list[str]) -> str:
+    return "\n".join([f"## {name}", "", *lines, ""])
 
 
 def _row(cells: Sequence[object]) -> str:
