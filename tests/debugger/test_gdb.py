@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,6 @@ from blink.debugger.gdb.server import address_of
 from blink.debugger.gdb.signals import from_gdb, to_gdb
 
 LONG = 100.0
-QUIET = ("set debuginfod enabled off", "set confirm off", "set width 0", "set sysroot /")
 THREADS = r"""
 #include <pthread.h>
 #include <stdio.h>
@@ -36,54 +35,6 @@ int main(void) {
 """
 
 Debug = Callable[..., str]
-
-
-@pytest.fixture
-def blink(need: Callable[[str], str]) -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
-    """blink(*words): the process of `blink -g 0`, or of `blink replay -g 0`, and its port."""
-    made = []
-
-    def start(*words: object, tool: str = "") -> tuple[subprocess.Popen[str], int]:
-        command = [sys.executable, "-m", "blink", *tool.split(), "-g", "127.0.0.1:0"]
-        command += map(str, words)
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-        )
-        made.append(process)
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        assert "target remote 127.0.0.1:" in line, line + process.stderr.read()
-        return process, int(line.rpartition(":")[2])
-
-    yield start
-    for process in made:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def debug(
-    need: Callable[[str], str], blink: Callable[..., tuple[subprocess.Popen[str], int]]
-) -> Debug:
-    """debug(program, *commands): what GDB says to these commands."""
-
-    def run(
-        program: Path, *commands: str, arguments: tuple[str, ...] = (), capsule: Path | None = None
-    ) -> str:
-        _, port = blink(capsule, tool="replay") if capsule else blink(program, *arguments)
-        words = [need("gdb"), "-nx", "-batch"]
-        for command in (*QUIET, f"target remote 127.0.0.1:{port}", *commands):
-            words += ["-ex", command]
-        done = subprocess.run(
-            [*words, str(program)], capture_output=True, text=True, timeout=LONG, check=False
-        )
-        return done.stdout + done.stderr
-
-    return run
 
 
 def test_breakpoints_frames_variables_and_the_end(debug: Debug, program: Path) -> None:

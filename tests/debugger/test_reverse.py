@@ -84,6 +84,17 @@ def test_out_of_functions_and_over_calls_backwards(start: Start) -> None:
     assert session.time == before
 
 
+def test_a_breakpoint_where_the_program_stands_is_met_from_the_past(start: Start) -> None:
+    session = start()
+    to(session, "fill")
+    now = session.time
+    go(session, "reverse_step", 10)
+    point = session.add_breakpoint("fill")
+    stop = go(session, "cont")
+    assert (stop.numbers, stop.time) == ([point.number], now)
+    assert go(session, "cont").reason == "exit"
+
+
 @pytest.mark.ci
 def test_who_wrote_it_last(start: Start) -> None:
     session = start()

@@ -57,6 +57,11 @@ class Point:
         """Whether it waits for a file to be loaded."""
         return self.kind == "breakpoint" and not self.addresses
 
+    @property
+    def named(self) -> bool:
+        """Whether its addresses depend on what is loaded."""
+        return self.kind == "breakpoint" and not isinstance(self.where, int)
+
     def __repr__(self) -> str:
         where = hex(self.where) if isinstance(self.where, int) else self.where
         return f"<{self.kind} {self.number} {self.access} {where}>".replace("  ", " ")
@@ -135,12 +140,12 @@ class Points:
         except ValueError:
             return self._symbols.resolve(text)
 
-    def resolve_again(self, all_of_them: bool) -> None:
-        """Files have come: looks for pending names, or, in a new program, for all."""
+    def resolve_again(self, all_of_them: bool, symbols: Symbols | None = None) -> None:
+        """Files have come: looks for pending names, or, in a new program, for all; from here on
+        among these symbols."""
+        self._symbols = symbols or self._symbols
         for point in self:
-            if point.kind != "breakpoint" or not (all_of_them or point.pending):
-                continue
-            if isinstance(point.where, int):
+            if not point.named or not (all_of_them or point.pending):
                 continue
             try:
                 found = self._resolve(point.where)
@@ -149,6 +154,11 @@ class Points:
             if found != point.addresses:
                 point.addresses = found
                 self.version += 1
+
+    @property
+    def any_named(self) -> bool:
+        """Whether some change with the program that runs."""
+        return any(p.named for p in self)
 
     @property
     def any_pending(self) -> bool:

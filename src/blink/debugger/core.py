@@ -37,6 +37,9 @@ class Core:
         self.exit_status: int | None = None
         self.on_stop: Callable[[Stop], None] | None = None
         self.symbols = Symbols(self.maps, open_here if kept is None else kept.open)
+        self._there: list[Mapping] = []  # of a copy that a search looks at
+        self._symbols_there = self.symbols.twin(lambda: self._there)
+        self._astray = False  # the breakpoints' addresses are those of the copy
         self.points = Points(self.symbols)
         self.closed = False
         self._kept = kept
@@ -171,6 +174,18 @@ class Core:
             self.points.resolve_again(all_of_them=result["reason"] == "exec")
             if any(result["numbers"]):
                 return result
+
+    def resolve_here(self, layout: int) -> None:
+        """Another time is shown: names of breakpoints mean what they mean there."""
+        if (self._astray or layout != self._layout) and self.points.any_named:
+            self._maps, self._astray = None, False
+            self.points.resolve_again(True, self.symbols)
+
+    def resolve_there(self, copy: Link, all_of_them: bool) -> None:
+        """As resolve_here(), for a copy that a search looks at; resolve_here() ends that."""
+        if self.points.any_named:
+            self._there, self._astray = [Mapping(*row) for row in copy.ask("maps")["maps"]], True
+            self.points.resolve_again(all_of_them, self._symbols_there)
 
     def configure(self, target: Link | None = None) -> None:
         """Tells a target what is wanted, if it does not know."""

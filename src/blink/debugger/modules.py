@@ -38,6 +38,12 @@ class Symbols:
         self._objects = Objects((), opener)
         self._known: list[Mapping] = []
 
+    def twin(self, maps: Callable[[], list[Mapping]]) -> Symbols:
+        """Another view, for other mappings; files that one reads, both have."""
+        made = Symbols(maps)
+        made._objects = self._objects.twin()
+        return made
+
     @property
     def objects(self) -> Objects:
         """The files in memory."""

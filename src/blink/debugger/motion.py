@@ -35,13 +35,14 @@ class Motion:
     breakpoints of this motion; with `range` (first, behind the last) it goes on while the thread is
     at these addresses; with `trail` it goes the last so many instructions before `until` one by one
     and tells the way: the registers of TRAIL before each; with `quiet` it stops for nothing before
-    `until`; with `last` neither, but it tells the last stop that it came by."""
+    `until`; with `last` neither, but it tells the last stop before `now` that it came by."""
 
     def __init__(self, target: Target, message: dict[str, Any]) -> None:
         self.target = target
         self.runner = target.runner
         self.until: int | None = message.get("until")
         self.last = bool(message.get("last"))
+        self.now: int | None = message.get("now")
         own = "guards" in message or "watches" in message
         quiet = message.get("quiet") or (self.last and own)
         self.stops = Stops.watching(message.get("watches", [])) if quiet else target.stops
@@ -82,10 +83,18 @@ class Motion:
                 start, result = None, self._judge(halt)
             if result is not None and (not self.last or halt.reason in ENDS):
                 return result
-            if result is not None and self.until is not None and result["time"] <= self.until:
-                self.found = result
+            if result is not None and self._passes(result):
+                return result | {"found": self.found}
             if self.target.asked and (result := self._interrupted()):
                 return result
+
+    def _passes(self, result: Result) -> bool:
+        """Notes what comes before now; whether the session must look for names before it goes
+        on."""
+        names = result["reason"] in ("load", "exec")
+        if self.until is not None and result["time"] <= self.until:
+            self.found = result if not names or any(result["numbers"]) else self.found
+        return names and 0 in result["numbers"]
 
     def _interrupted(self) -> Result | None:
         """Answers other requests; the reply when one of them wants a stop."""
@@ -122,7 +131,7 @@ class Motion:
 
     def _judge(self, halt: Halt) -> Result | None:
         """The reply if this halt is a stop."""
-        if self.last and halt.reason not in ENDS and self.runner.time == self.until:
+        if self.last and halt.reason not in ENDS and self.runner.time == self.now:
             return None  # it is now, not before
         if halt.reason == "breakpoint":
             return self._breakpoint(halt)

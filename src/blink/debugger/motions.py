@@ -53,11 +53,11 @@ class Motions:
     # --- backwards ---
 
     def reverse_next(self) -> Result:
-        """One instruction back, or, behind a call, to before it."""
+        """One instruction of the selected thread back, or, behind a call, to before it."""
         core = self._core
         tid, registers = core.tid, core.registers()
         address, stack = registers["rip"], registers["rsp"]
-        result = self._timeline.back(1)
+        result = self._timeline.thread_back(tid, 1)
         if core.registers(tid)["rsp"] >= stack or not self._is_return():
             return result
         calls = self._calls_before(address)

@@ -111,6 +111,12 @@ class Objects:
         self._ranges: list[tuple[int, int, Object]] = []
         self.update(mappings)
 
+    def twin(self) -> Objects:
+        """Another view, for other mappings; files that one reads, both have."""
+        made = Objects((), self._opener)
+        made._known = self._known
+        return made
+
     def update(self, mappings: Iterable[Mapped]) -> None:
         """Takes the mappings as they are now; files that were known stay read."""
         bases: dict[str, tuple[int, int]] = {}

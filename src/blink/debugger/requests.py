@@ -194,15 +194,18 @@ def save(target: Target, message: Message) -> Message:
 
 
 @request
-def before(target: Target, message: Message) -> Message:
-    """The last time before a thread's instruction of that number; None if it is not ahead."""
+def back(target: Target, message: Message) -> Message:
+    """The time before the last `count` instructions of a thread, and how many are missing behind
+    this replay's own time."""
     from blink.replay.replayer import Replayer
-    from blink.replay.schedule import time_before
+    from blink.replay.schedule import before_last, stretches
 
     runner = target.runner
     if not isinstance(runner, Replayer):
         raise DebugError("nothing is recorded")
-    return {"time": time_before(runner, message["tid"], message["count"])}
+    tid, count, limit = message["tid"], message["count"], message["limit"]
+    time, missing = before_last(stretches(runner), tid, count, limit)
+    return {"time": time, "missing": missing}
 
 
 @request

@@ -68,9 +68,13 @@ def _what(reason: str, details: dict[str, Any], numbers: list[int]) -> str:
         "exit": f"the program has ended with status {details.get('status')}",
         "killed": f"the program was killed by {_signal(details.get('signo'))}{_cause(details)}",
         "end": "the end of the recording",
-        "start": "the start of the recording",
+        "start": f"the start of {_start(details)}",
     }
     return texts.get(reason) or str(details.get("text", reason))
+
+
+def _start(details: dict[str, Any]) -> str:
+    return f"thread {details['thread']}" if "thread" in details else "the recording"
 
 
 def _signal(number: object) -> str:

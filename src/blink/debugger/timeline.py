@@ -196,6 +196,11 @@ class Timeline:
         return result if time > self.first else result | {"reason": "start"}
 
     def _at(self, time: int) -> Result:
+        result = self._stand_at(time)
+        self._core.resolve_here(result["layout"])
+        return result
+
+    def _stand_at(self, time: int) -> Result:
         core = self._core
         if self.live is not None and time == self.end and not self._ended:
             self._show(self.live, time)
@@ -324,20 +329,20 @@ class Timeline:
         return self.goto(self.now - n)
 
     def thread_back(self, tid: int, n: int) -> Result:
-        """To before the n-th last instruction of one thread, whatever others did since."""
+        """To before the n-th last instruction of one thread, whatever others did since; to where
+        it began, if it had not so many."""
         self._begin()
-        done = self._core.target.ask("status")["icount"].get(str(tid), 0)
-        if done < n:
-            return self._at(self.first) | {"reason": "start"}
-        limit = self.now
-        while True:
-            station = self._before(limit)
-            time = station.target.ask("before", tid=tid, count=done - n + 1)["time"]
-            if time is not None:
-                return self.goto(time) | {"tid": tid}
-            if station.time <= self.first:
-                return self._at(self.first) | {"reason": "start"}
-            limit = station.time - 1
+        limit = began = self.now
+        known = str(tid) in self._core.target.ask("status")["icount"]
+        while n and limit > self.first:
+            station = self._before(limit - 1)
+            told = station.target.ask("back", tid=tid, count=n, limit=limit)
+            began = began if told["time"] is None else told["time"]
+            limit, n = station.time, told["missing"]
+        if began == self.now and not known:
+            raise DebugError(f"there was no thread {tid}")
+        result = self.goto(began) | {"tid": tid}
+        return result | {"reason": "start", "details": {"thread": tid}} if n else result
 
     def search(self, **fields: Any) -> Result:
         """Goes to the last thing before now that the session, or `guards`, wants to stop at; to the
@@ -347,7 +352,7 @@ class Timeline:
         if found is None:
             return self._at(self.first) | {"reason": "start"}
         if found["reason"] == "interrupt":
-            return found
+            return self._at(self.now) | {"reason": "interrupt"}
         time = found["details"].get("before", found["time"])
         there = self._at(time)
         kept = {name: found[name] for name in ("reason", "numbers", "details", "tid")}
@@ -355,24 +360,37 @@ class Timeline:
 
     def _last(self, fields: Result) -> Result | None:
         """Replays the stretches between stations, the latest first."""
-        core, limit = self._core, self.now
+        limit = self.now
         while limit > self.first:
             station = self._before(limit - 1)
             copy = self._copy(station.target)
             try:
-                core.configure(copy)
-                result = core.fly(copy, {"until": limit, "last": True, **fields})
+                result = self._stretch(
+                    copy, {"until": limit, "now": self.now, "last": True} | fields
+                )
             finally:
                 copy.close()
-            _reached(result, limit)
             if result["reason"] == "interrupt":
                 return result | {"time": self.now}
-            core.points.count(result["hits"])
             if result["found"] is not None:
                 found: Result = result["found"]
                 return found
             limit = station.time
         return None
+
+    def _stretch(self, copy: Link, fields: Result) -> Result:
+        """Replays one.  At an exec or a load the names of breakpoints are looked up again."""
+        core, found = self._core, None
+        is_ours = "guards" in fields or "watches" in fields
+        result: Result = {"reason": "exec"}
+        while result["reason"] in ("load", "exec"):
+            if not is_ours:
+                core.resolve_there(copy, result["reason"] == "exec")
+            core.configure(copy)
+            result = _reached(core.fly(copy, fields), fields["until"])
+            core.points.count(result["hits"])
+            found = result.get("found") or found
+        return result | {"found": found}
 
 
 _QUIET: Result = {"reason": "until", "hits": {}, "numbers": [], "details": {}}

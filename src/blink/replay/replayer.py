@@ -146,7 +146,7 @@ class Replayer(Runner):
             self._over = True
             halt = Halt("diverged", self.current.tid, text=str(error))
         if (
-            halt.reason == "until"
+            halt.reason in ("until", "end")  # a live program may stand there
             and self.time > began
             and self.current.cpu.rip in self.breakpoints
         ):
