@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 
 import pytest
 
 from blink import _engine
 from blink.debugger.blocks import lines
+from blink.debugger.session import Session
 
 CODE = 0x1_0000
 # mov eax, 3; dec eax; jnz -4; ud2
@@ -37,6 +39,52 @@ def test_every_byte_is_listed_below_its_instruction() -> None:
         assert check <= entry == check + starts[0][1]  # direct branches need no check
         assert bytes.fromhex("ffc8") in code  # copied
     memory.reset()
+
+
+def machine() -> tuple[_engine.Memory, _engine.Cpu]:
+    """A program that ends in a fault behind its loop."""
+    memory = _engine.Memory(False)
+    memory.map(CODE, 0x1000, 7, 0x22)
+    memory.write(CODE, LOOP)
+    cpu = _engine.Cpu(memory)
+    cpu.set("rip", CODE)
+    return memory, cpu
+
+
+def test_where_translated_and_decoded_blocks_are() -> None:
+    memory, cpu = machine()
+    assert cpu.set_jit(True)
+    assert cpu.translated(0, 1 << 20) == [] == cpu.decoded(CODE, CODE + 16)
+    assert cpu.run(None) == _engine.STOP_FAULT
+    whole, loop = (CODE, 9), (CODE + 5, 4)
+    assert sorted(cpu.translated(CODE, CODE + 9)) == [whole, loop]
+    assert cpu.translated(CODE + 3, CODE + 5) == [whole]  # it begins before the range
+    assert cpu.translated(CODE + 9, CODE + 0x1000) == cpu.translated(0, CODE) == []
+    assert cpu.decoded(CODE, CODE + 16) == [CODE + 9]  # ud2 is the interpreter's
+    memory.write(CODE + 5, b"\x90")  # forgets what was made of it
+    assert cpu.translated(CODE, CODE + 9) == cpu.decoded(CODE, CODE + 16) == []
+    memory.reset()
+
+
+def test_what_is_interpreted_is_decoded_only() -> None:
+    memory, cpu = machine()
+    assert cpu.run(None) == _engine.STOP_FAULT
+    assert cpu.translated(CODE, CODE + 16) == []
+    assert cpu.decoded(CODE, CODE + 16) == [CODE, CODE + 5, CODE + 9]
+    memory.reset()
+
+
+def test_a_session_tells_what_was_made_of_code(start: Callable[..., Session]) -> None:
+    for translate in (True, False):
+        session = start(options={"translate": translate})
+        (main,) = session.symbols.find("main")
+        assert session.translations(main, main + 64) == ([], [])
+        session.cont()
+        session.wait(60)
+        made = session.translations(main, main + 64)
+        assert bool(made.translated) == translate
+        assert any(start <= main < start + length for start, length in made.translated) == translate
+        assert main in made.decoded or translate
 
 
 def test_nothing_is_translated_without_the_translator() -> None:

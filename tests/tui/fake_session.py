@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from blink.debugger.blocks import Translations
 from blink.debugger.errors import DebugError
 from blink.debugger.motion import TRAIL
 from blink.machine import Machine
@@ -26,6 +27,7 @@ CODE = bytes.fromhex(
 )
 TEXT, DATA, STACK, STACK_END = 0x401000, 0x402000, 0x7000000, 0x7002000
 MAIN, SUM, TOTAL, MESSAGE = TEXT, TEXT + 0x30, DATA + 8, DATA + 16
+CODE_END = TEXT + len(CODE)
 BAD_STORE = TEXT + 0x24
 SYMBOLS = {"main": MAIN, "sum": SUM}
 NAMES = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags".split()
@@ -233,6 +235,12 @@ class FakeSession:
         if tid != 100:
             raise DebugError(f"there is no thread {tid}")
 
+    def translations(self, start: int, end: int) -> Translations:
+        """`sum` was translated, `main` was decoded, once they have run."""
+        if self.end < 6:
+            return Translations([], [])
+        return Translations([[SUM, CODE_END - SUM]], [MAIN])
+
     def backtrace(self, tid: int | None = None, limit: int = 64) -> list[Frame]:
         registers = self.state.registers
         rip, rsp = registers["rip"], registers["rsp"]
@@ -244,7 +252,9 @@ class FakeSession:
             frames.append(Frame(back, STACK_END - 0x100, self.symbols.at(back - 1), "cfi"))
         return frames
 
-    def calls(self, first: int | None = None, count: int = 100) -> list[CallLine]:
+    def calls(
+        self, first: int | None = None, count: int = 100, wait: bool = True
+    ) -> list[CallLine]:
         lines = [
             CallLine(2, 100, 'write(1, "Hello", 5) = 5'),
             CallLine(30, 100, "close(9) = -9 EBADF"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from blink.debugger.disassembly import disassemble
 
 TYPE_CHECKING = False
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
     # guest address, host addresses of the indirect entry and of the entry, host code,
     # and where each instruction begins, counted from the first and the second
     Block = tuple[int, int, int, bytes, list[tuple[int, int]]]
+
+
+class Translations(NamedTuple):
+    """Translated blocks as [address, length], and where the interpreter's decoded ones begin."""
+
+    translated: list[list[int]]
+    decoded: list[int]
+
 
 ALL = 1 << 16  # more instructions than a block has
 

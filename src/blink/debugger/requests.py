@@ -26,6 +26,7 @@ RECORDED: dict[str, Log] = {}
 """The log of this process; a recorder forgets it at the end of the program."""
 
 _HANDLERS: dict[str, Handler] = {}
+MOST_CODE = 1 << 16  # bytes that `translations` looks at
 _MOTIONS = {"run", "copy", "detach"}  # nothing for a guest that runs already
 
 
@@ -275,6 +276,18 @@ def read(target: Target, message: Message) -> Message:
     """Bytes up to the first that is not mapped."""
     data = state.read(target.runner.process, message["address"], message["length"])
     return {"data": text_of(data)}
+
+
+@request
+def translations(target: Target, message: Message) -> Message:
+    """What the engine made of a range of code, for the thread that it shows: [address, length] of
+    each translated block, and where the interpreter's decoded blocks begin."""
+    task, start, end = _task(target, message), message["start"], message["end"]
+    end = min(end, start + MOST_CODE)
+    return {
+        "translated": task.cpu.translated(start, end),
+        "decoded": task.cpu.decoded(start, end),
+    }
 
 
 @request

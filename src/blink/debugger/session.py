@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from blink.abi.layout import GUEST_TOP
 from blink.debugger import frames, link
+from blink.debugger.blocks import Translations
 from blink.debugger.breakpoints import Point
 from blink.debugger.compare import INSTRUCTIONS, Difference, compare, written
 from blink.debugger.core import Core, Plan
@@ -425,6 +426,11 @@ class Session:
         """Instructions from an address on: address, bytes, text.  `syntax`: intel or att."""
         code = self.read(address, count * MAX_INSTRUCTION)
         return disassemble(code, address, count, syntax) if code else []
+
+    def translations(self, start: int, end: int) -> Translations:
+        """What the process that shows this time has made of code, for the selected thread."""
+        reply = self._core.target.ask("translations", tid=self.tid, start=start, end=end)
+        return Translations(reply["translated"], reply["decoded"])
 
     def backtrace(self, tid: int | None = None, limit: int = 64) -> list[Frame]:
         """The frames of a thread, the innermost first."""

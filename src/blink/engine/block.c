@@ -417,9 +417,13 @@ void cpu_break_at(Cpu *c, u64 *list, u32 count) {
 }
 
 void cache_sync(Cpu *c) {
+  if (c->js.closed) jit_resume(c);
+  cache_forget(c);
+}
+
+void cache_forget(Cpu *c) {
   Cache *k = c->cache;
   CodeRange range;
-  if (c->js.closed) jit_resume(c);
   if (k->epoch == c->mem->code_epoch) return;
   if (k->used) flush_records(c);
   while (memory_code_next(c->mem, &k->epoch, &range)) jit_drop(c, range.start, range.end);
@@ -468,6 +472,8 @@ const Rec *cache_scratch(Cpu *c, u64 rip, u32 count) {
   build(&b);
   return b.first;
 }
+
+bool cache_begins(const Cpu *c, u64 rip) { return slot(c->cache, rip | c->code_key)->rec != NULL; }
 
 bool cache_keeps(const Cpu *c, const Rec *r) {
   const Cache *k = c->cache;

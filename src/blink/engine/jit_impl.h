@@ -132,6 +132,8 @@ void jit_run_block(Cpu *c, const JitBlock *b);
 JitBlock *jit_find(const Jit *j, u64 rip);
 /* The block whose code is at a host address, or NULL. */
 const JitBlock *jit_block_at(const Jit *j, u64 pc);
+/* Calls `each` with every live block that has a byte in [start, end), until one says false. */
+void jit_each_in(Jit *j, u64 start, u64 end, bool (*each)(void *, const JitBlock *), void *context);
 /* Makes indirect branches find a block. */
 void jit_enter_target(Cpu *c, JitBlock *b);
 /* Space for what seldom runs.  ARENA_MARGIN is kept free for it. */

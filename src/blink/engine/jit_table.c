@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "decode.h"
 #include "jit_impl.h"
 #include "memory.h"
 
@@ -118,6 +119,21 @@ static void enter_pages(Jit *j, JitBlock *b, u32 number) {
   if (last == first) return;
   b->next[1] = *last;
   *last = number;
+}
+
+void jit_each_in(Jit *j, u64 start, u64 end, bool (*each)(void *, const JitBlock *),
+                 void *context) {
+  const u64 longest = BLOCK_INSNS * DECODE_MAX;
+  u64 page = (start < longest ? 0 : start - longest) >> GUEST_PAGE_BITS;
+  for (; page << GUEST_PAGE_BITS < end; page++) {
+    u32 *list = page_list(j, page << GUEST_PAGE_BITS);
+    for (u32 number = *list; number;) {
+      JitBlock *b = numbered(j, number);
+      bool inside = b->rip < end && b->rip + b->length > start && !b->dead;
+      if (inside && b->rip >> GUEST_PAGE_BITS == page && !each(context, b)) return;
+      number = *next_in(j, b, list);
+    }
+  }
 }
 
 JitBlock *jit_add(Jit *j, u32 arena, const JitBlock *made) {

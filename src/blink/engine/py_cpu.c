@@ -93,6 +93,33 @@ static PyObject *cpu_blocks(PyObject *self, PyObject *unused) {
   return py_jit_blocks(((CpuObject *)self)->cpu);
 }
 
+static bool parse_code_range(PyObject *self, PyObject *args, const char *format, u64 *range) {
+  unsigned long long start, end;
+  if (!PyArg_ParseTuple(args, format, &start, &end) || refuse_running(self)) return false;
+  range[0] = start, range[1] = end;
+  cache_forget(((CpuObject *)self)->cpu);
+  return true;
+}
+
+static PyObject *cpu_translated(PyObject *self, PyObject *args) {
+  u64 range[2];
+  if (!parse_code_range(self, args, "KK:translated", range)) return NULL;
+  return py_jit_translated(((CpuObject *)self)->cpu, range[0], range[1]);
+}
+
+static PyObject *cpu_decoded(PyObject *self, PyObject *args) {
+  u64 range[2];
+  if (!parse_code_range(self, args, "KK:decoded", range)) return NULL;
+  PyObject *out = PyList_New(0);
+  for (u64 rip = range[0]; out && rip < range[1]; rip++) {
+    if (!cache_begins(((CpuObject *)self)->cpu, rip)) continue;
+    PyObject *number = PyLong_FromUnsignedLongLong(rip);
+    if (!number || PyList_Append(out, number)) Py_CLEAR(out);
+    Py_XDECREF(number);
+  }
+  return out;
+}
+
 static PyObject *cpu_syscall_args(PyObject *self, PyObject *unused) {
   (void)unused;
   const u64 *g = ((CpuObject *)self)->cpu->gpr;
@@ -310,6 +337,11 @@ static PyMethodDef methods[] = {
     {"blocks", cpu_blocks, METH_NOARGS,
      "blocks() -> [(guest address, host address of the indirect entry and of the entry, host code,"
      " [(guest offset, host offset)])]: what is translated now."},
+    {"translated", cpu_translated, METH_VARARGS,
+     "translated(start, end) -> [(guest address, length)]: the blocks that have code of this "
+     "range."},
+    {"decoded", cpu_decoded, METH_VARARGS,
+     "decoded(start, end) -> [guest address]: where the interpreter's decoded blocks begin."},
     {"fxsave", py_cpu_fxsave, METH_NOARGS, "fxsave() -> 512 bytes in FXSAVE64 format."},
     {"fxrstor", py_cpu_fxrstor, METH_O, "fxrstor(bytes): the inverse of fxsave()."},
     {"xsave", py_cpu_xsave, METH_NOARGS,

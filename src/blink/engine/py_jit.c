@@ -39,6 +39,20 @@ PyObject *py_jit_blocks(const Cpu *c) {
   return out;
 }
 
+static bool append_range(void *list, const JitBlock *b) {
+  PyObject *row = Py_BuildValue("KI", b->rip, (unsigned)b->length);
+  int bad = row ? PyList_Append(list, row) : -1;
+  Py_XDECREF(row);
+  return !bad;
+}
+
+PyObject *py_jit_translated(const Cpu *c, u64 start, u64 end) {
+  PyObject *out = PyList_New(0);
+  if (out && c->jit) jit_each_in(c->jit, start, end, append_range, out);
+  if (out && PyErr_Occurred()) Py_CLEAR(out);
+  return out;
+}
+
 void py_jit_break(Cpu *c, const char *name) {
   if (!c->jit) return;
   strncpy(c->jit->broken, name, sizeof c->jit->broken - 1);
@@ -51,6 +65,11 @@ void py_jit_break(Cpu *c, const char *name) { (void)c, (void)name; }
 
 PyObject *py_jit_blocks(const Cpu *c) {
   (void)c;
+  return PyList_New(0);
+}
+
+PyObject *py_jit_translated(const Cpu *c, u64 start, u64 end) {
+  (void)c, (void)start, (void)end;
   return PyList_New(0);
 }
 

@@ -20,6 +20,8 @@ Memory *py_memory_get(PyObject *object);
 /* Cpu.blocks(): a list of (guest address, host address of the indirect entry, of the entry, host code,
  * [(guest offset, host offset)]). */
 PyObject *py_jit_blocks(const Cpu *c);
+/* Cpu.translated(start, end): a list of (guest address, length). */
+PyObject *py_jit_translated(const Cpu *c, u64 start, u64 end);
 /* Cpu.break_copy(name), for tests of the doctor. */
 void py_jit_break(Cpu *c, const char *name);
 /* Cpu.difference(): what the doctor found, or None. */

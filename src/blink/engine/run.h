@@ -73,7 +73,11 @@ void cache_flush(Cpu *c);
  * first instruction cannot be fetched. */
 const Rec *cache_block(Cpu *c, u64 rip);
 /* Forget what was made of code that changed, if the code epoch moved. */
+void cache_forget(Cpu *c);
+/* The same before it runs: polls pass again, too. */
 void cache_sync(Cpu *c);
+/* Whether a decoded block begins there. */
+bool cache_begins(const Cpu *c, u64 rip);
 /* A block of exactly `count` instructions at most, in scratch space, forgotten at the next call. */
 const Rec *cache_scratch(Cpu *c, u64 rip, u32 count);
 /* Whether a record is the cache's, not scratch. */

@@ -78,7 +78,9 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.panels: dict[str, Panel] = {}
         self.decks: list[Deck] = []
         self.slider, self.status = Slider(), Status()
-        self.driver = Driver(session, self.seen_panels, self._post_frame, self._set_terminal_time)
+        self.driver = Driver(
+            session, self.seen_panels, self._post_frame, self._set_terminal_time, self._fail
+        )
         self._told: object = None
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
@@ -176,6 +178,10 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
     def _post_frame(self, frame: Frame) -> None:
         if not self.post_message(self.Framed(frame)):
             self.driver.drawn()
+
+    def _fail(self, error: Exception) -> None:
+        """The driver's thread has ended by an error of ours: so does the interface, and tells."""
+        self.call_later(self._handle_exception, error)
 
     def _set_terminal_time(self, time: int) -> None:
         now = self.session.live or time >= self.session.end

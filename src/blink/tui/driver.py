@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from blink.tui.panel import Content, Panel
 
 FRAME = 1 / 25
-SHARE = 0.6  # of the time of a live frame that the program gets at least
 EXACT = 100  # instructions of a frame that are looked at one by one
 PATIENCE = 1.0  # seconds to wait for the UI to draw
 BACKWARDS = ("reverse_step", "reverse_next", "reverse_finish", "reverse_cont", "goto", "last_write")
@@ -68,6 +67,7 @@ class Driver:
         panels: Callable[[], list[Panel]],
         post: Callable[[Frame], None],
         output: Callable[[int], None] = lambda time: None,
+        broken: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self.session = session
         self.history = History((DebugError, OSError, KeyError))
@@ -75,6 +75,7 @@ class Driver:
         self.quiet = False  # no panels while it runs
         self._panels = panels
         self._post = post
+        self._broken = broken  # told of an error of ours, which ends the thread
         self._output = output  # told the time before each look: whose is the terminal's output
         self._jobs: deque[tuple[Callable[[], Any], bool]] = deque()
         self._wake = threading.Condition()
@@ -166,6 +167,12 @@ class Driver:
     # --- the thread -----------------------------------------------------------------------------
 
     def _serve(self) -> None:
+        try:
+            self._do_jobs()
+        except Exception as error:
+            self._broken(error)
+
+    def _do_jobs(self) -> None:
         while not self._over:
             with self._wake:
                 while not self._jobs and not self._over:

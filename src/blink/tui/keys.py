@@ -79,6 +79,7 @@ PANEL_KEYS = (
     ("Memory", "↑ ↓ scroll, shift faster, + - or ctrl-wheel zoom, h hex or glyphs, 0 follow"),
     ("Lists", "↑ ↓ move, Enter opens, Delete removes (breakpoints)"),
     ("Disassembly", "wheel: in time; shift-wheel and shift-↑ ↓: scroll; click the margin: b"),
+    ("Marks", "● ○ breakpoint, ▶ here, ▛▌ begins a translated block, is in one, ▘ a decoded one"),
     ("Time", "click or drag: go there; ◆ is a mark"),
 )
 

@@ -21,7 +21,7 @@ Row = tuple[tuple[str, str], ...]  # texts, each with the names of its styles
 STYLES = (
     "dim address number symbol string comment mnemonic operand jump register keyword "
     "changed current selected mark off source header arrow read read-old write write-old "
-    "flag unmapped warning ok running stopped past slider-past slider-future slider-here"
+    "flag block unmapped warning ok running stopped past slider-past slider-future slider-here"
 ).split()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from blink.debugger.blocks import Translations
 from blink.tui import code
 
 TYPE_CHECKING = False
@@ -110,6 +111,10 @@ class Probe:
     def frames(self) -> list[Any]:
         """The backtrace of the selected thread."""
         return self.ask(self.session.backtrace, [], None, FRAMES)
+
+    def translations(self, start: int, end: int) -> Translations:
+        """What the engine has made of a range of code."""
+        return self.ask(self.session.translations, Translations([], []), start, end)
 
     @property
     def threads(self) -> list[Any]:

@@ -13,20 +13,30 @@ LIMIT = 500
 
 
 class Calls(ListPanel):
-    """What the program asked of Linux until now, and what is known of later."""
+    """What the program asked of Linux until now, and what is known of later.
+
+    A long recording is learnt piece by piece: as long as there is more, the panel asks again.
+    """
 
     TITLE: ClassVar[str] = "System calls"
     SHORT: ClassVar[str] = "Sys"
 
+    def __init__(self, **names: Any) -> None:
+        super().__init__(**names)
+        self._last: Any = None
+
     def items(self, probe: Probe) -> list[tuple[Row, Any]]:
         calls = self._calls(probe)
+        if calls and calls[-1] != self._last:
+            self._last = calls[-1]
+            self.stale()
         many = len({call.tid for call in calls}) > 1
         return [(self._row(probe, call, many), call.time) for call in calls]
 
     def _calls(self, probe: Probe) -> list[Any]:
         log = getattr(probe.session, "calls", None)  # only a recording has one
         nothing: list[Any] = []
-        return nothing if log is None else probe.ask(log, nothing, None, LIMIT)
+        return nothing if log is None else probe.ask(log, nothing, None, LIMIT, False)
 
     def current(self, probe: Probe) -> int | None:
         times = [call.time for call in self._calls(probe)]

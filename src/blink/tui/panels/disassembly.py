@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BEHIND = 4096  # a function is decoded from its start if that is no further back
 WIDE, NARROW = 60, 46
+BLOCK, TRANSLATED, DECODED = "▛▌▘"  # begins a translated block; is in one; begins a decoded one
 LANES = " " * WIDTH  # until the arrows are known
 
 
@@ -86,7 +87,8 @@ class Disassembly(Panel):
         focus = probe.rip if self.pinned is None else self.pinned
         lines = self._window(probe, focus, height)
         marks = self._marks(probe)
-        rows, targets, addresses = self._rows(probe, lines, marks, width, height)
+        made = _made(probe, lines)
+        rows, targets, addresses = self._rows(probe, lines, marks, made, width, height)
         jumps = arrows(addresses, {ln.address: ln.target for ln in lines}, probe.rip)
         rows = [_with_arrow(cells, jumps[y]) for y, cells in enumerate(rows)]
         return Content(rows, targets, f"{probe.name(probe.rip)}{_counted(probe, width)}")
@@ -111,7 +113,13 @@ class Disassembly(Panel):
         return marks
 
     def _rows(
-        self, probe: Probe, lines: list[Line], marks: dict[int, str], width: int, height: int
+        self,
+        probe: Probe,
+        lines: list[Line],
+        marks: dict[int, str],
+        made: dict[int, str],
+        width: int,
+        height: int,
     ) -> tuple[list[Row], list[int | None], list[int | None]]:
         rows: list[Row] = []
         targets: list[int | None] = []
@@ -129,7 +137,8 @@ class Disassembly(Panel):
                 rows.append(self._source(seen))
                 targets.append(line.address)
                 addresses.append(None)
-            rows.append(self._row(probe, line, marks.get(line.address, " "), width))
+            mark, block = marks.get(line.address, " "), made.get(line.address, " ")
+            rows.append(self._row(probe, line, mark, block, width))
             targets.append(line.address)
             addresses.append(line.address)
         rows, targets, addresses = self._trim(probe, rows, targets, addresses, height)
@@ -154,7 +163,7 @@ class Disassembly(Panel):
         text = self.sources.line(*seen).strip()
         return row((f"{'':4}{seen[1]:>5} ", "dim"), (text, "source"))
 
-    def _row(self, probe: Probe, line: Line, mark: str, width: int) -> Row:
+    def _row(self, probe: Probe, line: Line, mark: str, block: str, width: int) -> Row:
         here = " current" if line.address == probe.rip else ""
         arrow = "▶" if here else " "
         address = f"{line.address:012x}" if width >= NARROW else f"…{line.address & 0xFFFFF:05x}"
@@ -162,7 +171,8 @@ class Disassembly(Panel):
         parts = [
             (mark, ("mark" if mark == "●" else "off") + here),
             (arrow, "current"[: 7 * bool(here)]),
-            (f"{address} ", "address" + here),
+            (address, "address" + here),
+            (block, "block" + here),
             (LANES, "arrow" + here),
         ]
         if width >= WIDE:
@@ -184,6 +194,21 @@ class Disassembly(Panel):
             if text := probe.string(line.memory):
                 return f'"{text}"', "string"
         return None
+
+
+def _made(probe: Probe, lines: list[Line]) -> dict[int, str]:
+    """The mark of each address whose code the engine has translated, or where a block begins."""
+    if not lines:
+        return {}
+    made = probe.translations(lines[0].address, lines[-1].end)
+    starts = {address for address, _ in made.translated}
+    found = dict.fromkeys(made.decoded, DECODED)
+    for line in lines:
+        if line.address in starts:
+            found[line.address] = BLOCK
+        elif any(first < line.address < first + length for first, length in made.translated):
+            found[line.address] = TRANSLATED
+    return found
 
 
 def _counted(probe: Probe, width: int) -> str:
