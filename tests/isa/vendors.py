@@ -207,6 +207,13 @@ def _pop_segment(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     return (a, a) if ends and pops else (a, b)
 
 
+def _push_segment(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
+    """PUSH of a segment register where the stack ends: Intel writes the selector, AMD its slot."""
+    ends = b.vector in (PF, GP, SS) and b.vector != a.vector
+    pushes = _is(insn, _LEGACY, 1, 0xA0, 0xA8) or _is(insn, _LEGACY, 0, 0x06, 0x0E, 0x16, 0x1E)
+    return (a, a) if ends and pushes else (a, b)
+
+
 def _near_call(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
     """A near CALL of a bad target: Intel looks at it first; AMD pushes, which may fault, too."""
     call = _is(insn, _LEGACY, 0, 0xE8) or (
@@ -313,6 +320,6 @@ def _x87_store(insn: Insn, case: Case, a: Outcome, b: Outcome) -> Pair:
 
 RULES: tuple[Rule, ...] = (
     _no_repetition, _compare_until_a_fault, _unaligned_sha, _gather, _to_half, _mmx_store,
-    _long_store, _far_return, _pop_segment, _near_call, _dot_product, _xrstor,
-    _xgetbv, _away, _masked_store, _image_across_the_end, _pause, _scale, _x87_store,
+    _long_store, _far_return, _pop_segment, _push_segment, _near_call, _dot_product,
+    _xrstor, _xgetbv, _away, _masked_store, _image_across_the_end, _pause, _scale, _x87_store,
 )  # fmt: skip
