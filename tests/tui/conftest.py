@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+import subprocess
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 pytest.importorskip("textual", reason="the interface's libraries are not installed")
 
 from tests.tui.fake_session import FakeSession
+from tests.tui.terminal import Tmux
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -121,3 +123,25 @@ def check() -> Callable[[str, str], None]:
         assert text == path.read_text()
 
     return compare
+
+
+@pytest.fixture
+def tmux(need: Callable[[str], str], tmp_path: Path) -> Iterator[Tmux]:
+    made = Tmux(need("tmux"), tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def compiled(need: Callable[[str], str], tmp_path: Path) -> Callable[[str, str], str]:
+    """Compiles a program of ours with debugging information; its path."""
+
+    def build(text: str, compiler: str) -> str:
+        suffix = {"gcc": "c", "g++": "cc"}[compiler]
+        source = tmp_path / f"prog.{suffix}"
+        source.write_text(text)
+        target = tmp_path / "prog"
+        subprocess.run([need(compiler), "-g", "-O0", "-o", target, source], check=True)
+        return str(target)
+
+    return build

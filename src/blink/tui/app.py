@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import termios
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -156,13 +158,27 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.call_after_refresh(self.driver.start)
 
     def _heed_signals(self) -> None:
-        """SIGTERM ends it as `q` does: the terminal is left as it was found, the program ends, too.
-
-        Not so SIGHUP: there is no terminal any more, and Textual would wait for it for ever.
-        """
-        end, number = asyncio.get_running_loop().add_signal_handler, signal.SIGTERM
+        """SIGTERM and SIGHUP end it as `q` does: the terminal is left as it was found, the program
+        ends, too."""
+        heed = asyncio.get_running_loop().add_signal_handler
         with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
-            end(number, self.exit, 128 + number)
+            heed(signal.SIGTERM, self.exit, 128 + signal.SIGTERM)
+            heed(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self) -> None:
+        """Where the terminal is gone, Textual would wait for it for ever."""
+        if self._has_terminal():
+            self.exit(128 + signal.SIGHUP)
+            return
+        self.session.close()
+        os._exit(128 + signal.SIGHUP)
+
+    def _has_terminal(self) -> bool:
+        try:
+            termios.tcgetattr(0)
+        except termios.error:
+            return False
+        return True
 
     def on_unmount(self) -> None:
         self.driver.close()
