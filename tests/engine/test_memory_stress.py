@@ -31,6 +31,7 @@ def test_memory_agrees_with_its_model_and_threads_lose_nothing(program: Path) ->
     seed = os.environ.get("BLINK_SEED", "1")
     tier = os.environ.get("BLINK_TIER", "unit")
     command = [str(program), seed, str(OPERATIONS[tier]), str(MILLISECONDS[tier])]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    limit = 100 + OPERATIONS[tier] // 2000
+    run = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
     assert run.returncode == 0, f"{' '.join(command)}\n{run.stdout}{run.stderr}"
     assert "stores" in run.stdout
