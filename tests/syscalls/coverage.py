@@ -26,7 +26,7 @@ TABLE = HERE.parent / "coverage.txt"
 KERNEL = HERE.parents[1] / "kernel" / "guests"
 FAMILIES = (
     *("files", "descriptors", "metadata", "directories", "polling", "events", "threads"),
-    *("sockets", "terminal", "limits", "proc", "ipc", "others", "rules", "more"),
+    *("sockets", "terminal", "limits", "proc", "ipc", "others", "rules", "more", "mappings"),
 )
 KERNEL_FAMILIES = ("memory", "signals", "faults", "frames", "processes", "misc", "threads")
 FLAGS = ["-std=gnu11", "-static", "-O1", "-w", "-fno-optimize-sibling-calls"]

@@ -11,7 +11,7 @@ from syscalls.guest import Compile, blink, lines
 
 FAMILIES = (
     *("files", "descriptors", "metadata", "directories", "polling", "events", "threads"),
-    *("sockets", "terminal", "limits", "proc", "ipc", "others", "rules", "more"),
+    *("sockets", "terminal", "limits", "proc", "ipc", "others", "rules", "more", "mappings"),
 )
 MODES = {"linear": [], "checked": ["-m"], "traced": ["-s", "-L", "log"], "rooted": ["-C", "/"]}
 

@@ -11,12 +11,12 @@ bisection is faster up to some thousands of mappings, which is what programs hav
 from __future__ import annotations
 
 from bisect import bisect_right
-from errno import EAGAIN, EINVAL, ENOMEM, EPERM
+from errno import EACCES, EAGAIN, EBADF, EINVAL, ENOMEM, EPERM
 
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_MIN, GUEST_TOP, MMAP_TOP, PAGE
 from blink.abi.limits import RLIM_INFINITY
-from blink.abi.mman import MS_ASYNC, PROT_WRITE
+from blink.abi.mman import MS_ASYNC, PROT_EXEC, PROT_WRITE
 from blink.kernel import host
 
 TYPE_CHECKING = False
@@ -29,6 +29,7 @@ PAGE_MASK = PAGE - 1
 STACK_GUARD = 256 * PAGE  # pages kept free below a mapping that grows down
 MAX_STACK = 1 << 30
 RED_ZONE = 128
+MDWE_REFUSE_EXEC_GAIN, MDWE_NO_INHERIT = 1, 2
 
 
 def page_up(value: int) -> int:
@@ -45,10 +46,13 @@ class Vma:
     grows      MAP_GROWSDOWN
     dont_fork  MADV_DONTFORK
     sealed     mseal(2)
+    unfiled    memory of the kernel's, also where `shared`: PR_SET_VMA may name it
+    name       what PR_SET_VMA called it, or None
     """
 
     __slots__ = (
-        *("dont_fork", "end", "grows", "label", "origin", "prot", "sealed", "shared", "start"),
+        *("dont_fork", "end", "grows", "label", "name", "origin", "prot", "sealed", "shared"),
+        *("start", "unfiled"),
     )
 
     def __init__(self, start: int, end: int, prot: int, *, origin: int = 0) -> None:
@@ -61,6 +65,8 @@ class Vma:
         self.grows = False
         self.dont_fork = False
         self.sealed = False
+        self.unfiled = not origin
+        self.name: bytes | None = None
 
     def piece(self, start: int, end: int) -> Vma:
         """A copy of a part of it."""
@@ -70,6 +76,8 @@ class Vma:
         part.grows = self.grows
         part.dont_fork = self.dont_fork
         part.sealed = self.sealed
+        part.unfiled = self.unfiled
+        part.name = self.name
         return part
 
     def joins(self, other: Vma) -> bool:
@@ -82,6 +90,7 @@ class Vma:
             and self.grows == other.grows
             and self.dont_fork == other.dont_fork
             and self.sealed == other.sealed
+            and self.name == other.name
         )
 
     def __repr__(self) -> str:
@@ -95,16 +104,18 @@ class AddressSpace:
     size_limit       RLIMIT_AS: bytes of all mappings
     data_limit       RLIMIT_DATA: bytes of private writable ones
     lock_new         mlockall(MCL_FUTURE): 0 not, 1 new mappings are locked, 2 their pages on fault
+    mdwe             PR_SET_MDWE: MDWE_REFUSE_EXEC_GAIN, MDWE_NO_INHERIT
     """
 
     __slots__ = (
-        "_origins", "_starts", "_vmas", "brk", "brk_start", "data_limit", "lock_new", "memory",
-        "size_limit",
+        "_origins", "_starts", "_vmas", "brk", "brk_start", "data_limit", "lock_new", "mdwe",
+        "memory", "size_limit",
     )  # fmt: skip
 
     def __init__(self, memory: _engine.Memory) -> None:
         self.memory = memory
         self.size_limit = self.data_limit = RLIM_INFINITY
+        self.mdwe = 0
         self.clear()
 
     def clear(self) -> None:
@@ -114,6 +125,12 @@ class AddressSpace:
         self._origins = 0
         self.brk_start = self.brk = 0
         self.lock_new = 0
+        self.inherit()
+
+    def inherit(self) -> None:
+        """A new process, or a new program, has what is left of this one's PR_SET_MDWE."""
+        if self.mdwe & MDWE_NO_INHERIT:
+            self.mdwe = 0
 
     def __iter__(self) -> Iterator[Vma]:
         return iter(self._vmas)
@@ -268,6 +285,7 @@ class AddressSpace:
             first, last = max(vma.start, start), min(vma.end, end)
             if first > at:
                 break
+            self.check_exec_gain(vma.prot, prot)
             if vma.sealed:
                 raise SysError(EPERM)
             try:
@@ -279,6 +297,23 @@ class AddressSpace:
             self.insert(part)
             at = last
         if at < end:
+            raise SysError(ENOMEM)
+
+    def check_exec_gain(self, old: int, new: int) -> None:
+        """PR_SET_MDWE: nothing is both written and executed, or executed later.  Raises EACCES."""
+        gains = new & PROT_EXEC and (new & PROT_WRITE or not old & PROT_EXEC)
+        if self.mdwe and gains:
+            raise SysError(EACCES)
+
+    def set_name(self, start: int, end: int, name: bytes | None) -> None:
+        """PR_SET_VMA: pages that have no file get a name; EBADF at the first that has one."""
+        for vma in self.overlapping(start, end):
+            if not vma.unfiled:
+                raise SysError(EBADF)
+            part = vma.piece(max(vma.start, start), min(vma.end, end))
+            part.name = name
+            self.insert(part)
+        if not self.covered(start, end):
             raise SysError(ENOMEM)
 
     def mark_fork(self, start: int, end: int, dont_fork: bool) -> None:

@@ -116,6 +116,7 @@ def _become_child(task: Task) -> None:
     process.forget_threads()
     process.files.texts.clear()
     process.space.lock_new = 0
+    process.space.inherit()
     if process.director is not None:
         process.director.forked(task)
     process.timers.clear()

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 # Host numbers: the host is x86-64 Linux.
 NR_CLOSE = 3
 NR_MMAP = 9
+NR_MPROTECT = 10
 NR_MUNMAP = 11
+NR_MREMAP = 25
 NR_MSYNC = 26
 NR_MINCORE = 27
 NR_MADVISE = 28

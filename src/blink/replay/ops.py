@@ -46,9 +46,10 @@ def encode(code: int, *words: int, data: bytes = b"", attribute: int = 0) -> byt
 
 def insertion(vma: Vma) -> bytes:
     """For INSERT."""
-    bits = vma.shared | vma.grows << 1 | vma.dont_fork << 2
+    bits = vma.shared | vma.grows << 1 | vma.dont_fork << 2 | vma.sealed << 3 | vma.unfiled << 4
+    data = vma.label if vma.name is None else vma.label + b"\0" + vma.name
     words = vma.start, vma.end, vma.prot, vma.origin
-    return encode(INSERT, *words, data=vma.label, attribute=bits)
+    return encode(INSERT, *words, data=data, attribute=bits)
 
 
 def task_fields(task: Task) -> tuple[int, ...]:
@@ -163,7 +164,10 @@ def _insert(
 ) -> None:
     vma = Vma(*words[:3], origin=words[3])
     vma.shared, vma.grows = bool(attribute & 1), bool(attribute & 2)
-    vma.dont_fork, vma.label = bool(attribute & 4), bytes(data)
+    vma.dont_fork, vma.sealed = bool(attribute & 4), bool(attribute & 8)
+    vma.label, named, name = bytes(data).partition(b"\0")
+    vma.name = name if named else None
+    vma.unfiled = not vma.origin or bool(attribute & 16)
     replayer.process.space.insert(vma)
 
 

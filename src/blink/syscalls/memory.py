@@ -70,6 +70,8 @@ def mmap(
     if prot & mman.PROT_EXEC and fd >= 0:
         _check_executable(prot & mman.PROT_RWX, flags, fd, offset)
     vma = Vma(start, start + size, prot & mman.PROT_RWX)
+    task.process.space.check_exec_gain(prot, prot)
+    vma.unfiled = fd < 0
     vma.shared = flags & mman.MAP_TYPE != mman.MAP_PRIVATE
     vma.grows = bool(flags & mman.MAP_GROWSDOWN)
     if fd >= 0 or vma.shared:
@@ -242,10 +244,12 @@ def mremap(
 ) -> int:
     """Implements mremap(2).
 
-    A move of several mappings at once (Linux 6.17) gives EFAULT, as on kernels before.
+    What MREMAP_DONTUNMAP leaves of a private mapping of a file are zeros.
     """
     old_size, new_size = page_up(old_size), page_up(new_size)
     _check_mremap(old, old_size, new_size, flags, new)
+    if flags & mman.MREMAP_FIXED and old_size == new_size:
+        return _move_each(task, old, old_size, new, flags)
     vma = task.process.space.find(old)
     if vma is None:
         raise SysError(EFAULT)
@@ -300,6 +304,34 @@ def _grow_in_place(task: "Task", vma: Vma, old: int, old_size: int, new_size: in
     return True
 
 
+def _move_each(task: "Task", old: int, size: int, new: int, flags: int) -> int:
+    """Moves all mappings in a range, and keeps the holes between them.
+
+    At an error those before have moved.  EFAULT at several before Linux 6.17.
+    """
+    space, end = task.process.space, old + size
+    found = space.overlapping(old, end)
+    if not found or found[0].start > old or (found[0].end < end and not _moves_several()):
+        raise SysError(EFAULT)
+    for vma in found:
+        first, last = max(vma.start, old), min(vma.end, end)
+        target = new + first - old
+        if vma.sealed or _is_sealed(task, target, last - first):
+            raise SysError(EPERM)
+        _move(task, vma, first, last - first, target, last - first, flags)
+    return new
+
+
+def _moves_several() -> bool:
+    """Whether the host's kernel moves more than one mapping at once: asked of four pages."""
+    at = host.now(host.NR_MMAP, 0, 4 * PAGE, 0, mman.MAP_PRIVATE | mman.MAP_ANONYMOUS, -1, 0)
+    host.now(host.NR_MPROTECT, at, PAGE, mman.PROT_READ)
+    how = mman.MREMAP_MAYMOVE | mman.MREMAP_FIXED
+    moved = host.now(host.NR_MREMAP, at, 2 * PAGE, 2 * PAGE, how, at + 2 * PAGE)
+    host.now(host.NR_MUNMAP, at, 4 * PAGE)
+    return moved > 0
+
+
 def _move(
     task: "Task", vma: Vma, old: int, old_size: int, new: int, new_size: int, flags: int
 ) -> int:
@@ -318,10 +350,14 @@ def _move(
         old_size = new_size
     if new_size > old_size:
         space.check_limits(vma.piece(new, new + new_size - old_size))
-    _remap(task, old, old_size, new, new_size)
-    space.remove(old, old + old_size)
+    keep = flags & mman.MREMAP_DONTUNMAP
+    if keep and vma.shared:
+        _remap(task, old, 0, new, new_size)  # one more of the same
+    else:
+        _remap(task, old, old_size, new, new_size)
+        space.remove(old, old + old_size)
     space.insert(moved)
-    if flags & mman.MREMAP_DONTUNMAP:
+    if keep and not vma.shared:
         _leave_zeros(task, vma.piece(old, old + old_size))
     return new
 

@@ -1,11 +1,11 @@
-"""Processes: execve, wait, prctl, process descriptors.  fork and clone: see `clone`."""
+"""Processes: execve, wait, process descriptors.  fork and clone: see `clone`."""
 
 from errno import EACCES, EBADF, EINVAL, ENOENT
 
 from blink.abi import files as f
 from blink.abi import sched
 from blink.abi.errors import SysError
-from blink.abi.structs import RUSAGE, S32, U64
+from blink.abi.structs import RUSAGE, S32
 from blink.kernel import exec as exec_
 from blink.kernel import host
 from blink.loader import LoadError, open_host
@@ -25,7 +25,6 @@ from blink.syscalls._spec import (
     Signal,
     Struct,
     UInt,
-    ULong,
     syscall,
 )
 
@@ -187,91 +186,6 @@ def pidfd_send_signal(pidfd: Fd, signo: Signal, info: In[Buffer, 128], flags: UI
 @syscall(438, passthrough=True)
 def pidfd_getfd(pidfd: Fd, target: Int, flags: UInt) -> None:
     """Implements pidfd_getfd(2)."""
-
-
-# Options whose arguments are plain numbers, and which mean the same to the host.
-_PRCTL_NUMBERS = frozenset(
-    (
-        sched.PR_SET_PDEATHSIG,
-        sched.PR_GET_DUMPABLE,
-        sched.PR_SET_DUMPABLE,
-        sched.PR_GET_KEEPCAPS,
-        sched.PR_SET_KEEPCAPS,
-        sched.PR_GET_TIMING,
-        sched.PR_SET_TIMING,
-        sched.PR_GET_SECCOMP,
-        sched.PR_TASK_PERF_EVENTS_DISABLE,
-        sched.PR_TASK_PERF_EVENTS_ENABLE,
-        sched.PR_MCE_KILL,
-        sched.PR_MCE_KILL_GET,
-        sched.PR_GET_SPECULATION_CTRL,
-        sched.PR_SET_SPECULATION_CTRL,
-        sched.PR_SET_IO_FLUSHER,
-        sched.PR_GET_IO_FLUSHER,
-        sched.PR_SET_MEMORY_MERGE,
-        sched.PR_GET_MEMORY_MERGE,
-        sched.PR_CAPBSET_READ,
-        sched.PR_CAPBSET_DROP,
-        sched.PR_GET_SECUREBITS,
-        sched.PR_SET_SECUREBITS,
-        sched.PR_SET_TIMERSLACK,
-        sched.PR_GET_TIMERSLACK,
-        sched.PR_SET_CHILD_SUBREAPER,
-        sched.PR_SET_NO_NEW_PRIVS,
-        sched.PR_GET_NO_NEW_PRIVS,
-        sched.PR_SET_THP_DISABLE,
-        sched.PR_GET_THP_DISABLE,
-        sched.PR_CAP_AMBIENT,
-        sched.PR_SET_PTRACER,
-    )
-)
-# Options whose first argument points to this many bytes.
-_PRCTL_POINTERS = {
-    sched.PR_GET_PDEATHSIG: 4,
-    sched.PR_SET_NAME: 16,
-    sched.PR_GET_NAME: 16,
-    sched.PR_GET_CHILD_SUBREAPER: 4,
-}
-
-
-def _get_auxv(task: "Task", address: int, size: int, c: int, d: int) -> int:
-    """PR_GET_AUXV: as much as fits; how much there is."""
-    if host.now(host.NR_PRCTL, sched.PR_GET_AUXV, 0, 0, 0, 0) < 0 or c or d:
-        raise SysError(EINVAL)  # so do kernels before Linux 6.4
-    image = task.process.image
-    assert image is not None
-    task.memory.write(address, image.auxv[:size])
-    return len(image.auxv)
-
-
-@syscall(157, level="partial", note="no seccomp, names of maps, or change of memory maps: EINVAL")
-def prctl(
-    task: "Task", option: Flags[Int, sched.PR], a: ULong, b: ULong, c: ULong, d: ULong
-) -> int:
-    """Implements prctl(2).
-
-    PR_SET_SECCOMP, PR_SET_MM, PR_SET_VMA, PR_SET_MDWE, PR_SET_SYSCALL_USER_DISPATCH and a time
-    stamp counter that faults (PR_TSC_SIGSEGV) give EINVAL, as on a kernel without them, and are
-    logged once.
-    """
-    if option in _PRCTL_NUMBERS:
-        return task.host(host.NR_PRCTL, option, a, b, c, d)
-    size = _PRCTL_POINTERS.get(option)
-    if size is not None:
-        pointer = task.guest(a, size, option != sched.PR_SET_NAME)
-        return task.host(host.NR_PRCTL, option, pointer, b, c, d)
-    if option == sched.PR_GET_TID_ADDRESS:
-        task.write_struct(a, U64, task.clear_child_tid)
-        return 0
-    if option == sched.PR_GET_AUXV:
-        return _get_auxv(task, a, b, c, d)
-    if option == sched.PR_GET_TSC:
-        task.write_struct(a, S32, sched.PR_TSC_ENABLE)
-        return 0
-    if option == sched.PR_SET_TSC and a == sched.PR_TSC_ENABLE:
-        return 0  # it always counts
-    task.process.log_once(f"prctl option {option:#x} is not supported")
-    raise SysError(EINVAL)
 
 
 @syscall(140, passthrough=True)

@@ -77,6 +77,7 @@ def shmat(task: "Task", shmid: Int, addr: Ptr, flags: Flags[Int, ipc.SHM_AT]) ->
     vma = Vma(start, start + size, prot, origin=space.new_origin())
     vma.shared = True
     vma.label = LABEL
+    space.check_exec_gain(prot, prot)
     space.map(vma, mman.MAP_SHARED | mman.MAP_ANONYMOUS | mman.MAP_NORESERVE)
     flags = flags & ~mman.SHM_RND | mman.SHM_REMAP  # SHM_EXEC, too: it asks for permission
     result = host.now(host.NR_SHMAT, shmid, start + task.memory.skew, flags)

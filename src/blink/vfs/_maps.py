@@ -46,8 +46,15 @@ def _line(task: Task, vma: Vma, offset: int, device: bytes, inode: bytes, path: 
     perms += "s" if vma.shared else "p"
     head = f"{vma.start:08x}-{vma.end:08x} {perms} {offset:08x} ".encode()
     line = head + device + b" " + inode + b" "
-    name = vma.label or shown_path(task.process, path)
+    name = vma.label or _given_name(vma) or shown_path(task.process, path)
     return (line.ljust(PATH_COLUMN) + name if name else line) + b"\n"
+
+
+def _given_name(vma: Vma) -> bytes:
+    """What PR_SET_VMA called it, as the kernel shows it."""
+    if vma.name is None:
+        return b""
+    return (b"[anon_shmem:%s]" if vma.shared else b"[anon:%s]") % vma.name
 
 
 def smaps(task: Task) -> bytes:
