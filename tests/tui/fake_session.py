@@ -8,12 +8,13 @@ writes to address 0.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from blink.debugger.blocks import Translations
 from blink.debugger.errors import DebugError
 from blink.debugger.motion import TRAIL
+from blink.debugger.rows import View
 from blink.machine import Machine
 
 # main: push rbp; mov rbp, rsp; sub rsp, 16; lea rdi, [message]; mov ecx, 5
@@ -217,6 +218,10 @@ class FakeSession:
                 self.state.memory[start] = old[:at] + data + old[at + len(data) :]
                 return
         raise DebugError(f"{address:#x} is not mapped")
+
+    def view(self, pages: Sequence[int]) -> View:
+        threads: list[Any] = self.threads()
+        return View(threads, self.registers(), {at: self.read(at, 4096) for at in pages})
 
     def maps(self) -> list[Mapping]:
         return MAPS

@@ -60,8 +60,8 @@ async def _press(app: Blinkenlights, pilot: Pilot[int], key: str) -> None:
         await pilot.pause(0.2)
     else:
         await pilot.press(key)
-    if word != "D":
-        await _rest(app, pilot, 3.0)
+    waits = app.focused is app.panels["terminal"]  # the program, for its input
+    await _rest(app, pilot, 3.0 if waits else 120.0)
 
 
 async def _rest(app: Blinkenlights, pilot: Pilot[int], limit: float = 60.0) -> None:

@@ -102,6 +102,29 @@ def test_bash_and_vi_in_the_terminal(tmux: Tmux, need: Callable[[str], str]) -> 
     tmux.wait("status 0")
 
 
+def test_tmux_with_an_editor_in_the_terminal(tmux: Tmux, need: Callable[[str], str]) -> None:
+    """A terminal in a terminal in a terminal: forks, sockets, a window that is split."""
+    inner = (
+        f"{need('tmux')} -L inner-{os.getpid()} -f /dev/null new-session {need('nano')} note.txt"
+    )
+    tmux.start(f"{COMMAND} {inner}", 200, 60)
+    tmux.wait("stopped")
+    tmux.keys("D")
+    tmux.wait("running", "GNU nano", "New File", "[0] 0:nano")
+    tmux.keys("hello from nano", "C-o")
+    tmux.wait("File Name to Write: note.txt")
+    tmux.keys("Enter")
+    tmux.wait("Wrote 1 line")
+    tmux.keys("C-b", '"')
+    tmux.wait("[0] 0:sh*" if Path("/bin/sh") == Path(os.environ.get("SHELL", "")) else "[0] 0:")
+    tmux.keys("cat note.txt; exit", "Enter")
+    tmux.keys("C-x")
+    tmux.wait("ended with status 0", "[exited]")
+    assert (tmux.folder / "note.txt").read_text() == "hello from nano\n"
+    tmux.keys("Escape", "q")
+    tmux.wait("status 0")
+
+
 def test_a_flood_leaves_the_interface_alive(tmux: Tmux) -> None:
     tmux.start(f"{COMMAND} yes blinkenlights", 80, 25)
     tmux.wait("stopped")

@@ -222,6 +222,25 @@ def test_an_endless_program_runs_with_living_panels_until_ctrl_c() -> None:
     perform(scene, (240, 60), session)
 
 
+def test_a_breakpoint_is_set_while_the_program_runs() -> None:
+    session = FakeSession(endless=True)
+
+    async def scene(stage: Stage) -> None:
+        async def ask(where: str) -> None:
+            await stage.pilot.press("ctrl+b", *where, "enter")
+
+        await stage.pilot.press("c")
+        await ask("sum")
+        await stage.until(lambda: session.breakpoints())
+        await ask("mul")
+        await stage.until(lambda: stage.message == "no symbol is called mul")
+        assert stage.app.driver.busy
+        await stage.press("ctrl+c")
+        assert len(session.breakpoints()) == 1
+
+    perform(scene, (120, 40), session)
+
+
 def test_restart_quit_and_help() -> None:
     async def scene(stage: Stage) -> None:
         await stage.press("s", "s", "R")

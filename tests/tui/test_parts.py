@@ -145,9 +145,14 @@ def test_history_forgets_old_accesses() -> None:
     for i in range(100):
         history.access(code.Access(i * 8, 8, i % 2 == 1))
     assert len(history.accesses) == 64
-    assert history.heat(99 * 8, 99 * 8 + 1) == (0, True)
-    assert history.heat(0, 8) is None
-    assert history.last_read == 98 * 8
+    assert history.heats(99 * 8, 99 * 8 + 1) == {99 * 8: (0, True)}
+    assert history.heats(0, 8) == {}
+    history.access(code.Access(98 * 8 + 4, 8, False))  # over the end of one, and half of the next
+    assert history.heats(98 * 8, 100 * 8, 4) == {
+        98 * 8: (2, False), 98 * 8 + 4: (0, False), 99 * 8: (0, False), 99 * 8 + 4: (1, True),
+    }  # fmt: skip
+    assert history.heats(98 * 8, 100 * 8, 8) == {98 * 8: (0, False), 99 * 8: (0, False)}
+    assert history.last_read == 98 * 8 + 4
 
 
 def test_options() -> None:

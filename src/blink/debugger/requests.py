@@ -26,6 +26,7 @@ RECORDED: dict[str, Log] = {}
 """The log of this process; a recorder forgets it at the end of the program."""
 
 _HANDLERS: dict[str, Handler] = {}
+PAGE = 4096  # bytes of each page of `view`
 MOST_CODE = 1 << 16  # bytes that `translations` looks at
 _MOTIONS = {"run", "copy", "detach"}  # nothing for a guest that runs already
 
@@ -245,6 +246,14 @@ def _state(runner: Runner, task: Task) -> str:
 def registers(target: Target, message: Message) -> Message:
     """All registers of a thread."""
     return {"registers": state.registers(_task(target, message))}
+
+
+@request
+def view(target: Target, message: Message) -> Message:
+    """What an interface asks for at each stop, at once: threads, registers and pages of memory."""
+    process = target.runner.process
+    pages = [text_of(state.read(process, at, PAGE)) for at in message["pages"]]
+    return threads(target, message) | registers(target, message) | {"pages": pages}
 
 
 @request

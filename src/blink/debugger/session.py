@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from blink.abi.layout import GUEST_TOP
 from blink.debugger import frames, link
@@ -29,27 +29,11 @@ from blink.debugger.link import Link, Stdio
 from blink.debugger.modules import Mapping as Mapped
 from blink.debugger.modules import Symbols
 from blink.debugger.motions import Motions
+from blink.debugger.rows import CallLine, Thread, View
 from blink.debugger.stop import Stop
 from blink.debugger.timeline import LIMIT, Timeline
 from blink.debugger.wire import bytes_of, text_of
 from blink.replay.kept import KeptFiles
-
-
-class Thread(NamedTuple):
-    """A thread of the guest; `state` is current, ready or waiting."""
-
-    tid: int
-    name: str
-    rip: int
-    state: str
-
-
-class CallLine(NamedTuple):
-    """A system call, as `blink -s` shows it, and the time at which it came back."""
-
-    time: int
-    tid: int
-    text: str
 
 
 class Session:
@@ -400,6 +384,12 @@ class Session:
         """Stores bytes, whatever the protection is.  Raises DebugError."""
         for target in self._timeline.edited():
             target.ask("write", address=address, data=text_of(data))
+
+    def view(self, pages: Sequence[int]) -> View:
+        """What an interface wants at each stop, in one request; pages up to what is not mapped."""
+        reply = self._core.target.ask("view", tid=self.tid, pages=pages)
+        read = dict(zip(pages, map(bytes_of, reply["pages"]), strict=True))
+        return View([Thread(*row) for row in reply["threads"]], reply["registers"], read)
 
     def maps(self) -> list[Mapped]:
         """The mappings, ascending."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App
-from textual.containers import Container
 from textual.message import Message
 
 from blink.debugger.errors import DebugError
@@ -19,7 +18,7 @@ from blink.tui import faults, keys
 from blink.tui.actions import Actions
 from blink.tui.command import log_stop
 from blink.tui.commands import Commands
-from blink.tui.deck import Deck, Group, Tabs
+from blink.tui.deck import Columns, Deck, Group, Tabs
 from blink.tui.driver import Driver, Frame
 from blink.tui.panel import Panel
 from blink.tui.panels.breakpoints import Breakpoints
@@ -104,7 +103,7 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         self.decks = self._make_decks()
-        with Container(id="columns"):
+        with Columns(id="columns"):
             yield from self.decks
         yield self.slider
         yield self.status

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
-from textual.containers import Vertical
+from textual.containers import Container, Vertical
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
+
+from blink.tui.lines import Blank, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from blink.tui.panel import Panel
 
 
-class Tabs(Widget, can_focus=False):
+class Tabs(Kept, can_focus=False):
     """One row: the names of panels, the one in front bold, and what it says of itself."""
 
     COMPONENT_CLASSES = {"tabs--front", "tabs--back", "tabs--note", "tabs--focused"}
@@ -72,7 +73,7 @@ class Tabs(Widget, can_focus=False):
                 return
 
 
-class Group(Vertical):
+class Group(Blank, Vertical):
     """Panels of which one is seen."""
 
     def __init__(self, *panels: Panel, least: int = 5, **names: Any) -> None:
@@ -95,6 +96,10 @@ class Group(Vertical):
         for other in self.panels:
             other.display = other is panel
         self.tabs.refresh()
+
+
+class Columns(Blank, Container):
+    """Decks side by side."""
 
 
 class Deck(Vertical):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FRAME = 1 / 25
 EXACT = 100  # instructions of a frame that are looked at one by one
 PATIENCE = 1.0  # seconds to wait for the UI to draw
+REFUSED = (DebugError, OSError, ValueError, KeyError)
 BACKWARDS = ("reverse_step", "reverse_next", "reverse_finish", "reverse_cont", "goto", "last_write")
 
 
@@ -88,6 +89,7 @@ class Driver:
         self._last = (0.0, 0)
         self._flown = 0.0  # seconds of a slice at full speed
         self._probe: Probe | None = None  # the look that the last frame shows
+        self._fresh: Probe | None = None  # a look that the next frame may show
         self.rate = 0.0
         self._thread = threading.Thread(target=self._serve, name="driver", daemon=True)
 
@@ -187,11 +189,12 @@ class Driver:
     def _run(self, job: Callable[[], Any], moves: bool) -> None:
         error = ""
         self._halt.clear()
+        self._fresh = None
         self._last = (time.monotonic(), self.session.time)
         self._running = moves
         try:
             job()
-        except (DebugError, OSError, ValueError, KeyError) as problem:
+        except REFUSED as problem:
             error = str(problem)
         finally:
             self._running = False
@@ -229,14 +232,33 @@ class Driver:
             stop = self._slice()
             if stop is not None:
                 return
-            self._show(running=True, panels=not self.quiet)
+            self._show(running=True, panels=not self.quiet, error=self._in_between())
             spent = time.monotonic() - begun
             self.speed.looked(spent - self._flown)
             if (pause := self.speed.pause(spent)) > 0:
                 self._halt.wait(pause)
 
+    def _in_between(self) -> str:
+        """Does what was asked for meanwhile and moves nothing, a new breakpoint, say; what was not
+        possible."""
+        error = ""
+        while (job := self._still_job()) is not None:
+            try:
+                job()
+            except REFUSED as problem:
+                error = str(problem)
+        return error
+
+    def _still_job(self) -> Callable[[], Any] | None:
+        """The next job if it moves nothing; none when the user wants a stop."""
+        with self._wake:
+            if self._halt.is_set() or not self._jobs or self._jobs[0][1]:
+                return None
+            return self._jobs.popleft()[0]
+
     def _slice(self) -> Stop | None:
         """The program's part of one frame; the stop if it was one."""
+        self._fresh = None
         before = self._now()
         self._remember(before)
         count = self.speed.count()
@@ -291,7 +313,8 @@ class Driver:
 
     def _note_trail(self, stop: Stop, exact: bool) -> None:
         """What the instructions of a trail have touched, and that they ran."""
-        probe = Probe(self.session, self.history)
+        probe = self._fresh = Probe(self.session, self.history)
+        probe.look()
         self.history.exact = self.history.exact and exact
         for values in stop.details.get("trail", ()):
             registers = dict(zip(TRAIL, values, strict=True))
@@ -317,9 +340,12 @@ class Driver:
         """Collects what can be seen and hands it to the UI."""
         if not self._drawn.wait(PATIENCE) and running:
             return
-        frame = self._frame(running, error, arrived)
+        probe, self._fresh = self._fresh or Probe(self.session, self.history), None
         if panels:
-            probe = frame.probe = self._probe = Probe(self.session, self.history)
+            probe.look()
+        frame = self._frame(running, error, arrived, probe)
+        if panels:
+            frame.probe = self._probe = probe
             if (running or arrived) and (name := probe.name(probe.rip)):
                 self.history.sample(name.partition("+")[0])
             for panel in self._panels():
@@ -327,7 +353,7 @@ class Driver:
         self._drawn.clear()
         self._post(frame)
 
-    def _frame(self, running: bool, error: str, arrived: bool) -> Frame:
+    def _frame(self, running: bool, error: str, arrived: bool, probe: Probe) -> Frame:
         session = self.session
         now, count = time.monotonic(), session.time
         then, before = self._last
@@ -342,15 +368,9 @@ class Driver:
             running=running,
             rate=self.rate if running else 0.0,
             marks=dict(session.marks()),
-            threads=self._thread_count(),
+            threads=len(probe.threads),
             live=session.live,
             exit_status=session.exit_status,
             error=error,
             arrived=arrived,
         )
-
-    def _thread_count(self) -> int:
-        try:
-            return len(self.session.threads())
-        except DebugError:
-            return 0

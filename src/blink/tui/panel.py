@@ -10,7 +10,8 @@ from rich.style import Style
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
+
+from blink.tui.lines import Kept, cropped, filtered, line
 
 if TYPE_CHECKING:
     from textual import events
@@ -39,7 +40,7 @@ def row(*parts: tuple[str, str] | str) -> Row:
     return tuple((part, "") if isinstance(part, str) else part for part in parts)
 
 
-class Panel(Widget, can_focus=True):
+class Panel(Kept, can_focus=True):
     """Base of the panels.
 
     `collect` runs in the driver's thread: it reads the probe and this object's plain attributes and
@@ -68,7 +69,8 @@ class Panel(Widget, can_focus=True):
         self.content = Content()
         self.title, self.short = self.TITLE, self.SHORT or self.TITLE
         self._styles: dict[str, Style] = {}
-        self._lines: dict[int, tuple[Any, Strip]] = {}  # as they were drawn last
+        self._drawn: dict[str, Style] = {}  # as the application's filters leave them
+        self._lines: dict[int, tuple[Row | None, int, Strip]] = {}  # as they were drawn last
 
     def collect(self, probe: Probe) -> Content:
         """The panel's rows for the program at this time."""
@@ -78,9 +80,13 @@ class Panel(Widget, can_focus=True):
         """Takes new rows and draws those that differ."""
         old, self.content = self.content.rows, content
         width = self.size.width
-        for y in range(max(len(old), len(content.rows))):
-            if _at(old, y) != _at(content.rows, y):
-                self.refresh(Region(0, y, width, 1))
+        changed = [
+            Region(0, y, width, 1)
+            for y in range(max(len(old), len(content.rows)))
+            if _at(old, y) != _at(content.rows, y)
+        ]
+        if changed:
+            self.refresh(*changed)
 
     @property
     def wanted(self) -> bool:
@@ -90,6 +96,7 @@ class Panel(Widget, can_focus=True):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._styles.clear()
+        self._drawn.clear()
         self._lines.clear()
 
     def style_of(self, names: str) -> Style:
@@ -102,34 +109,33 @@ class Panel(Widget, can_focus=True):
             self._styles[names] = style
         return style
 
+    def _drawn_style(self, names: str) -> Style:
+        """The style of a text on the screen."""
+        style = self._drawn.get(names)
+        if style is None:
+            strip = filtered(self, Strip([Segment("x", self.style_of(names))]))
+            style = self._drawn[names] = next(iter(strip)).style or Style.null()
+        return style
+
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
-        parts = _at(self.content.rows, y) or ()
-        segments = [Segment(text, self.style_of(names)) for text, names in parts]
-        fill = self.style_of(_fill(parts))
-        return Strip(segments).adjust_cell_length(width, fill).simplify()
+        return self._line(y, self.size.width)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Its rows are its lines: a panel has neither borders nor padding.
-
-        Whatever changes on the screen, each panel is asked for all of its lines in between.
-        """
         if not self.ROWS:
             return super().render_lines(crop)
-        strips = [self._line(y) for y in crop.line_range]
-        whole = crop.x == 0 and crop.right == self.size.width
-        return strips if whole else [strip.crop(crop.x, crop.right) for strip in strips]
+        width = self.size.width
+        return cropped([self._line(y, width) for y in crop.line_range], crop, width)
 
-    def _line(self, y: int) -> Strip:
-        key = (_at(self.content.rows, y), self.size.width)
+    def _line(self, y: int, width: int) -> Strip:
+        parts = _at(self.content.rows, y)
         known = self._lines.get(y)
-        if known is None or known[0] != key:
-            strip = self.render_line(y)
-            for each in self.get_line_filters():
-                if each.enabled:
-                    strip = strip.apply_filter(each, self.background_colors[1])
-            known = self._lines[y] = (key, strip)
-        return known[1]
+        if known is not None and known[1] == width and known[0] == parts:
+            return known[2]
+        style_of, parts_or_none = self._drawn_style, parts or ()
+        fill = style_of(_fill(parts_or_none))
+        strip = line([(text, style_of(names)) for text, names in parts_or_none], width, fill)
+        self._lines[y] = parts, width, strip
+        return strip
 
     def target_at(self, y: int) -> Any:
         """What a row stands for, None where there is none."""

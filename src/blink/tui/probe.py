@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PAGE = 4096
 EXEC = 4
 FRAMES = 64
+PAGES = 64  # that are asked for at once
 CHAIN = 3  # how many pointers are followed
 STRING = 48  # bytes of a string that are shown
 PRINTABLE = frozenset(range(32, 127)) | {9, 10}
@@ -33,8 +34,24 @@ class Probe:
         self.end = session.end
         self.tid = session.tid
         self._pages: dict[int, bytes] = {}
+        self._looked = False
+        self._used: set[int] = set()  # pages, since then
         self._known: dict[object, Any] = {}
         self._registers: dict[str, int] | None = None
+        self._threads: list[Any] | None = None
+
+    def look(self) -> None:
+        """Asks at once for what panels will want: what they wanted the last time."""
+        if self._looked:
+            return
+        wanted = self.history.pages[-PAGES:]
+        view = self.ask(self.session.view, None, tuple(wanted))
+        self.history.pages = []
+        self._looked = True
+        if view is not None:
+            self._pages |= view.pages
+            self._registers = view.registers
+            self._threads = view.threads
 
     @property
     def registers(self) -> dict[str, int]:
@@ -89,8 +106,11 @@ class Probe:
         return b"".join(parts)
 
     def _page(self, start: int) -> bytes:
+        known = 0 <= start < 1 << 64
+        if known and self._looked and start not in self._used:
+            self._used.add(start)
+            self.history.pages.append(start)
         if start not in self._pages:
-            known = 0 <= start < 1 << 64
             self._pages[start] = self.ask(self.session.read, b"", start, PAGE) if known else b""
         return self._pages[start]
 
@@ -118,7 +138,10 @@ class Probe:
 
     @property
     def threads(self) -> list[Any]:
-        return self.ask(self.session.threads, [])
+        if self._threads is None:
+            nobody: list[Any] = []
+            self._threads = self.ask(self.session.threads, nobody)
+        return self._threads
 
     @property
     def stops(self) -> list[Any]:
@@ -198,6 +221,7 @@ class History:
         self.registers: dict[str, int] = {}
         self.accesses: dict[int, tuple[int, int, bool]] = {}  # address -> (when, size, written)
         self.last_read = self.last_write = 0
+        self.pages: list[int] = []  # that the last look needed
         self.visits: dict[int, int] = {}
         self.exact = True  # all that ran was counted; else what was stepped, and samples
         self.samples: dict[str, int] = {}
@@ -227,12 +251,14 @@ class History:
         """Notes in which function the program was seen."""
         self.samples[name] = self.samples.get(name, 0) + 1
 
-    def heat(self, start: int, end: int) -> tuple[int, bool] | None:
-        """(age, written) of the newest access to [start, end); age 0 is the newest of all."""
-        best: tuple[int, bool] | None = None
-        for address, (when, size, write) in self.accesses.items():
-            if address < end and start < address + size:
-                age = self._clock - when
-                if best is None or age < best[0] or (age == best[0] and write):
-                    best = (age, write)
-        return best
+    def heats(self, start: int, end: int, unit: int = 1) -> dict[int, tuple[int, bool]]:
+        """(age, written) of the newest access to each cell of `unit` bytes from `start` up to
+        `end`, by the cell's address; age 0 is the newest of all."""
+        found: dict[int, tuple[int, bool]] = {}
+        for address, (when, size, write) in self.accesses.items():  # the newest comes last
+            if address >= end or address + size <= start:
+                continue
+            first = start + (max(address, start) - start) // unit * unit
+            for cell in range(first, min(address + size, end), unit):
+                found[cell] = self._clock - when, write
+        return found

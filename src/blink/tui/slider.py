@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -77,10 +79,13 @@ class Slider(Panel, can_focus=False):
             x = self.column(time)
             cells[x], styles[x] = "◆", "mark"
         cells[here], styles[here] = "●", "slider-here"
-        bar = [Segment(c, self.style_of(s)) for c, s in zip(cells, styles, strict=True)]
+        bar = [
+            Segment("".join(cell for cell, _ in run), self.style_of(names))
+            for names, run in groupby(zip(cells, styles, strict=True), key=itemgetter(1))
+        ]
         left = Segment(self.label, self.style_of("number"))
         right = Segment(self.tail, self.style_of("dim"))
-        return Strip([left, *bar, right]).adjust_cell_length(self.size.width).simplify()
+        return Strip([left, *bar, right]).adjust_cell_length(self.size.width)
 
     def _time_at(self, x: int) -> int:
         start, width = self.bar

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from blink.tui.probe import Probe
 
+    Heats = dict[int, tuple[int, bool]]  # cell -> age of the newest access, whether it wrote
+
 DEEPEST = 8  # a cell stands for 2**DEEPEST bytes at most
 HOT = 8  # accesses that count as new
 HEAD = 14  # columns of the address
@@ -113,14 +115,12 @@ class Memory(Panel):
         focus = self._focus(probe)
         if not focus:
             return Content([row((" nothing yet", "dim"))])
-        height = max(1, self.size.height)
-        if not self.top <= focus < self.top + height * self.span:
-            self.top = max(0, (focus & -self.span) - (height // 3) * self.span)
-        rows, targets = [], []
-        for y in range(height):
-            start = self.top + y * self.span
-            rows.append(self._row(probe, start))
-            targets.append(start)
+        height, span = max(1, self.size.height), self.span
+        if not self.top <= focus < self.top + height * span:
+            self.top = max(0, (focus & -span) - (height // 3) * span)
+        targets = list(range(self.top, self.top + height * span, span))
+        heats = probe.history.heats(self.top, self.top + height * span, 1 << self.level)
+        rows = [self._row(probe, start, span, heats) for start in targets]
         return Content(rows, targets, self._note(probe, focus))
 
     def _focus(self, probe: Probe) -> int:
@@ -139,41 +139,42 @@ class Memory(Panel):
         held = " held" if self.pinned is not None else ""
         return f"{name}{zoom}{held}"
 
-    def _row(self, probe: Probe, start: int) -> Row:
+    def _row(self, probe: Probe, start: int, span: int, heats: Heats) -> Row:
         parts = [(f" {start:012x} ", "address")]
         if self.level:
-            return (*parts, *self._zoomed(probe, start))
-        data = probe.read(start, self.span)
-        heats = [self._heat(probe, start + i, 1) for i in range(len(data))]
+            return (*parts, *self._zoomed(probe, start, span, heats))
+        data = probe.read(start, span)
+        hot = [_heat(heats, start + i) for i in range(len(data))]
         if self.glyphs:
-            parts += [(GLYPHS[b], h or "string") for b, h in zip(data, heats, strict=True)]
-            return (*_joined(parts), ("∙" * (self.span - len(data)), "unmapped"))
-        for byte, heat in zip(data, heats, strict=True):
+            parts += [(GLYPHS[b], h or "string") for b, h in zip(data, hot, strict=True)]
+            return (*_joined(parts), ("∙" * (span - len(data)), "unmapped"))
+        for byte, heat in zip(data, hot, strict=True):
             parts += [(f"{byte:02x}", heat or ("number" if byte else "dim")), (" ", "")]
-        parts.append(("∙∙ " * (self.span - len(data)), "unmapped"))
-        parts += [(GLYPHS[b], h or "string") for b, h in zip(data, heats, strict=True)]
+        parts.append(("∙∙ " * (span - len(data)), "unmapped"))
+        parts += [(GLYPHS[b], h or "string") for b, h in zip(data, hot, strict=True)]
         return tuple(_joined(parts))
 
-    def _heat(self, probe: Probe, start: int, size: int) -> str:
-        heat = probe.history.heat(start, start + size)
-        if heat is None:
-            return ""
-        age, written = heat
-        name = "write" if written else "read"
-        return name if age < HOT else f"{name}-old"
-
-    def _zoomed(self, probe: Probe, start: int) -> list[tuple[str, str]]:
+    def _zoomed(self, probe: Probe, start: int, span: int, heats: Heats) -> list[tuple[str, str]]:
         parts: list[tuple[str, str]] = []
-        unit = 1 << self.level
-        for at in range(start, start + self.span, unit):
+        for at in range(start, start + span, 1 << self.level):
             page, offset = at & -PAGE, at & (PAGE - 1)
             data = probe.read(page, PAGE)
             if len(data) < PAGE:
                 parts.append(("∙", "unmapped"))
                 continue
             value = zoomed(data, self.level)[offset >> self.level]
-            parts.append((shade(value), self._heat(probe, at, unit) or "number"))
+            parts.append((shade(value), _heat(heats, at) or "number"))
         return _joined(parts)
+
+
+def _heat(heats: Heats, address: int) -> str:
+    """The style of a cell that was accessed."""
+    heat = heats.get(address)
+    if heat is None:
+        return ""
+    age, written = heat
+    name = "write" if written else "read"
+    return name if age < HOT else f"{name}-old"
 
 
 def _joined(parts: list[tuple[str, str]]) -> list[tuple[str, str]]:

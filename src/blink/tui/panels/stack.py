@@ -45,22 +45,29 @@ class Stack(Panel):
             return Content([row((" no stack", "dim"))])
         ends = {f.cfa: f for f in probe.frames if f.cfa}
         start = (probe.rsp & -8) + 8 * self.shift
+        behind = start + 8 * self.size.height
+        heats = probe.history.heats(start, behind, 8)
         rows, targets = [], []
-        for y in range(self.size.height):
-            address = start + 8 * y
+        for address in range(start, behind, 8):
             word = probe.word(address)
-            rows.append(self._row(probe, address, word, ends))
+            rows.append(self._row(probe, address, word, ends, heats.get(address)))
             targets.append(word)
         return Content(rows, targets, f"from rsp{8 * self.shift:+#x}" if self.shift else "")
 
-    def _row(self, probe: Probe, address: int, word: int | None, ends: dict[int, Any]) -> Row:
+    def _row(
+        self,
+        probe: Probe,
+        address: int,
+        word: int | None,
+        ends: dict[int, Any],
+        heat: tuple[int, bool] | None,
+    ) -> Row:
         if word is None:
             return row((f"   {address:012x} ", "dim"), ("not mapped", "unmapped"))
         offset = address - probe.rsp
         mark = "▶" if not offset else "◆" if address == probe.registers.get("rbp") else " "
         returns = address + 8 in ends
-        changed = probe.history.heat(address, address + 8)
-        style = "write" if changed and changed[1] and changed[0] < 8 else "number"
+        style = "write" if heat and heat[1] and heat[0] < 8 else "number"
         tail = [("  ◀ return", "mark")] if returns else []
         return row(
             (f" {mark}", "mark"),

@@ -1,0 +1,89 @@
+"""Widgets that draw fast: they have neither borders nor padding, so their lines are their rows.
+
+Whatever changes on the screen, Textual asks each widget in between for all of its lines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from rich.style import Style
+    from textual.geometry import Region
+
+
+def filtered(widget: Widget, strip: Strip) -> Strip:
+    """A line as the application's filters leave it."""
+    for each in widget.get_line_filters():
+        if each.enabled:
+            strip = strip.apply_filter(each, widget.background_colors[1])
+    return strip
+
+
+def cropped(strips: list[Strip], crop: Region, width: int) -> list[Strip]:
+    """What is wanted of lines of a widget's width."""
+    whole = crop.x == 0 and crop.right == width
+    return strips if whole else [strip.crop(crop.x, crop.right) for strip in strips]
+
+
+class Kept(Widget):
+    """Keeps its lines until it is refreshed; `render_line` makes them."""
+
+    _kept: dict[int, Strip] | None = None
+    _kept_width = 0
+
+    def refresh(self, *regions: Region, **how: Any) -> Kept:
+        self._kept = None
+        super().refresh(*regions, **how)
+        return self
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._kept = None
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        width = self.size.width
+        if self._kept is None or self._kept_width != width:
+            self._kept, self._kept_width = {}, width
+        for y in crop.line_range:
+            if y not in self._kept:
+                self._kept[y] = filtered(self, self.render_line(y))
+        return cropped([self._kept[y] for y in crop.line_range], crop, width)
+
+
+class Blank(Widget):
+    """Nothing of its own to see: what it contains covers it."""
+
+    _blank: Strip | None = None
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._blank = None
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if self._blank is None or self._blank.cell_length != crop.width:
+            self._blank = filtered(self, Strip.blank(crop.width, self.rich_style))
+        return [self._blank] * crop.height
+
+
+def line(parts: list[tuple[str, Style]], width: int, fill: Style) -> Strip:
+    """Texts as a line of some width; neighbours of one style are one segment."""
+    segments: list[Segment] = []
+    text, last, length = "", None, 0
+    for more, style in parts:
+        if style is not last:
+            if text:
+                segments.append(Segment(text, last))
+            text, last = "", style
+        text += more
+    if text:
+        segments.append(Segment(text, last))
+    length = sum(segment.cell_length for segment in segments)
+    if length < width:
+        segments.append(Segment(" " * (width - length), fill))
+    strip = Strip(segments, max(length, width))
+    return strip if length <= width else strip.crop(0, width)
