@@ -58,6 +58,22 @@ def copyable(f: FormHandlers) -> bool:
     )
 
 
+_X87_STATE = {"eflags", "x87.last", "x87.fdp", "x87.fds"}
+_X87_INTERPRETED = ("FNINIT",)  # it resets what only the interpreter keeps: the pointers
+
+
+def runs_on_host_x87(f: FormHandlers) -> bool:
+    """Whether the host's x87 may run the instruction once it holds the guest's registers."""
+    calls = [e.args[0] for e in f.trace.effects if e.op == "call"]
+    return (
+        any(name.startswith("x87_") for name in calls)
+        and all(name.startswith(("x87_", "check_store", "store80")) for name in calls)
+        and f.trace.specials <= _X87_STATE
+        and f.form.insn.feature in ("FPU", "CMOV", "SSE3")
+        and f.form.insn.name not in _X87_INTERPRETED
+    )
+
+
 _ON_STACK = {"enter_frame", "far_call", "far_return", "interrupt_return"}
 
 
@@ -89,6 +105,8 @@ def _flags(f: FormHandlers) -> str:
         flags.append("FORM_SWAP")
     if copyable(f):
         flags.append("FORM_COPY")
+    if runs_on_host_x87(f):
+        flags.append("FORM_HOST_X87")
     if on_stack(f):
         flags.append("FORM_STACK")
     if f.trace.end[:2] == ("stop", "SYSCALL"):

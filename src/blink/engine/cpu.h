@@ -130,6 +130,10 @@ typedef struct {
   u64 count;      /* which is in MM0 while translated code runs, and negative until it must leave */
   u64 compare_rax, compare_rcx; /* the guest's, while a block compares its source */
   u64 compares;                 /* until the next tick */
+  u32 x87;                      /* x87 instructions were translated: `x87_in` is kept ready */
+  u32 x87_away; /* the guest's x87 state is in the Cpu; 0: in the host's x87, as jit_x87.c tells */
+  u8 x87_in[112];               /* what FRSTOR loads */
+  _Alignas(16) u8 x87_out[512]; /* what FXSAVE stored */
 } JitState;
 
 /* The most instructions of one block of translated code. */

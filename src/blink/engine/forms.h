@@ -30,7 +30,8 @@ enum {
   FORM_X87 = 1 << 19,      /* imm tells the x87 which instruction this is: x87_mark() */
   FORM_VOLATILE = 1 << 20, /* another result each time */
   FORM_WAIT = 1 << 21,     /* x87_wait() before anything else */
-  FORM_CPL0 = 1 << 22      /* #GP(0) elsewhere, before anything else */
+  FORM_CPL0 = 1 << 22,     /* #GP(0) elsewhere, before anything else */
+  FORM_HOST_X87 = 1 << 23  /* the translator copies it to where the host's x87 holds the guest's */
 };
 
 typedef struct {

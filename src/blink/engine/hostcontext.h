@@ -15,6 +15,16 @@ static inline u64 host_fault_error(const ucontext_t *uc) {
 #endif
 }
 
+/* The exception's vector, where a fault in translated code is one of the host's own kinds. */
+static inline u32 host_fault_vector(const ucontext_t *uc) {
+#if defined(__x86_64__)
+  return (u32)uc->uc_mcontext.gregs[REG_TRAPNO];
+#else
+  (void)uc;
+  return 0;
+#endif
+}
+
 static inline u64 host_context_pc(const ucontext_t *uc) {
 #if defined(__x86_64__)
   return (u64)uc->uc_mcontext.gregs[REG_RIP];

@@ -71,6 +71,18 @@ static void write_return(Code *k, bool counting) {
   put8(k, 0xc3);
 }
 
+/* fxsave64 gs:[x87_out]; fninit, unless the guest's x87 state is in the Cpu */
+static void write_x87_leave(Code *k) {
+  put8(k, 0x65), put8(k, 0x83); /* cmp dword gs:[x87_away], 0; jne over */
+  put_gs(k, 7, CPU_FIELD(js.x87_away));
+  put8(k, 0), put8(k, 0x75), put8(k, 0);
+  u8 *from = k->at;
+  put8(k, 0x65), put8(k, 0x48), put8(k, 0x0f), put8(k, 0xae);
+  put_gs(k, 0, CPU_FIELD(js.x87_out));
+  put8(k, 0xdb), put8(k, 0xe3);
+  from[-1] = (u8)(k->at - from);
+}
+
 static void write_leave(Code *k, bool counting) {
   for (u8 n = 0; n < 16; n++) store_gs(k, CPU_FIELD(gpr) + n * 8u, n);
   load_gs(k, RSP, CPU_FIELD(js.host_rsp));
@@ -78,6 +90,7 @@ static void write_leave(Code *k, bool counting) {
   put8(k, 0x65), put8(k, 0x8f);
   put_gs(k, 0, CPU_FIELD(js.flags));
   put8(k, 0xfc);
+  if (!counting) write_x87_leave(k);
   put8(k, 0x65), put8(k, 0x83); /* cmp dword gs:[wide], 0; jne wide */
   put_gs(k, 7, CPU_FIELD(js.wide));
   put8(k, 0), put8(k, 0x0f), put8(k, 0x85);
@@ -212,6 +225,7 @@ Jit *jit_new(Cpu *c, JitPlan plan) {
     for (u32 i = 0; i < ARENAS; i++) start_arena(&j->arenas[i], j->arena_size, c->counting);
     c->jit = j;
     c->js.compares = COMPARES_A_TICK;
+    c->js.x87_away = 1;
     c->mem->compares = true;
     j->quick_model = c->model;
     jit_table_reset(j);
@@ -243,7 +257,7 @@ void jit_flush(Cpu *c) {
   j->flushes++;
   if (j->quick_model != c->model) memset(j->quick, 0, sizeof j->quick);
   j->quick_model = c->model;
-  c->js.wide = 0;
+  c->js.wide = c->js.x87 = 0;
   forget_targets(c);
   c->counters[COUNT_FLUSHES]++;
 }
@@ -273,8 +287,10 @@ static void enter(Cpu *c, const JitBlock *b) {
   memcpy(&go, &thunk, sizeof go);
   c->js.flags = (c->eflags & ~(u64)FLAGS_STATUS) | flags_status(c);
   begin_count(c);
+  if (c->js.x87) jit_x87_prepare(c);
   set_gs_base(c);
   go(c, jit_entry(b));
+  if (!c->js.x87_away) jit_x87_take(c, c->js.x87_out);
   c->eflags = (u32)c->js.flags;
   c->cc_op = CC_FLAGS;
   if (c->counting) c->icount = c->js.count_base + c->js.count;
@@ -395,6 +411,7 @@ static void recover_registers(Cpu *c, const ucontext_t *uc) {
   const greg_t *g = uc->uc_mcontext.gregs;
   for (u32 i = 0; i < 16; i++) c->gpr[i] = (u64)g[order[i]];
   for (u32 i = 0; i < 16; i++) memcpy(&c->vec[i], &uc->uc_mcontext.fpregs->_xmm[i], 16);
+  if (!c->js.x87_away) jit_x87_take(c, uc->uc_mcontext.fpregs);
   if (c->js.wide) recover_upper(c, (const u8 *)uc->uc_mcontext.fpregs);
   c->eflags = (u32)g[REG_EFL] & ~(u32)FLAG_RF;
   c->cc_op = CC_FLAGS;
@@ -430,6 +447,7 @@ bool jit_recover(Cpu *c, const ucontext_t *uc) {
   const JitInsn *n = &c->jit->insns[b->insns];
   while (n[1].host <= offset && n[1].host) n++;
   restore_lent(c, n, offset);
+  if (b->x87) jit_x87_recover(c, b, n);
   if (c->counting) recover_count(c, uc, n->left);
   c->rip = b->rip + n->guest;
   return true;

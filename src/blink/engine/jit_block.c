@@ -94,6 +94,7 @@ static Outcome translate(Maker *m, const u8 *bytes, const Insn *in) {
       return jit_indirect(m, bytes, in) ? ENDED : REFUSED;
     return REFUSED;
   }
+  if (f->flags & FORM_HOST_X87) return jit_x87(m, bytes, in, f) ? GO_ON : REFUSED;
   if (!(f->flags & FORM_COPY) || segment_elsewhere(in, f)) return REFUSED;
   if ((m->c->doctor || m->c->mem->clock) && f->flags & FORM_VOLATILE) return REFUSED;
   if (!jit_copy(m, bytes, in)) return REFUSED;
@@ -175,6 +176,7 @@ static bool full(const Jit *j, const JitArena *a) {
 
 /* A block that is full goes on in another.  Its jump is no instruction, yet a poll stops there. */
 static void go_on(Maker *m) {
+  jit_x87_note(m);
   begin_insn(m);
   m->insn->pad = 1;
   if (jit_is_far(m, m->rip)) jit_poll(m);
@@ -216,7 +218,8 @@ static JitBlock *enter(const Maker *m, u16 compare, bool indirect) {
   j->sole_count += indirect && !made.shared;
   made.entry = (m->entry - m->code) & 127;
   made.size = (u32)(m->k.at - m->code);
-  made.length = (u16)((m->rip > m->behind ? m->rip : m->behind) - m->start);
+  made.length = ((m->rip > m->behind ? m->rip : m->behind) - m->start) & 0x7fff;
+  made.x87 = m->x87;
   made.count = m->count & 127;
   made.undefined = m->undefined;
   j->insn_count = (u32)(m->insn - j->insns);

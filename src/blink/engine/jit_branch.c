@@ -54,6 +54,7 @@ static void poll_before(Maker *m, u64 target) {
 }
 
 void jit_leave(Maker *m, u32 reason, u64 rip) {
+  jit_x87_note(m);
   set_gs64(&m->k, CPU_FIELD(rip), rip);
   set_gs32(&m->k, CPU_FIELD(js.exit_reason), reason);
   jump(&m->k, m->a->leave);
@@ -214,6 +215,7 @@ static void through_table(Code *k) {
 }
 
 void jit_return(Maker *m, const Insn *in) {
+  jit_x87_note(m);
   lend_rcx(m);
   put8(&m->k, 0x59); /* pop rcx */
   if (in->opcode == 0xc2) {
@@ -241,6 +243,7 @@ static bool load_target(Maker *m, const u8 *bytes, const Insn *in) {
 
 /* JMP and CALL through a register or memory. */
 bool jit_indirect(Maker *m, const u8 *bytes, const Insn *in) {
+  jit_x87_note(m);
   u8 *before = m->k.at, which = in->modrm >> 3 & 7;
   if (which != 2 && which != 4) return false; /* far ones */
   lend_rcx(m);
@@ -254,6 +257,7 @@ bool jit_indirect(Maker *m, const u8 *bytes, const Insn *in) {
 }
 
 Outcome jit_branch(Maker *m, const Insn *in) {
+  jit_x87_note(m);
   clear_of_entry(m);
   u64 next = m->rip + in->len, target = next + (u64)in->imm;
   if (in->map == MAP_0F) {

@@ -33,7 +33,8 @@ typedef struct {
   u32 links;   /* exits that lead here, by `next` */
   u32 chain;   /* where an indirect branch goes on that came here and meant another block */
   u32 next[2]; /* in the lists of the first page and, if it is another one, of the last */
-  u16 length;  /* guest bytes */
+  u16 length : 15; /* guest bytes */
+  u16 x87 : 1;     /* it has x87 instructions */
   u16 compare; /* offset from `code` of the code that compares the source, behind all else; 0: none */
   u16 undefined; /* status flags that some instruction leaves undefined */
   u8 count : 7;  /* instructions */
@@ -176,6 +177,11 @@ typedef struct {
 } JitSource;
 /* Writes what a block begins with: count, compare, and go on behind `entry`, or leave. */
 void jit_write_compare(Code *k, const JitSource *source);
+/* jit_x87.c: the image that translated code loads; the state back from where FXSAVE or a signal put it;
+ * which x87 instruction was the last before one of a block. */
+void jit_x87_prepare(Cpu *c);
+void jit_x87_take(Cpu *c, const void *image);
+void jit_x87_recover(Cpu *c, const JitBlock *b, const JitInsn *before);
 /* Makes an exit go to a block, if it is in reach. */
 void jit_link(Jit *j, u32 exit, JitBlock *to);
 

@@ -2,6 +2,7 @@
 #ifndef BLINK_JIT_MAKER_H
 #define BLINK_JIT_MAKER_H
 #include "decode.h"
+#include "forms.h"
 #include "jit_impl.h"
 #include "run.h"
 
@@ -49,6 +50,8 @@ typedef struct {
   bool in_place;    /* of the jump that leads to it */
   bool quick;       /* instructions that are known need no decoding */
   u16 undefined;    /* status flags that some instruction leaves undefined */
+  bool x87;         /* the host's x87 holds the guest's state from here on */
+  u64 x87_mark;     /* the last x87 instruction, if the Cpu does not know it yet: x87_mark() */
   u32 pads;
   u64 window_rip;
   u32 window_len;
@@ -83,6 +86,11 @@ bool jit_indirect(Maker *m, const u8 *bytes, const Insn *in);
 /* jit_quick.c: translates the next instruction if it is known; REFUSED: it is not, or is special. */
 Outcome jit_quick(Maker *m, const u8 *bytes, u32 *length);
 void jit_learn(Jit *j, const u8 *bytes, const Insn *in, QuickKind kind, u16 undefined);
+
+/* jit_x87.c: an x87 instruction for the host's x87; false: it is the interpreter's.  Before a branch, and
+ * where the block ends, the Cpu is told which x87 instruction was the last. */
+bool jit_x87(Maker *m, const u8 *bytes, const Insn *in, const FormDef *f);
+void jit_x87_note(Maker *m);
 
 /* Copies an instruction, with its memory operand made to mean the same; false if it cannot. */
 bool jit_copy(Maker *m, const u8 *bytes, const Insn *in);

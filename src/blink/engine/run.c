@@ -271,7 +271,8 @@ static bool leave_translated(Cpu *c, const ucontext_t *uc) {
   return executed;
 }
 
-static u32 fault_vector(const siginfo_t *si, bool translated) {
+static u32 fault_vector(const siginfo_t *si, const ucontext_t *uc, bool translated) {
+  if (translated && host_fault_vector(uc) == EXC_MF) return EXC_MF;
   if (si->si_signo == SIGFPE) return si->si_code == FPE_INTDIV ? EXC_DE : EXC_XM;
   if (si->si_code != SEGV_KERNEL) return EXC_PF;
   /* A handler's own choice of base registers is not the guest's. */
@@ -304,7 +305,7 @@ bool engine_host_fault(siginfo_t *si, ucontext_t *uc) {
   if (was_code) escape(c, ESCAPE_CODE_WRITTEN);
   if (si->si_signo == SIGILL) escape(c, ESCAPE_ILLEGAL);
   c->stop = STOP_FAULT;
-  c->stop_vector = fault_vector(si, translated);
+  c->stop_vector = fault_vector(si, uc, translated);
   c->stop_error = c->stop_vector == EXC_PF ? error | PF_USER : 0;
   c->stop_addr = c->stop_vector == EXC_PF ? addr : 0;
   c->stop_signo = si->si_signo;
