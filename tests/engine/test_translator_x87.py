@@ -1,4 +1,4 @@
-"""x87 instructions in translated code: the host's x87 runs them, and C code finds their state in the Cpu."""
+"""x87 instructions in translated code: the host runs them; C code finds their state in the Cpu."""
 
 from __future__ import annotations
 
