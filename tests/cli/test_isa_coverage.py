@@ -65,17 +65,22 @@ def test_json(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "isa coverage needs a folder or a file"),
-        (("--frob", "/bin"), "isa coverage has no option --frob"),
-        (("--jobs",), "--jobs needs a number"),
-        (("/bin", "--jobs", "none"), "--jobs needs a number"),
-        (("/nosuch",), "/nosuch: No such file or directory"),
+        ((), "the following arguments are required: PLACE"),
+        (("--frob", "/bin"), "unrecognized arguments: --frob"),
+        (("/bin", "--jobs"), "argument --jobs: expected one argument"),
+        (("/bin", "--jobs", "0"), "argument --jobs: a positive number is needed, not 0"),
     ],
 )
 def test_wrong_command_lines(words: tuple[str, ...], message: str) -> None:
     said = run("isa", "coverage", *words)
     assert (said.returncode, said.stdout) == (48, "")
-    assert said.stderr.startswith(f"blink: {message}")
+    assert said.stderr == f"blink: {message}; see blink isa coverage -h\n"
+
+
+def test_a_place_that_is_not_there() -> None:
+    said = run("isa", "coverage", "/nosuch")
+    assert (said.returncode, said.stdout) == (125, "")
+    assert said.stderr == "blink: /nosuch: No such file or directory\n"
 
 
 def test_help() -> None:

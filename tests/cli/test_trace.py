@@ -75,6 +75,13 @@ def test_a_table_for_people(table: Path) -> None:
     assert "seven" in said.stdout and "7" in said.stdout and said.returncode == 0
 
 
+def test_an_answer_that_cannot_be_written_is_said(table: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [BLINK, "sql", str(table), "select 7"]
+        said = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=100)
+    assert (said.returncode, said.stderr) == (1, b"blink: cannot write: No space left on device\n")
+
+
 def test_the_limit_ends_the_program(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
     command = [BLINK, "trace", "-o", str(path), "--limit=500", "sleep", "1000"]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from blink.syscalls._classes import is_in
+from blink.syscalls._table import every
 from syscalls.guest import blink
 
 SHOWN = "openat,read,write,close,access,lseek,pipe2,dup2,chdir,mkdir,unlink,rename,wait4"
@@ -83,6 +85,23 @@ def test_classes_and_names(tmp_path: Path) -> None:
     lines = log(["--trace=file,!newfstatat"], ["ls", "/"], tmp_path)
     assert any("openat(" in line for line in lines)
     assert not any("read(" in line or "newfstatat(" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        ("network", "socket sendmsg"),
+        ("process", "execve clone3 wait4 exit_group"),
+        ("memory", "mmap mbind"),
+        ("signal", "kill rt_sigaction"),
+        ("ipc", "shmat semop msgsnd"),
+        ("desc", "read dup2 mmap"),
+        ("file", "openat execve"),
+    ],
+)
+def test_a_class_has_its_calls(name: str, calls: str) -> None:
+    members = {call.name for call in every() if is_in(call, name)}
+    assert set(calls.split()) <= members
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,12 @@ def refuse(problem: str, more: str = "blink -h") -> int:
     return USAGE_ERROR
 
 
+def fail(problem: str, status: int) -> int:
+    """One line on stderr; the exit status."""
+    say(problem)
+    return status
+
+
 def say(text: str) -> None:
     """One line on stderr, for who can read it."""
     from blink.kernel.log import write_line

@@ -35,7 +35,6 @@ LONG = {
     "--trace-times": "-t",
     "--string-limit": "-S",
 }
-FLAGS = "hvejm0sZBDNFcJtP"
 WITH_VALUE = {
     **dict.fromkeys("LCUTI", "a path"),
     "M": "a name",
@@ -45,6 +44,7 @@ WITH_VALUE = {
     "O": "directories, separated by colons",
     "b": "SRC:DST or SRC:DST:ro",
 }
+FLAGS = frozenset(letter[1:] for letter in LONG.values()) - WITH_VALUE.keys()
 ROOTED = "COUbTI"  # each asks for a root
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from blink.cli.trace import CANNOT_START, USAGE_ERROR, fail
+from blink.cli.arguments import Parser, natural
+from blink.cli.main import CANNOT_START, fail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from blink.debugger.observed import Channel, Told
@@ -19,11 +20,9 @@ INTERVAL = 100_003  # instructions; a prime, so that loops do not fall in step w
 
 def main(words: Sequence[str]) -> int:
     """Runs `blink profile`; the exit status is the program's."""
-    request = _parser().parse_args(list(words))
-    if not request.program:
-        return fail("profile: no program was named", USAGE_ERROR)
-    if request.interval < 1:
-        return fail("--interval takes a positive number", USAGE_ERROR)
+    parser = _parser()
+    request = parser.parse_args(list(words))
+    program = parser.program_of(request)
     from blink.debugger.profile import Profile
     from blink.debugger.profile_output import FORMATS
 
@@ -32,12 +31,12 @@ def main(words: Sequence[str]) -> int:
         if message[0] == "error":
             return fail(message[1], message[2])
         profile.receive(*message)
-    written = FORMATS[request.format](profile, " ".join(request.program))
+    written = FORMATS[request.format](profile, " ".join(program))
     return _write(request.output, written) or _status(told)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         "blink profile", description="Runs a program and tells which functions cost what."
     )
     parser.add_argument("-o", "--output", help="the file to write, instead of standard error")
@@ -46,9 +45,10 @@ def _parser() -> argparse.ArgumentParser:
         "--exact", action="store_true", help="count every instruction and call; slow"
     )
     parser.add_argument(
-        "--interval", type=int, default=INTERVAL, help=f"instructions between samples ({INTERVAL})"
-    )
-    parser.add_argument("program", nargs=argparse.REMAINDER, help="PROGRAM [ARGUMENTS]")
+        "--interval", type=natural, default=INTERVAL, metavar="N",
+        help=f"instructions between samples ({INTERVAL})",
+    )  # fmt: skip
+    parser.add_program()
     return parser
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
+from blink.cli.arguments import Parser
+from blink.cli.main import CANNOT_START, fail, show
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from io import StringIO
     from typing import Any
 
     Message = tuple[Any, ...]
@@ -16,15 +20,17 @@ if TYPE_CHECKING:
 KINDS = ("insn", "block", "read", "write", "call")
 DEFAULT_LIMIT = 10_000_000
 NEEDS = "needs pyarrow and duckdb: pip install 'blinkenlights[trace]'"
-USAGE_ERROR, CANNOT_START, BROKEN = 48, 125, 1
+BROKEN = 1
 
 
 def main(words: Sequence[str]) -> int:
     """Runs `blink trace`; the exit status is the program's."""
-    request = _parser().parse_args(list(words))
+    parser = _parser()
+    request = parser.parse_args(list(words))
     kinds = frozenset(request.kinds.split(","))
     if kinds - set(KINDS):
-        return fail(f"--kinds takes {', '.join(KINDS)}, not {request.kinds}", USAGE_ERROR)
+        parser.error(f"--kinds takes {', '.join(KINDS)}, not {request.kinds}")
+    parser.program_of(request)
     try:
         import pyarrow.parquet  # noqa: F401  (before the program starts)
     except ImportError:
@@ -32,8 +38,8 @@ def main(words: Sequence[str]) -> int:
     return _trace(request, kinds)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         "blink trace", description="Runs a program, slowly, and writes what it does to a table."
     )
     parser.add_argument("-o", "--output", default="trace.parquet", help="the file to write")
@@ -44,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=int, default=DEFAULT_LIMIT, help="rows at most; then the program is ended"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
-    parser.add_argument("program", nargs=argparse.REMAINDER, help="PROGRAM [ARGUMENTS]")
+    parser.add_program()
     return parser
 
 
@@ -55,8 +61,6 @@ def _trace(request: argparse.Namespace, kinds: frozenset[str]) -> int:
     from blink.debugger.trace_table import Sender, Table
     from blink.kernel.process import Options
 
-    if not request.program:
-        return fail("trace: no program was named", USAGE_ERROR)
     options = Options()
     options.checked, options.translate = host_is_low(), False
     inherited = inherited_signals()
@@ -117,11 +121,9 @@ def _progress(
 
 def sql(words: Sequence[str]) -> int:
     """Runs `blink sql FILE QUERY`: the table is called `trace`."""
-    parser = argparse.ArgumentParser(
-        "blink sql", description="Asks a trace a question: the table is called `trace`."
-    )
-    parser.add_argument("file")
-    parser.add_argument("query")
+    parser = Parser("blink sql", description="Asks a trace a question.")
+    parser.add_argument("file", help="what `blink trace` has written")
+    parser.add_argument("query", help="SQL of DuckDB; the table is called `trace`")
     parser.add_argument("--csv", action="store_true", help="print comma-separated values")
     request = parser.parse_args(list(words))
     try:
@@ -142,13 +144,22 @@ def sql(words: Sequence[str]) -> int:
 def _print(answer: Any, as_csv: bool) -> int:
     if answer is None:  # a statement without rows
         return 0
-    if as_csv:
-        import csv
+    from io import StringIO
 
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(answer.columns)
-        writer.writerows(answer.fetchall())
-        return 0
+    text = StringIO()
+    (_write_csv if as_csv else _write_table)(answer, text)
+    return show(text.getvalue())
+
+
+def _write_csv(answer: Any, file: StringIO) -> None:
+    import csv
+
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(answer.columns)
+    writer.writerows(answer.fetchall())
+
+
+def _write_table(answer: Any, file: StringIO) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -156,11 +167,11 @@ def _print(answer: Any, as_csv: bool) -> int:
     shown = Table(*answer.columns, box=box.SIMPLE)
     for row in answer.fetchall():
         shown.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(shown)
-    return 0
+    Console(file=file, width=_width(), force_terminal=sys.stdout.isatty()).print(shown)
 
 
-def fail(text: str, status: int) -> int:
-    """One line on stderr; the exit status."""
-    print(f"blink: {text}", file=sys.stderr)
-    return status
+def _width() -> int:
+    """Of the terminal; of a file, what the table needs."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns if sys.stdout.isatty() else 1 << 16

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from contextlib import suppress
 
+from blink.abi.signals import NSIG
+from blink.abi.signals import name as signal_name
 from blink.debugger.errors import DebugError
 from blink.debugger.modules import Symbols
 from blink.debugger.stops import KINDS
+from blink.syscalls._table import index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +72,22 @@ class Point:
         return f"<{self.kind} {self.number} {self.access} {where}>".replace("  ", " ")
 
 
+def _unknown(access: str, names: tuple[str, ...]) -> str | None:
+    """What is wrong with the names of system calls or signals, which may be numbers, too."""
+    if access == "syscall":
+        known = {name for _, name in index().values()}
+    elif access == "signal":
+        known = {signal_name(number) for number in range(1, NSIG + 1)}
+    else:
+        return None
+    for name in names:
+        if name not in known and not name.isdecimal():
+            near = difflib.get_close_matches(name, sorted(known), 3)
+            what = "system call" if access == "syscall" else "signal"
+            return f"no {what} is called {name}" + (f"; near: {', '.join(near)}" if near else "")
+    return None
+
+
 class Points:
     """The list.  `version` grows with each change."""
 
@@ -109,6 +130,8 @@ class Points:
         """Raises DebugError for what cannot be caught."""
         if access not in CATCHES:
             raise DebugError(f"what can be caught: {', '.join(CATCHES)}; not {access}")
+        if problem := _unknown(access, names):
+            raise DebugError(problem)
         point = Point(self._next, "catch", " ".join(names))
         point.access, point.names = access, names
         return self._enter(point)
@@ -135,10 +158,9 @@ class Points:
         text = where.strip()
         if text.startswith("*"):
             text = text[1:].strip()
-        try:
+        with suppress(ValueError):
             return [int(text, 0)]
-        except ValueError:
-            return self._symbols.resolve(text)
+        return self._symbols.resolve(text)
 
     def resolve_again(self, all_of_them: bool, symbols: Symbols | None = None) -> None:
         """Files have come: looks for pending names, or, in a new program, for all; from here on

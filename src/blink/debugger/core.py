@@ -108,7 +108,9 @@ class Core:
                 self._flying.send("interrupt", lambda _: None)
 
     def need_stopped(self) -> None:
-        """Raises DebugError while a motion is under way."""
+        """Raises DebugError while a motion is under way, and at the end of the session."""
+        if self.closed:
+            raise DebugError("the session is closed")
         if self.running:
             raise DebugError("the program is running")
 

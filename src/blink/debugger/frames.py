@@ -27,6 +27,9 @@ class Frame(NamedTuple):
     how: str
     registers: dict[int, int]
 
+    def __repr__(self) -> str:
+        return f"<Frame {self.pc:#x} {self.place}>".replace(" >", ">")
+
 
 def call_length(code: bytes) -> int:
     """Bytes of the instruction when it is a near or far CALL, else 0."""

@@ -184,10 +184,10 @@ def spawn_replay(recording: str) -> tuple[Link, KeptFiles]:
         raise
     try:
         target.ask("replay", log=fd)
-    except DebugError:
+    except DebugError as error:
         kept.close()
         target.close()
-        raise
+        raise DebugError(f"{recording}: {error}") from None
     return target, kept
 
 

@@ -51,6 +51,9 @@ class Place:
         symbol = f"{self.name}+{self.offset:#x}" if self.offset else self.name
         return symbol if self.line is None else f"{symbol} at {self.line!r}"
 
+    def __repr__(self) -> str:
+        return f"<Place {self}>" if self.name else f"<Place in {self.object or 'no file'}>"
+
 
 class Object:
     """One mapped file.  `bias` is what is added to its own addresses."""

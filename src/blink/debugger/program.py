@@ -24,6 +24,7 @@ from typing import Any
 from blink.debugger.errors import DebugError
 from blink.debugger.session import Session
 from blink.debugger.stop import Stop
+from blink.machine.cpu import part_of
 
 Hook = Callable[["Program", Stop], object]
 STOP = object()
@@ -31,7 +32,8 @@ _ENDS = ("exit", "killed", "gone", "error", "diverged", "end", "start", "interru
 
 
 class Program:
-    """Registers are attributes: `program.rdi`, `program.rip = ...`.
+    """Registers, and parts of them, are attributes: `program.rdi`, `program.eax`,
+    `program.rip = ...`.
 
     session   what all of this stands on: breakpoints, steps, frames, symbols, search
     stop      how the program came to stand where it stands
@@ -71,12 +73,15 @@ class Program:
 
     # --- hooks ---
 
-    def on_code(self, where: int | str, hook: Hook, condition: str | None = None) -> int:
+    def on_code(
+        self, where: int | str, hook: Hook, condition: str | None = None, pending: bool = False
+    ) -> int:
         """Before the instruction at an address, a symbol, `NAME+OFFSET` or `FILE:LINE`.
 
-        Returns a number for `remove`.  `condition`: see blink.debugger.expression.
+        Returns a number for `remove`.  `condition`: see blink.debugger.expression.  With `pending`,
+        `where` may be in a library that is not loaded yet.
         """
-        point = self.session.add_breakpoint(where, condition)
+        point = self.session.add_breakpoint(where, condition, pending=pending)
         return self._hook(point.number, hook)
 
     def on_access(self, address: int, length: int, hook: Hook, kind: str = "w") -> int:
@@ -129,8 +134,9 @@ class Program:
                 return stop
 
     def run_to(self, where: int | str) -> Stop:
-        """Runs until code is reached.  Raises DebugError when the program ends before."""
-        point = self.session.add_breakpoint(where, temporary=True)
+        """Runs until code is reached, which may be in a library that is not loaded yet.  Raises
+        DebugError when the program ends before."""
+        point = self.session.add_breakpoint(where, temporary=True, pending=True)
         self.session.cont()
         stop = self.session.wait()
         if point.number not in stop.numbers:
@@ -176,13 +182,18 @@ class Program:
     # --- state ---
 
     def __getattr__(self, name: str) -> int:
+        whole, first, width = part_of(name)
         registers = self.session.registers()
-        if name not in registers:
+        if whole not in registers:
             raise AttributeError(f"a program has no {name}")
-        return registers[name]
+        return registers[whole] >> first & ((1 << width) - 1)
 
     def __setattr__(self, name: str, value: int) -> None:
-        self.session.set_register(name, value)
+        whole, first, width = part_of(name)
+        if whole != name:
+            mask = ((1 << width) - 1) << first
+            value = getattr(self, whole) & ~mask | value << first & mask
+        self.session.set_register(whole, value)
 
     def read(self, address: int, length: int) -> bytes:
         """Bytes of memory.  Raises DebugError when not all can be read."""

@@ -86,10 +86,12 @@ class Session:
         how many processes may stand in the past; limit: bytes of the recording, behind which the
         program goes on without; calls: note the system calls, for calls().  Raises DebugError.
         """
+        chosen = dict(options or {})
+        if isinstance(argv, (str, bytes)) or not (argv or chosen.get("image")):
+            raise DebugError("argv is a list of words, the program first")
         variables = (
             os.environb if env is None else {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
         )
-        chosen = dict(options or {})
         checkpoints = int(chosen.pop("checkpoints", LIMIT))
         fields = {
             "program": text_of(os.fsencode(program or (argv[0] if argv else ""))),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 GENERAL = tuple("rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split())
 OTHER = ("rip", "eflags", "fs_base", "gs_base", "mxcsr", "fcw", "es", "cs", "ss", "ds", "fs", "gs")
 VECTOR = tuple(f"ymm{n}" for n in range(16))
-# name -> (number of the 64-bit register, first bit, width in bits)
+# name -> (the whole register, first bit, width in bits)
 _PARTS = {
     **{name[1:]: (name, 0, 16) for name in GENERAL[:8]},
     **{"e" + name[1:]: (name, 0, 32) for name in GENERAL[:8]},
@@ -25,6 +25,7 @@ _PARTS = {
         for n in range(8, 16)
         for s, w in (("d", 32), ("w", 16), ("b", 8))
     },
+    **{"x" + name[1:]: (name, 0, 128) for name in VECTOR},
 }
 
 
@@ -51,10 +52,10 @@ class Cpu:
         return value
 
     def __setattr__(self, name: str, value: int) -> None:
-        whole, first, width = _PARTS.get(name, (name, 0, _width(name)))
+        whole, first, width = part_of(name)
         mask = ((1 << width) - 1) << first
         try:
-            keep = self.raw.get(whole) & ~mask if name in _PARTS else 0
+            keep = self.raw.get(whole) & ~mask if whole != name else 0
             self.raw.set(whole, keep | value << first & mask)
         except KeyError:
             raise AttributeError(f"no register is called {name}") from None
@@ -100,14 +101,21 @@ class Cpu:
 
 def read_register(raw: _engine.Cpu, name: str) -> int | None:
     """The value of a register, or of a part of one (eax, xmm3); None when none is called so."""
-    whole, first, width = _PARTS.get(name, (name, 0, _width(name)))
+    whole, first, width = part_of(name)
     try:
         return raw.get(whole) >> first & ((1 << width) - 1)
     except KeyError:
         return None
 
 
+def part_of(name: str) -> tuple[str, int, int]:
+    """(the whole register, first bit, width) of a name, which may be no register's."""
+    return _PARTS.get(name) or (name, 0, _width(name))
+
+
 def _width(name: str) -> int:
-    if name.startswith(("xmm", "ymm")):
-        return 128 if name[0] == "x" else 256
+    if name in VECTOR:
+        return 256
+    if name.startswith("st") and name[2:].isdigit():
+        return 80
     return 32 if name in ("eflags", "mxcsr") else 16 if name in OTHER[5:] else 64

@@ -10,25 +10,25 @@ if TYPE_CHECKING:
 
     from blink.syscalls._spec import Call
 
-_FAMILIES = {
+_FAMILIES = {  # families, and single calls of others
     "network": ("sockets", "messages"),
-    "process": ("process", "clone"),
-    "memory": ("memory",),
+    "process": ("process", "clone", "exit", "exit_group"),
+    "memory": ("memory", "numa"),
     "signal": ("signals",),
-    "ipc": ("sysv", "mqueue"),
+    "ipc": ("sysv", "semaphores", "queues"),
 }
 NAMES = ("all", "none", "file", "desc", *_FAMILIES)
 
 
 def is_in(call: Call, name: str) -> bool:
-    """Whether a call belongs to a class: by its family, or by the types of its arguments."""
+    """Whether a call belongs to a class: by family or name, or by the types of its arguments."""
     if name in ("all", "none"):
         return name == "all"
     if name == "file":
         return bool(call.paths)
     if name == "desc":
         return any(arg.type.show in ("fd", "newfd") for arg in call.args)
-    return call.family in _FAMILIES[name]
+    return bool({call.family, call.name} & set(_FAMILIES[name]))
 
 
 def chosen(text: str) -> Callable[[Call], bool]:

@@ -1,0 +1,85 @@
+"""`blink.Program`: registers and parts of them, hooks in libraries to come, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import blink
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[blink.Program]:
+    """A dynamic program, at its first call of write(2)."""
+    with blink.load(["/bin/echo", "said"], record=False) as program:
+        program.on_code("write", lambda *_: blink.STOP, pending=True)
+        assert program.run().reason == "breakpoint"
+        yield program
+
+
+def test_a_hook_waits_for_its_library(echo: blink.Program) -> None:
+    assert echo.session.backtrace()[0].place.name == "write"
+    with pytest.raises(blink.DebugError, match="no symbol is called wriet"):
+        echo.on_code("wriet", print)
+
+
+def test_parts_of_registers(echo: blink.Program) -> None:
+    before = echo.rdx
+    assert (echo.edx, echo.dx, echo.dl) == (5, 5, 5)
+    echo.rdx = 0x1122_3344_5566_7788
+    echo.edx, echo.dh = 0xAABBCCDD, 0xEE
+    assert echo.rdx == 0x1122_3344_AABB_EEDD
+    echo.ymm3 = (1 << 200) + 5
+    echo.xmm3 = 7
+    assert (echo.ymm3, echo.xmm3, echo.st0) == ((1 << 200) + 7, 7, 0)
+    echo.rdx = before
+    for name in ("rxx", "eex"):
+        with pytest.raises(AttributeError, match=f"a program has no {name}"):
+            getattr(echo, name)
+
+
+def test_frames_are_readable(echo: blink.Program) -> None:
+    texts = [repr(frame) for frame in echo.session.backtrace()]
+    assert texts[0].startswith(f"<Frame {echo.rip:#x} write")
+    assert all(len(text) < 200 for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "complaint"),
+    [
+        ("syscall", "opnat", "no system call is called opnat; near: openat"),
+        ("signal", "SEGV", "no signal is called SEGV; near: SIGSEGV"),
+        ("signal", "SIGBOTH", "no signal is called SIGBOTH"),
+    ],
+)
+def test_what_there_is_not_is_not_hooked(
+    echo: blink.Program, kind: str, name: str, complaint: str
+) -> None:
+    hook = {"syscall": echo.on_syscall, "signal": echo.on_signal}[kind]
+    with pytest.raises(blink.DebugError, match=complaint):
+        hook(name, print)
+    echo.remove(hook(["11"], print))
+
+
+def test_what_is_no_command_line() -> None:
+    for argv in ("ls", b"ls", []):
+        with pytest.raises(blink.DebugError, match="a list of words"):
+            blink.load(argv)  # type: ignore[arg-type]
+
+
+def test_the_file_that_is_no_capsule_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("no capsule")
+    with pytest.raises(blink.DebugError, match=f"{path}: this is no capsule"):
+        blink.open_capsule(str(path))
+
+
+def test_a_closed_program_says_so() -> None:
+    program = blink.load(["/bin/true"], record=False)
+    program.close()
+    program.close()
+    for move in (program.run, program.step, lambda: program.run_to(0x1000)):
+        with pytest.raises(blink.DebugError, match="closed"):
+            move()
