@@ -10,6 +10,9 @@ import os
 import struct
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from blink import _engine
@@ -83,3 +86,37 @@ def queue(pid: int, tid: int, signo: int, value: int) -> int:
     """Sends a signal with a value; 0 or -errno."""
     info = siginfo(signo, SI_QUEUE, value)
     return int(_engine.host_call_now(NR_RT_TGSIGQUEUEINFO, pid, tid, signo, info))
+
+
+# --- for the processes themselves ---
+
+
+def tid() -> int:
+    return _engine.host_call_now(NR_GETTID)
+
+
+def take_number() -> int:
+    """The signal in the box, 0 if there is none."""
+    taken = _engine.sig_take()
+    return 0 if taken is None else taken[0]
+
+
+def take_over(*caught: int) -> None:
+    """Owns the signals, with nothing ignored or blocked; catches these."""
+    _engine.sig_init((0, 0))
+    for signo in caught:
+        _engine.sig_set(signo, _engine.CATCH)
+
+
+def in_thread(body: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=body, daemon=True)
+    thread.start()
+    return thread
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.002)

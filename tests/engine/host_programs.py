@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from signal import SIGALRM, SIGCHLD, SIGRTMIN, SIGSEGV, SIGTRAP, SIGUSR1, SIGUSR2
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from blink import _engine as engine
+from engine import host_guests
 from engine.host_help import (
     ALL,
     NEVER_BEGAN,
@@ -33,30 +32,18 @@ from engine.host_help import (
     SA_RESTART,
     bit,
     code_of,
+    in_thread,
     queue,
     status_masks,
+    take_number,
+    take_over,
+    tid,
     value_of,
+    wait_for,
 )
 
 PTRACE_TRACEME = 0
 DISPOSITIONS = {"default": engine.DEFAULT, "ignore": engine.IGNORE, "catch": engine.CATCH}
-
-
-def tid() -> int:
-    return engine.host_call_now(NR_GETTID)
-
-
-def take_number() -> int:
-    """The signal in the box, 0 if there is none."""
-    taken = engine.sig_take()
-    return 0 if taken is None else taken[0]
-
-
-def take_over(*caught: int) -> None:
-    """Owns the signals, with nothing ignored or blocked; catches these."""
-    engine.sig_init((0, 0))
-    for signo in caught:
-        engine.sig_set(signo, engine.CATCH)
 
 
 # --- inherited state ---
@@ -235,20 +222,6 @@ def no_zombies() -> None:
 # --- threads ---
 
 
-def _in_thread(body: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=body, daemon=True)
-    thread.start()
-    return thread
-
-
-def _wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.002)
-
-
 def _is_in_call(thread: int, number: int) -> bool:
     text = Path(f"/proc/self/task/{thread}/syscall").read_text()
     return text.startswith(f"{number} ")
@@ -265,8 +238,8 @@ def thread_gets_its_signal() -> None:
         result = engine.host_call(NR_READ, pipes[index][0], bytearray(8), 8)
         results[index] = (result, take_number())
 
-    threads = [_in_thread(lambda i=i: body(i)) for i in range(2)]  # type: ignore[misc]
-    _wait_for(lambda: all(t and _is_in_call(t, NR_READ) for t in tids))
+    threads = [in_thread(lambda i=i: body(i)) for i in range(2)]  # type: ignore[misc]
+    wait_for(lambda: all(t and _is_in_call(t, NR_READ) for t in tids))
     engine.host_call_now(NR_TGKILL, os.getpid(), tids[1], SIGUSR1)
     threads[1].join()
     os.write(pipes[0][1], b"five!")
@@ -289,8 +262,8 @@ def kick() -> None:
         results.append(engine.sig_take())
         results.append(engine.host_call(NR_GETTID) == tids[0])
 
-    thread = _in_thread(body)
-    _wait_for(lambda: tids and _is_in_call(tids[0], NR_READ))
+    thread = in_thread(body)
+    wait_for(lambda: tids and _is_in_call(tids[0], NR_READ))
     engine.sig_kick(tids[0])
     thread.join()
     print(results)
@@ -300,10 +273,10 @@ def foreign_thread() -> None:
     """A thread that is no guest's hands a signal on, and takes no more of them."""
     take_over(SIGUSR1)
     stop = threading.Event()
-    thread = _in_thread(stop.wait)  # type: ignore[arg-type]
+    thread = in_thread(stop.wait)  # type: ignore[arg-type]
     native_id = thread.native_id or 0
     engine.host_call_now(NR_TGKILL, os.getpid(), native_id, SIGUSR1)
-    _wait_for(lambda: status_masks(str(native_id))["SigBlk"] & bit(SIGUSR1))
+    wait_for(lambda: status_masks(str(native_id))["SigBlk"] & bit(SIGUSR1))
     print(take_number(), status_masks(str(native_id))["SigBlk"] | bit(9) | bit(19) == ALL)
     stop.set()
 
@@ -333,12 +306,12 @@ def signal_stacks() -> None:
         stacks.append(_alternate_stack())
 
     body()
-    thread = _in_thread(body)
+    thread = in_thread(body)
     thread.join()
     (main, size), (other, _) = stacks
     print(size >= 64 << 10, main != other)
     print(_permissions(main), _permissions(main + size - 1), _permissions(main - 1))
-    _wait_for(lambda: not _permissions(other))
+    wait_for(lambda: not _permissions(other))
 
 
 # --- fork ---
@@ -432,93 +405,6 @@ def restarted_call_at_once(rounds: str) -> None:
     print(results)
 
 
-# --- while the guest runs ---
-
-CODE = 0x1000_0000_0000
-JUMP_TO_ITSELF = bytes.fromhex("ebfe")
-PAUSE_FOR_EVER = bytes.fromhex("b822000000 0f05 ebf7")  # mov eax, 34; syscall; jmp to the start
-
-
-def _cpu_at(code: bytes, paged: bool = False) -> engine.Cpu:
-    """A Cpu before this code."""
-    memory = engine.Memory(paged)
-    memory.map(CODE, 4096, 7, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.write(CODE, code)
-    cpu = engine.Cpu(memory)
-    cpu.set("rip", CODE)
-    return cpu
-
-
-def signal_in_run(count: str) -> None:
-    """A sibling's signals end run(), each of them; one that came before does so too."""
-    rounds = int(count)
-    take_over(SIGUSR1)
-    cpu = _cpu_at(JUMP_TO_ITSELF)
-    answers, answer = os.pipe()
-    me = os.getpid()
-    if os.fork() == 0:
-        for turn in range(rounds):
-            if turn & 1:
-                time.sleep(0.001)
-            os.kill(me, SIGUSR1)
-            os.read(answers, 1)
-        os._exit(0)
-    seen = 0
-    for _ in range(rounds):
-        assert cpu.run(None) == engine.STOP_INTERRUPT
-        seen += take_number() == SIGUSR1
-        engine.sig_setmask(0)
-        os.write(answer, b"!")
-    print(seen)
-
-
-def pausing_guest(count: str, paged: str) -> None:
-    """A sibling's signals end pause(2), which the engine runs natively; none is lost."""
-    rounds, seen = int(count), 0
-    take_over(SIGUSR1)
-    cpu = _cpu_at(PAUSE_FOR_EVER, paged == "True")
-    answers, answer = os.pipe()
-    me = os.getpid()
-    if os.fork() == 0:
-        for _ in range(rounds):
-            os.kill(me, SIGUSR1)
-            os.read(answers, 1)
-        os._exit(0)
-    while seen < rounds:
-        stop = cpu.run(None)
-        if stop == engine.STOP_SYSCALL_INTERRUPTED:
-            assert (cpu.get("rax"), cpu.get("rip")) == (34, CODE + 7)
-            if cpu.stop_error == NEVER_BEGAN & ALL:
-                cpu.set("rip", CODE + 5)
-            else:
-                cpu.set_result(-4)
-        else:
-            assert stop == engine.STOP_INTERRUPT, stop
-        if take_number():
-            seen += 1
-            engine.sig_setmask(0)
-            os.write(answer, b"!")
-    print(seen)
-
-
-def kick_in_run() -> None:
-    take_over()
-    cpu = _cpu_at(JUMP_TO_ITSELF)
-    tids: list[int] = []
-    results: list[object] = []
-
-    def body() -> None:
-        tids.append(tid())
-        results.extend((cpu.run(None) == engine.STOP_INTERRUPT, engine.sig_take()))
-
-    thread = _in_thread(body)
-    _wait_for(lambda: tids)
-    time.sleep(0.05)
-    engine.sig_kick(tids[0])
-    thread.join()
-    print(*results)
-
-
 # --- the primitive under a tracer (test_hostcall.py) ---
 
 
@@ -534,6 +420,7 @@ def read_for_ever() -> None:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](*sys.argv[2:])
+    name, *arguments = sys.argv[1:]
+    (globals().get(name) or getattr(host_guests, name))(*arguments)
     sys.stdout.flush()
     os._exit(0)

@@ -11,7 +11,7 @@ from .cpustate import EITHER, FLAG_BITS, IMAGE, RMW
 from .encode import BIT_STRINGS
 from .features import host_has, is_amd, split_locks_are_slow
 
-# (map, opcode) -> fix-ups (names of generate.FIXUPS)
+# (map, opcode) -> fix-ups (names of fixups.FIXUPS)
 _BY_OPCODE: dict[tuple[int, int], str] = {
     **{(0, op): "stack" for op in (*range(0x50, 0x61), 0x68, 0x6A, 0x8F, 0x9C, 0xE8)},
     **{(0, op): "stack" for op in (0x06, 0x0E, 0x16, 0x1E)},

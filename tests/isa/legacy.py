@@ -12,9 +12,11 @@ from random import Random
 from blink.isa.spec import ANY
 
 from .cpustate import GPR_STRUCT, LOW_BASE, LOW_SIZE, Case
+from .draft import Draft, q, within_a_line
 from .encode import PP_BYTES, Address, Code, may_lock, signed, solve, vex_head
+from .fixups import FIXUPS, defined
 from .forms import Plan, keeps_to_a_line
-from .generate import FIXUPS, Draft, Generator, defined, q, within_a_line
+from .generate import Generator
 from .ldt import (
     CODE16,
     CODE_LOW,

@@ -16,8 +16,8 @@ from blink.isa.spec import Form
 from .cpustate import CODE_BASE
 from .encode import Address, Code, may_lock
 from .features import host_has
+from .fixups import addresses_by_mask
 from .forms import EMULATED, Plan, keeps_to_a_line, plan_of
-from .generate import addresses_by_mask
 
 PREFIXES = (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x40, 0x48, 0x4F)
 _MAX = 15

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .cpustate import HIGH_BASE, RMW, Case
+from .draft import Draft, q
 from .encode import Code, Registers, encode
 from .features import host_has, split_locks_are_slow
 from .forms import Plan
-from .generate import Draft, Generator, q
+from .generate import Generator
 
 INT3 = b"\xcc"
 ADDRESS = (3, 6, 7, 13, 14)  # RBX RSI RDI R13 R14

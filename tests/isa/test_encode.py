@@ -9,9 +9,10 @@ from blink.isa.reference import find_form
 from blink.isa.spec import ANY, Form
 
 from .cpustate import CODE_BASE, LOW_BASE, flat_offset
+from .draft import q
 from .encode import Address, encode, solve
 from .forms import Plan, plans
-from .generate import Generator, q
+from .generate import Generator
 from .mutate import mutation
 from .sequence import INT3, Sequences
 

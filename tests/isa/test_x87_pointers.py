@@ -7,10 +7,11 @@ from random import Random
 import pytest
 
 from .cpustate import CODE_BASE, FX_MXCSR, HIGH_BASE, IMAGE, Case
+from .draft import Draft, q
 from .encode import Registers, encode
 from .features import is_amd
 from .forms import Plan, plans
-from .generate import Draft, Generator, q
+from .generate import Generator
 from .session import Session
 
 # RBX, RSI and RDI point to operands, R15 to the image.
