@@ -74,6 +74,17 @@ def recorded(
             yield session
 
 
+def states_of(session: Session, began: int) -> list[str]:
+    """Behind a change, and at some times from there to the end."""
+    times = [began + (session.end - began) * mark // 5 for mark in range(6)]
+    found = []
+    for time in times:
+        go(session, "goto", time)
+        assert session.time == time
+        found.append(session.digest())
+    return found
+
+
 def branch(session: Session, result: int) -> Session:
     other = session.branch()
     other.set_register("rax", result)
@@ -96,8 +107,41 @@ def test_another_result_leads_another_way(recorded: Session) -> None:
         go(other, "reverse_step", 5000)  # and back again: the same, clocks and all
         go(other, "step", 5000)
         assert other.digest() == state
-        with pytest.raises(DebugError, match="cannot be saved"):
-            other.save("/dev/null")
+
+
+def test_a_branch_is_saved(recorded: Session, tmp_path: Path) -> None:
+    path = str(tmp_path / "branch.cap")
+    with branch(recorded, 3) as other:
+        began, ended = other.time, go(other, "cont")
+        states = states_of(other, began)
+        other.save(path)
+        go(other, "goto", began + 10)
+        with other.branch() as second, pytest.raises(DebugError, match="branch of a branch"):
+            second.set_register("rax", 1)
+            second.save(path)
+    with Session.open(path) as opened:
+        assert go(opened, "cont").text == ended.text
+        assert opened.output() == b"handled\nread 3\nend\n"
+        assert states_of(opened, began) == states
+        go(opened, "goto", began - 2)  # before the change, too
+        assert go(recorded, "goto", began - 2).rip == opened.registers()["rip"]
+        assert recorded.digest() == opened.digest()
+        go(recorded, "goto", began)
+
+
+@pytest.mark.parametrize("result", [7, 9])
+def test_a_branch_is_saved_as_far_as_it_comes(
+    result: int, recorded: Session, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "branch.cap")
+    with branch(recorded, result) as other:
+        stop = go(other, "cont")
+        state = other.digest()
+        other.save(path)
+    with Session.open(path) as opened:
+        again = go(opened, "cont")
+        assert again.reason == {7: "end", 9: "killed"}[result]
+        assert (again.time, opened.digest()) == (stop.time, state)
 
 
 def test_where_they_part(recorded: Session) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from blink.debugger.session import Session
 from blink.replay import capsule
 from blink.replay.capsule import Capsule
 from kernel.test_guests import blink
 from replay.test_record import record, run
 
-VERSION_AT, FINISHED_AT = 8, 12
+VERSION_AT, FINISHED_AT, DIGEST_AT = 8, 12, 40
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +44,9 @@ def complaint(path: Path) -> str:
         (lambda data: b"#!/bin/sh\n" * 100, "no capsule"),
         (lambda data: data[: len(data) // 2], "cut off"),
         (lambda data: data[:20], "no capsule"),
-        (lambda data: data[:VERSION_AT] + b"\3" + data[VERSION_AT + 1 :], "a newer blink"),
+        (lambda data: data[:VERSION_AT] + b"\4" + data[VERSION_AT + 1 :], "a newer blink"),
         (lambda data: data[:VERSION_AT] + b"\1" + data[VERSION_AT + 1 :], "an older blink"),
-        (lambda data: data[:FINISHED_AT] + b"\0" + data[FINISHED_AT + 1 :], "not finished"),
+        (lambda data: data[:FINISHED_AT] + b"\0" + data[FINISHED_AT + 1 :], "damaged"),
         (lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], "damaged"),
         (lambda data: data[:5000] + bytes([data[5000] ^ 64]) + data[5001:], "damaged"),
     ],
@@ -79,6 +83,83 @@ def test_any_byte(whole: Path, tmp_path: Path) -> None:
         path = tmp_path / "bad.cap"
         path.write_bytes(data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :])
         complaint(path)
+
+
+def unfinished(data: bytes) -> bytearray:
+    """As a recorder that was killed leaves it: nothing tells whether the bytes are right."""
+    left = bytearray(data)
+    left[FINISHED_AT : FINISHED_AT + 4] = bytes(4)
+    left[DIGEST_AT : DIGEST_AT + 16] = bytes(16)
+    return left
+
+
+def verified(path: Path) -> tuple[int, str]:
+    said = run([*blink("replay", "--verify"), str(path)], path.parent)
+    return said.returncode, said.stderr.decode()
+
+
+@pytest.mark.ci
+def test_any_byte_of_what_was_not_finished(whole: Path, tmp_path: Path) -> None:
+    """Nobody can notice it before the program runs; it ends with a line all the same."""
+    chance = random.Random(int(os.environ["BLINK_SEED"]))
+    data, path = unfinished(whole.read_bytes()), tmp_path / "bad.cap"
+    heads = [at for at in range(4096, len(data), 8) if 0 < data[at + 4] < 8 and data[at] > 31]
+    for _ in range(8):
+        bad = bytearray(data)
+        bad[chance.choice(heads) + chance.randrange(48)] ^= 1 << chance.randrange(8)
+        path.write_bytes(bad)
+        status, text = verified(path)
+        assert status in (0, 50, 125), text
+        assert text.count("\n") <= 1
+
+
+def test_a_recorder_that_was_killed(tmp_path: Path) -> None:
+    capsule = tmp_path / "it.cap"
+    command = [*blink("record", "-o", str(capsule)), "/bin/sh", "-c"]
+    command.append("i=0; while :; do i=$((i+1)); echo $i; done")
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != b"200\n":
+            pass
+        process.kill()
+    said = run([*blink("replay"), str(capsule)], tmp_path)
+    assert said.returncode == 0
+    assert said.stdout.startswith(b"1\n2\n3\n")
+    assert b"\n200\n" in said.stdout
+    text = "the recording was not finished: its program, or blink, was killed"
+    assert said.stderr.decode() == f"blink: {text}\n"
+    with Session.open(str(capsule)) as session:
+        session.cont()
+        assert session.wait(100).reason == "end"
+        session.reverse_step()
+        assert session.wait(100).time == session.end - 1
+
+
+def test_no_room_for_a_recording(tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(20_000_000))
+    command = [*blink("record", "-o", "it.cap"), "dd", "if=big", "of=/dev/null", "bs=1M"]
+    before = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (12_000_000,) * 2)"
+    )
+    script = f"{before}; os.execv(sys.argv[1], sys.argv[1:])"
+    said = run([sys.executable, "-c", script, *command], tmp_path)
+    assert said.returncode == 0
+    assert b"the recording ends here: its limit is reached" in said.stderr
+    assert verified(tmp_path / "it.cap") == (
+        0,
+        "blink: the recording ends before the program does\n",
+    )
+
+
+def test_an_interrupt_ends_a_recording_well(tmp_path: Path) -> None:
+    command = [*blink("record", "-o", "it.cap"), "/bin/sh", "-c", "echo on; while :; do :; done"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(100) == -signal.SIGINT
+    said = run([*blink("replay", "--verify"), "it.cap"], tmp_path)
+    assert said.stdout.endswith(b"killed by signal 2\n")
 
 
 def test_a_command_line_that_makes_no_sense(tmp_path: Path) -> None:

@@ -208,16 +208,3 @@ def test_its_system_calls_and_where_two_part(tmp_path: Path) -> None:
     said = run([*blink("replay", "--diff"), capsules[0], capsules[0]], tmp_path)
     assert said.returncode == 0
     assert said.stdout.endswith(b"system calls: none\noutput: none\n")
-
-
-def test_two_shared_mappings_of_a_file_are_told_of(
-    tmp_path: Path, need: Callable[[str], str]
-) -> None:
-    (tmp_path / "shared").write_bytes(bytes(4096))
-    code = (
-        "import mmap; f = open('shared', 'r+b'); a = mmap.mmap(f.fileno(), 4096); "
-        "b = mmap.mmap(f.fileno(), 4096); a[0] = 1; print(b[0])"
-    )
-    _, done = record(tmp_path, need("python3"), "-c", code)
-    assert done.stdout == b"1\n"
-    assert b"shared is mapped shared more than once" in done.stderr

@@ -89,7 +89,12 @@ def _record(
     assert program is not None
     path = posix.getcwd() + "/" + path if not path.startswith("/") else path
     flags = posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
-    log = Log.create(posix.open(path, flags, 0o666), limit)
+    fd = posix.open(path, flags, 0o666)
+    try:
+        log = Log.create(fd, limit)
+    except (LogFull, OSError) as error:
+        _discard(path, fd)
+        return _cannot(error)
     if env is None:
         env = [name + b"=" + value for name, value in posix.environ.items()]
     try:
@@ -115,11 +120,17 @@ def _discard(path: str, fd: int) -> None:
 def _cannot(error: Exception) -> int:
     from blink.cli.main import CANNOT_START, say
     from blink.loader import LoadError
+    from blink.replay.log import LIMIT_REACHED
 
     if isinstance(error, LoadError):
         say(str(error))
         return error.exit_status
-    say("the limit is too small even for the program's own files")
+    if isinstance(error, OSError):
+        say(f"the recording: {error.strerror}")
+    elif str(error) == LIMIT_REACHED:
+        say("the limit is too small even for the program's own files")
+    else:
+        say(f"the recording: {error}")
     return CANNOT_START
 
 

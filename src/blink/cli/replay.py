@@ -103,7 +103,9 @@ def _replay(capsule: Capsule, verify: bool) -> int:
         if reason := capsule.foreign():
             say(reason)
         return DIVERGED
-    if halt.reason == "end":
+    if halt.reason == "end" and not capsule.finished:
+        say("the recording was not finished: its program, or blink, was killed")
+    elif halt.reason == "end":
         say("the recording ends before the program does")
     if verify:
         return show(f"as recorded: {replayer.time} instructions, {_end(halt)}\n")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from blink.debugger.target import Target
     from blink.kernel.task import Task
+    from blink.replay.branch import Branch
     from blink.replay.log import Log
+    from blink.replay.replayer import Replayer
     from blink.replay.runner import Runner
 
     Handler = Callable[[Target, Message], Message]
@@ -28,6 +30,7 @@ RECORDED: dict[str, Log] = {}
 _HANDLERS: dict[str, Handler] = {}
 PAGE = 4096  # bytes of each page of `view`
 MOST_CODE = 1 << 16  # bytes that `translations` looks at
+OVER = ("exit", "killed", "end", "diverged")
 _MOTIONS = {"run", "copy", "detach"}  # nothing for a guest that runs already
 
 
@@ -188,10 +191,23 @@ def save(target: Target, message: Message) -> Message:
     log = RECORDED.get("log") if isinstance(runner, Recorder) else None
     log = runner.log if isinstance(runner, Replayer) else log
     if isinstance(runner, Replayer) and runner.off is not None:
-        raise DebugError("a branch is no recording: it cannot be saved")
+        return _save_branch(target, runner, runner.off, message)
     if log is None:
         raise DebugError("nothing is recorded")
     capsule.save(log, message["path"])
+    return {}
+
+
+def _save_branch(target: Target, runner: Replayer, branch: Branch, message: Message) -> Message:
+    """In a copy at its start, which has to run for it."""
+    from blink.replay.capture import save_branch
+
+    if runner.time != branch.began:
+        raise DebugError(
+            "a branch of a branch cannot be saved: save the first one, and begin it there"
+        )
+    target.stops.arm(runner, [])
+    save_branch(runner, branch, message["path"], message["until"])
     return {}
 
 
@@ -206,8 +222,21 @@ def back(target: Target, message: Message) -> Message:
     if not isinstance(runner, Replayer):
         raise DebugError("nothing is recorded")
     tid, count, limit = message["tid"], message["count"], message["limit"]
-    time, missing = before_last(stretches(runner), tid, count, limit)
+    ran = stretches(runner) if runner.off is None else _ran(target, runner, runner.off, limit)
+    time, missing = before_last(ran, tid, count, limit)
     return {"time": time, "missing": missing}
+
+
+def _ran(
+    target: Target, runner: Replayer, branch: Branch, limit: int
+) -> list[tuple[int, int, int]]:
+    """The turns of a branch until then: it has to run for them."""
+    start = runner.time
+    target.stops.arm(runner, [])
+    while runner.time < limit and runner.run(limit).reason not in OVER:
+        pass
+    rows = [row for row in branch.ran if row[1] + row[2] > start]
+    return [(tid, max(at, start), at + count - max(at, start)) for tid, at, count in rows]
 
 
 @request
@@ -265,19 +294,15 @@ def set_register(target: Target, message: Message) -> Message:
     return {}
 
 
-def _edited(target: Target, task: Task) -> None:
+def _edited(target: Target, task: Task, address: int = 0, length: int = 0) -> None:
     """A recorder notes what the debugger has changed; a replay leaves its recording."""
-    from blink.replay.branch import Stuck
     from blink.replay.recorder import Recorder
     from blink.replay.replayer import Replayer
 
     if isinstance(target.runner, Recorder):
         target.runner.edited(task)
     elif isinstance(target.runner, Replayer):
-        try:
-            target.runner.edited()
-        except Stuck as stuck:
-            raise DebugError(str(stuck)) from None
+        target.runner.edited(address, length)
 
 
 @request
@@ -302,8 +327,9 @@ def translations(target: Target, message: Message) -> Message:
 @request
 def write(target: Target, message: Message) -> Message:
     """Stores bytes, whatever the protection is."""
-    state.write(target.runner.process, message["address"], bytes_of(message["data"]))
-    _edited(target, target.runner.current)
+    address, data = message["address"], bytes_of(message["data"])
+    state.write(target.runner.process, address, data)
+    _edited(target, target.runner.current, address, len(data))
     return {}
 
 

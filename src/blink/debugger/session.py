@@ -125,10 +125,9 @@ class Session:
     def branch(self) -> Session:
         """A session of its own from here on, in which registers and memory can be changed, now.
 
-        Changed, it leaves the recording: calls for memory, signal actions and time are done, output
-        is collected, what else it asks for is answered as recorded, if the recording has that call
-        next.  Where it has not, or with several threads, it stops: diverged.  It is closed by
-        itself.
+        Changed, it leaves the recording: calls for memory, threads, signals and time are done,
+        output is collected, what else it asks for is answered as recorded, if the recording has
+        that call next.  Where it has not, it stops: diverged.  It is closed by itself.
         """
         self._core.need_stopped()
         kept = self.kept and self.kept.copy()
@@ -149,7 +148,8 @@ class Session:
         return written(self._timeline, stream)
 
     def save(self, path: str) -> None:
-        """Writes what has been recorded until now to a file, for open().  Raises DebugError."""
+        """Writes what has been recorded until now to a file, for open(); of a branch, what was
+        recorded before it, the changes, and what it has done.  Raises DebugError."""
         self._core.need_stopped()
         self._timeline.save(path)
 

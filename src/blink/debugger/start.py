@@ -85,14 +85,15 @@ def _record(limit: int | None, *arguments: Any) -> Runner:
     import os
 
     from blink.debugger.requests import RECORDED
-    from blink.replay.log import SPAN, Log, LogFull
+    from blink.replay.log import LIMIT_REACHED, SPAN, Log, LogFull
     from blink.replay.recorder import Recorder
 
-    log = Log.create(os.memfd_create("recording"), limit or SPAN)
-    RECORDED["log"] = log
     try:
+        log = RECORDED["log"] = Log.create(os.memfd_create("recording"), limit or SPAN)
         return Recorder.record(log, *arguments)
-    except LogFull:
+    except LogFull as full:
+        if str(full) != LIMIT_REACHED:
+            raise DebugError(f"the recording: {full}") from None
         raise DebugError("the limit is too small even for the program's own files") from None
 
 

@@ -50,6 +50,7 @@ class Timeline:
         self.recorded = recorded
         self.end = 0
         self._limit = limit
+        self._is_branch = False  # it goes on behind `end`
         self._ended = ""  # how the live program ended: a reason, or nothing
         self._stations: list[Station] = []
         self._logged = -1  # how far the log surely goes
@@ -190,6 +191,8 @@ class Timeline:
     def goto(self, time: int) -> Result:
         """Shows a time.  Raises DebugError when it is not known."""
         self._begin()
+        if time > self.end and self._is_branch:
+            return self.forward(until=time, quiet=True)
         if time > self.end:
             raise DebugError(f"the recording ends at {self.end}")
         result = self._at(max(time, self.first))
@@ -276,7 +279,7 @@ class Timeline:
         if self.live is not None or self.now != self.first:
             raise DebugError("the past cannot be changed: branch() goes on from here")
         self._end_reader()
-        self.end = self.now
+        self.end, self._is_branch = self.now, True
         first, *later = self._stations
         for station in later:
             station.target.close()
@@ -284,10 +287,17 @@ class Timeline:
         return [first.target, self._core.target]
 
     def save(self, path: str) -> None:
-        """Writes the recording to a file."""
+        """Writes the recording to a file; a branch as far as it has been."""
         self._begin()
-        source = self.live or self._core.target
-        source.ask("save", path=os.path.abspath(path))
+        path = os.path.abspath(path)
+        if not self.in_past or self.live is not None:
+            (self.live or self._core.target).ask("save", path=path)
+            return
+        copy = self._copy(self._stations[0].target)
+        try:
+            copy.ask("save", path=path, until=self.end + 1)
+        finally:
+            copy.close()
 
     def branch(self) -> Link:
         """A copy of what is shown, as the start of another timeline."""
@@ -336,7 +346,9 @@ class Timeline:
         known = str(tid) in self._core.target.ask("status")["icount"]
         while n and limit > self.first:
             station = self._before(limit - 1)
-            told = station.target.ask("back", tid=tid, count=n, limit=limit)
+            copy = self._copy(station.target)  # a branch has to run for it
+            told = copy.ask("back", tid=tid, count=n, limit=limit)
+            copy.close()
             began = began if told["time"] is None else told["time"]
             limit, n = station.time, told["missing"]
         if began == self.now and not known:

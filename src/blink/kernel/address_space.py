@@ -244,6 +244,10 @@ class AddressSpace:
             self._lock(vma)
         self.insert(vma)
 
+    def map_segment(self, vma: Vma, flags: int, number: int) -> None:
+        """Maps room for the System V segment of that number."""
+        self.map(vma, flags)
+
     def _forget_gone(self, start: int, end: int) -> None:
         """Linux unmaps what was there before it asks the file, which may have no mmap: a hole."""
         for old in self.overlapping(start, end):

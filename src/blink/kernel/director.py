@@ -33,3 +33,10 @@ class Director:
 
     def note(self, task: Task, reason: str, number: int = 0) -> None:
         """It happened: "clone" or "fork", with the number of who is new; "exec"."""
+
+    def new_thread(self, task: Task) -> int | None:
+        """The number of a thread that `task` starts, if it needs no host thread."""
+        return None
+
+    def wake(self, task: Task, address: int) -> None:
+        """Who waits for a futex at that address has been woken in the host: one of them."""

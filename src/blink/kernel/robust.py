@@ -58,16 +58,19 @@ def _die(task: Task, address: int, pi: int, pending: bool) -> None:
         return
     (value,) = task.read_struct(address, U32)
     if pending and not pi and not value & TID_MASK:
-        _wake(task, address)
+        wake(task, address)
         return
     while value & TID_MASK == task.tid:
         seen = task.memory.compare_exchange(address, value, value & WAITERS | OWNER_DIED)
         if seen == value:
             if not pi and value & WAITERS:
-                _wake(task, address)
+                wake(task, address)
             return
         value = seen
 
 
-def _wake(task: Task, address: int) -> None:
+def wake(task: Task, address: int) -> None:
+    """One of those who wait for a futex."""
+    if task.process.director is not None:
+        task.process.director.wake(task, address)
     host.now(host.NR_FUTEX, task.guest(address), host.FUTEX_WAKE, 1, 0, 0, 0)

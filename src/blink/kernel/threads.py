@@ -72,7 +72,21 @@ def set_mask_again(task: Task) -> None:
 
 
 def _start(task: Task, prepare: Callable[[Task], None]) -> Task:
-    new = _copy(task)
+    new, director = _copy(task), task.process.director
+    tid = None if director is None else director.new_thread(task)
+    if tid is None:
+        _start_host_thread(new)
+    else:
+        new.tid = tid
+    task.process.tasks[new.tid] = new
+    prepare(new)
+    if director is not None:
+        director.note(task, "clone", new.tid)
+    return new
+
+
+def _start_host_thread(new: Task) -> None:
+    """It has its number then, and waits for the kernel lock."""
     ready = _thread.allocate_lock()
     ready.acquire()
     _thread.stack_size(STACK_SIZE)
@@ -80,12 +94,7 @@ def _start(task: Task, prepare: Callable[[Task], None]) -> Task:
         _thread.start_new_thread(_body, (new, ready))
     except RuntimeError:
         raise SysError(EAGAIN) from None
-    ready.acquire()  # now it waits for the kernel lock
-    task.process.tasks[new.tid] = new
-    prepare(new)
-    if task.process.director is not None:
-        task.process.director.note(task, "clone", new.tid)
-    return new
+    ready.acquire()
 
 
 def _copy(task: Task) -> Task:
@@ -200,7 +209,7 @@ def _clear_tid(task: Task) -> None:
         task.write_struct(address, S32, 0)
     except task.MemoryFault:
         return
-    host.now(host.NR_FUTEX, task.guest(address), host.FUTEX_WAKE, 1, 0, 0, 0)
+    robust.wake(task, address)
 
 
 def obey(task: Task) -> None:

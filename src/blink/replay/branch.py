@@ -1,9 +1,14 @@
 """A branch: a replay whose state somebody has changed, which goes on by itself.
 
 The recording cannot know what the changed program asks for.  So each system call is answered here:
-what concerns private memory, signal actions and time is done; what is written to standard output
-and standard error is collected; a call that the recording has next is answered as recorded, if what
-was read lies where this call wants it.  Anything else stops the branch, in clear words.
+what concerns private memory, signal actions, threads and time is done; what is written to standard
+output and standard error is collected; a call that the recording has next for that thread is
+answered as recorded, if what was read lies where this call wants it.  Anything else stops the
+branch, in clear words.
+
+Threads take turns as they did while it was recorded, as long as each comes to its calls after as
+many instructions; from the first difference on by themselves, a million instructions each.  Each
+has its own place in the recording then.
 
 All of it follows from the state and the log, so that a branch can be replayed, too: clocks go on
 from the recording's by the instructions that have retired.
@@ -12,29 +17,33 @@ from the recording's by the instructions that have retired.
 from __future__ import annotations
 
 import posix
-from errno import EFAULT, EINVAL
-from hashlib import blake2b
+from contextlib import contextmanager
+from errno import EFAULT, EINTR
 from struct import pack
 
 from blink import _engine
 from blink.abi import signals as sig
-from blink.abi.errors import Interrupted
+from blink.abi.errors import Interrupted, ThreadEnded
 from blink.kernel.deliver import _handle
 from blink.kernel.director import Director
-from blink.kernel.loop import act
+from blink.kernel.loop import SYSCALL_SIZE, act
 from blink.replay import log as records
 from blink.replay import ops
-from blink.replay.echo import PWRITE64, WRITE, WRITEV, written
+from blink.replay.cursor import QUIET, Cursor, is_call
+from blink.replay.echo import PWRITE64, WRITE, WRITEV
+from blink.replay.own_calls import OWN, WAITS, write
 from blink.replay.runner import FOREVER, Halt, ending_halt
+from blink.replay.waits import Waits
 from blink.syscalls._dispatch import dispatch
 from blink.syscalls._spec import KEEP
 from blink.syscalls._table import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from blink.kernel.task import Task
+    from blink.replay.capture import Capture
     from blink.replay.log import Event
     from blink.replay.replayer import Replayer
 
@@ -42,18 +51,23 @@ if TYPE_CHECKING:
 _ALIVE = frozenset(
     """
     brk munmap mprotect madvise mremap mincore rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack
-    arch_prctl set_tid_address set_robust_list get_robust_list rseq uname sched_yield
+    arch_prctl set_tid_address set_robust_list get_robust_list rseq uname
 """.split()
 )
+_THREADS = frozenset(("clone", "clone3", "exit"))  # done by it, too, but for processes
+_WAITING = frozenset(("futex", "nanosleep", "clock_nanosleep"))
 _INPUTS = ("clock_gettime", "gettimeofday", "time", "getrandom")  # done, if not recorded
 _SENDING = (62, 200, 234)  # kill, tkill, tgkill
 _OUTPUT = (WRITE, PWRITE64, WRITEV)
-_QUIET = (_engine.STOP_NONE, _engine.STOP_INTERRUPT)
 _ANSWERS = frozenset((ops.WRITE, ops.ZERO, ops.RESULT, ops.TASK))  # that need nothing else
+_FILES = _ANSWERS | {ops.MAP, ops.INSERT, ops.REMOVE, ops.UNMAP}
+_BLOB = 5  # the word of MAP that says which file's bytes
 _NEAR = 1 << 12  # what a call writes begins so near behind a pointer that it was given
-_OF_DAY = (0, 5, 11)  # CLOCK_REALTIME, _COARSE, CLOCK_TAI
-_SECOND = 1_000_000_000
 _MAP_ANONYMOUS = 0x20
+_CLONE_THREAD = 0x10000
+_TURN = 1_000_000  # instructions, while other threads could run
+_CALL_COST = 10_000  # of these, what a system call takes
+_NEW_TIDS = 1 << 22  # above all that Linux gives
 
 
 class Stuck(Exception):
@@ -61,240 +75,429 @@ class Stuck(Exception):
 
 
 class Ended(Exception):
-    """The program ends: the Halt."""
+    """The program ends: the Halt, and what an END record says."""
 
-    def __init__(self, halt: Halt) -> None:
+    def __init__(self, halt: Halt, number: int, info: bytes = b"") -> None:
         self.halt = halt
+        self.number = number
+        self.info = info
 
 
 class Branch(Director):
-    """Of a Replayer with one thread, from where it stands on.
+    """Of a Replayer, from where it stands on; `reached` are its threads that stand in system calls.
 
     output    (descriptor, bytes) in order
+    waits     the threads that wait
+    ran       (thread, time, instructions) of each turn
+    edits     (address, length) of the memory that was changed at the start
     """
 
-    __slots__ = ("_began", "_replayer", "_time_of_day", "output")
-
-    def __init__(self, replayer: Replayer) -> None:
-        if len(replayer.tasks) > 1:
-            raise Stuck("a program with several threads leaves its recording here")
+    def __init__(self, replayer: Replayer, reached: dict[Task, int]) -> None:
         self._replayer = replayer
+        self._reached = reached
+        self.pid: int = replayer.pid
         self.output: list[tuple[int, bytes]] = []
-        self._began = replayer.current.cpu.icount
-        elapsed = replayer.memory.clock
-        self._time_of_day = posix.fstat(replayer.log.fd).st_mtime_ns - elapsed
+        self.ran: list[tuple[int, int, int]] = []
+        self.edits: list[tuple[int, int]] = []
+        self.began = replayer.time
+        self._idle = 0  # nanoseconds in which all threads waited
+        self._time_of_day = posix.fstat(replayer.log.fd).st_mtime_ns - replayer.memory.clock
+        self.waits = Waits(self.now, self._woken)
+        self._calls: dict[Task, tuple[int, ...]] = {}  # of those who wait
+        self._sent: dict[Task, list[tuple[int, bytes]]] = {}  # signals that come next
+        self._turn_ends = replayer.current.cpu.icount + _TURN
+        event, at, _ = replayer.place()
+        self._plan: Cursor | None = Cursor(replayer.log, event, at, replayer.log.used, None)
+        self._cursors = {tid: self._plan.of(tid) for tid in replayer.tasks}
+        self._start = self._plan.copy()
+        self._room = FOREVER  # until the plan has to be looked at again
+        self._planned = False  # the call that is made now is the plan's
+        self.capture: Capture | None = None  # who writes it down
+        self._made = 0  # threads that the recording does not know
         replayer.process.director = self
-        replayer.current.cpu.set_tape(None)
-        replayer.current.cpu.native = False
+
+    def now(self, day: bool) -> int:
+        """Nanoseconds: an instruction is taken for one."""
+        replayer = self._replayer
+        base = replayer.memory.clock + replayer.time - self.began + self._idle
+        return base + (self._time_of_day if day else 0)
 
     # --- what the kernel layer tells ---
 
     def signal(self, task: Task, signo: int, info: bytes) -> None:
+        self._add(ops.encode(ops.SIGNAL, signo, data=info))
         self._replayer.note(Halt("signal", task.tid, number=signo, siginfo=info))
 
+    def _add(self, operation: bytes) -> None:
+        if self.capture is not None:
+            self.capture.add(operation)
+
     def ending(self, reason: str, number: int, info: bytes = b"") -> None:
-        raise Ended(ending_halt(reason, self._replayer.current.tid, number, info))
+        tid = self._replayer.current.tid
+        raise Ended(ending_halt(reason, tid, number, info), number, info)
+
+    def new_thread(self, task: Task) -> int:
+        """The number that it had while this was recorded, if it was."""
+        event = self._cursors[task.tid].call()
+        rows = ops.decode(event.payload) if event is not None and event.kind == records.STOP else ()
+        known = next((words[0] for code, _, words, _ in rows if code == ops.NEW), 0)
+        if known and known not in self._replayer.tasks:
+            return known
+        self._made += 1
+        return _NEW_TIDS + self._made
+
+    def note(self, task: Task, reason: str, number: int = 0) -> None:
+        assert reason == "clone"
+        if number not in self._cursors:
+            known = self._start if number < _NEW_TIDS else self._start.behind()
+            self._cursors[number] = known.of(number)
+        self._replayer.begin_thread(number)
+        self._add(ops.encode(ops.NEW, number, data=self._replayer.tasks[number].cpu.state()))
+
+    def wake(self, task: Task, address: int) -> None:
+        self.waits.wake(address, 1)
+
+    # --- turns ---
+
+    def next_task(self) -> Task:
+        """Who goes on.  Raises Stuck, Ended."""
+        while self._plan is not None:
+            task = self._planned_task(self._plan)
+            if task is not None:
+                return task
+        self._room = FOREVER
+        return self._free_task()
+
+    def _planned_task(self, plan: Cursor) -> Task | None:
+        """As it was recorded; None when the plan has come further, or does not hold any more."""
+        event = plan.event
+        task = None if event is None else self._replayer.tasks.get(event.tid)
+        if event is None or task is None or event.kind == records.END:
+            return self._leave_plan()
+        left = event.icount - task.cpu.icount
+        if left < 0 or (left and task in self._reached):
+            return self._leave_plan()
+        if left:
+            self._room = left
+            return task
+        if event.kind in (records.RUN, records.PART):
+            plan.skip()
+            return None
+        if event.kind == records.STOP and event.stop in QUIET:
+            plan.skip()
+            self._deliver_due(task)
+            return None
+        if task not in self._reached:
+            self._room = 1  # the instruction that stops it
+            return task
+        number = task.cpu.syscall_args()[0] & 0xFFFFFFFF
+        if is_call(event) and number != event.number:
+            return self._leave_plan()
+        plan.skip()
+        self._planned = True
+        return task
+
+    def _leave_plan(self) -> Task | None:
+        """From here on threads take turns by themselves: no thread is the plan's."""
+        self._plan = None
+        self.end_turn(False)
+        return None
+
+    def end_turn(self, others_first: bool = True) -> None:
+        """The current thread lets others run."""
+        count = self._replayer.current.cpu.icount
+        self._turn_ends = count if others_first else count + _TURN
+
+    def _free_task(self) -> Task:
+        replayer = self._replayer
+        while True:
+            current = replayer.current
+            tasks = list(replayer.tasks.values())
+            able = [task for task in tasks if task not in self.waits.threads]
+            if current in able and current.cpu.icount < self._turn_ends:
+                return current
+            if able:
+                return self._begin_turn(able, tasks.index(current) if current in tasks else -1)
+            self._pass_time()
+
+    def _begin_turn(self, able: list[Task], place: int) -> Task:
+        tasks = list(self._replayer.tasks.values())
+        row = tasks[place + 1 :] + tasks[: place + 1]
+        chosen = next(task for task in row if task in able)
+        self._turn_ends = chosen.cpu.icount + _TURN
+        return chosen
+
+    def _pass_time(self) -> None:
+        """All threads wait: until the first one's time has come."""
+        first = self.waits.first_time()
+        if first is None:
+            raise Stuck("all threads of the branch wait for each other")
+        task, until = first
+        self._idle += max(until - self.now(False), 0)
+        self.waits.end(task, self.waits.threads[task].late)
 
     # --- running ---
 
     def advance(self, task: Task, room: int) -> int:
         """Runs at most `room` instructions; why the Cpu stopped."""
-        event = self._signal_ahead()
-        if event is not None:
-            room = min(room, event.icount - task.cpu.icount)
-            if room <= 0:
-                self._deliver(task, event)
+        room = min(room, self._room, FOREVER)
+        if self._plan is None:
+            if self._deliver_due(task):
                 return _engine.STOP_BUDGET
-        return task.cpu.run(min(room, FOREVER))
+            room = min(room, max(self._turn_ends - task.cpu.icount, 1))
+        event = self._cursors[task.tid].signal()
+        if event is not None and event.icount > task.cpu.icount:
+            room = min(room, event.icount - task.cpu.icount)
+        before, time = task.cpu.icount, self._replayer.time
+        stop = task.cpu.run(room)
+        self._note_turn(task, time, task.cpu.icount - before)
+        return stop
+
+    def _note_turn(self, task: Task, time: int, count: int) -> None:
+        if not count:
+            return
+        if self.ran and self.ran[-1][0] == task.tid:
+            count += self.ran[-1][2]
+            self.ran[-1] = task.tid, self.ran[-1][1], count
+        else:
+            self.ran.append((task.tid, time, count))
 
     def handle(self, task: Task, stop: int) -> None:
         """What follows a stop.  Raises Stuck, Ended."""
+        planned, self._planned = self._planned, False
+        if self._plan is not None and not planned:
+            self._leave_plan()
+        self._turn_ends -= _CALL_COST
+        with self._written(task, stop):
+            try:
+                self._handle(task, stop, planned)
+            except ThreadEnded:
+                self._add(ops.encode(ops.GONE, task.tid))
+                self._replayer.end_thread(task)
+                self.end_turn()
+
+    def _handle(self, task: Task, stop: int, planned: bool) -> None:
         if stop == _engine.STOP_SYSCALL:
-            self._call(task)
+            self._call(task, planned)
         else:
             act(task, stop)
+            self._pass_fault(task, stop)
 
-    def _signal_ahead(self) -> Event | None:
-        """A signal that the recording has next: it comes on the branch as late, or later."""
-        replayer = self._replayer
-        while (event := replayer.event) is not None:
-            if event.kind == records.RUN or event.kind == records.PART:
-                replayer.skip()
-            elif event.kind == records.STOP and event.stop in _QUIET:
-                if any(row[0] == ops.SIGNAL for row in ops.decode(event.payload)):
-                    return event
-                replayer.skip()
-            else:
-                return None
-        return None
+    @contextmanager
+    def _written(self, task: Task, stop: int) -> Iterator[None]:
+        """What happens in it becomes an event, if somebody writes the branch down."""
+        capture = self.capture
+        if capture is None or not capture.begin(task, stop):
+            yield
+            return
+        try:
+            yield
+        except Ended as ended:
+            capture.finish(task)
+            capture.end(task, ended)
+            raise
+        if task in self.waits.threads:
+            capture.wait()
+        else:
+            capture.finish(task)
 
-    def _deliver(self, task: Task, event: Event) -> None:
-        for code, _, words, data in ops.decode(event.payload):
-            if code == ops.SIGNAL:
-                _handle(task, words[0], bytes(data))
-        self._replayer.skip()
+    def _pass_fault(self, task: Task, stop: int) -> None:
+        """The recording had it, too: what the kernel layer has done for it is done."""
+        cursor = self._cursors[task.tid]
+        event = None if cursor.signal() is not None else cursor.event
+        if event is not None and event.kind == records.STOP and event.stop == stop:
+            cursor.skip()
+
+    # --- signals ---
+
+    def _deliver_due(self, task: Task) -> bool:
+        """Signals that the recording has come by, and those that the branch itself has sent."""
+        cursor, came = self._cursors[task.tid], False
+        while (event := cursor.signal()) is not None and event.icount <= task.cpu.icount:
+            cursor.skip()
+            for code, _, words, data in ops.decode(event.payload):
+                if code == ops.SIGNAL:
+                    self._interrupt(task, words[0], bytes(data))
+                    came = True
+        for signo, info in self._sent.get(task, ()):
+            if not task.sigmask & sig.bit(signo):
+                self._sent[task].remove((signo, info))
+                self._interrupt(task, signo, info)
+                return True
+        return came
+
+    def _interrupt(self, task: Task, signo: int, info: bytes) -> None:
+        again = 0
+        if task in self.waits.threads:
+            again = self._replayer.process.actions[signo].flags & sig.SA_RESTART
+            number = self._calls[task][0]
+            self.waits.end(task, number if again else -EINTR)
+        with self._written(task, _engine.STOP_NONE):
+            if again:
+                task.cpu.rip -= SYSCALL_SIZE
+            _handle(task, signo, info)
+
+    def send(self, task: Task, group: int, tid: int, signo: int) -> int | None:
+        """A signal within the process: abort(3), raise(3), pthread_kill(3)."""
+        target = self._replayer.tasks.get(tid & 0xFFFFFFFF)
+        if group & 0xFFFFFFFF != self.pid or target is None or not 0 < signo < 65:
+            raise Stuck("the branch sends a signal to another process")
+        info = pack("<iii4xii", signo, 0, -6, self.pid, 0).ljust(128, b"\0")
+        if target is not task:
+            return self._send_to(target, signo, info)
+        task.cpu.set_result(0)
+        if task.sigmask & sig.bit(signo):
+            raise Stuck(f"the branch sends itself {sig.name(signo)}, which is blocked")
+        self._act_on(task, signo, info)
+        return KEEP
+
+    def _act_on(self, task: Task, signo: int, info: bytes) -> None:
+        action = self._replayer.process.actions[signo]
+        if action.handler == sig.SIG_DFL and signo not in sig.DEFAULT_IGNORED:
+            self.ending("killed", signo)
+        self._interrupt(task, signo, info)
+
+    def _send_to(self, target: Task, signo: int, info: bytes) -> int:
+        if self._plan is not None:
+            return 0  # it comes when it came
+        action = self._replayer.process.actions[signo]
+        if action.handler in (sig.SIG_DFL, sig.SIG_IGN):
+            self._act_on(target, signo, info)
+        elif target in self.waits.threads and not target.sigmask & sig.bit(signo):
+            self._interrupt(target, signo, info)
+        else:
+            self._sent.setdefault(target, []).append((signo, info))
+        return 0
 
     # --- system calls ---
 
-    def _call(self, task: Task) -> None:
+    def _call(self, task: Task, planned: bool) -> None:
         replayer, cpu = self._replayer, task.cpu
         call = cpu.syscall_args()
         number, args = call[0] & 0xFFFFFFFF, call[1:]
         known = find(number)
         name = str(number) if known is None else known.name
         replayer.calling(task, call)
-        if name not in _INPUTS or not self._as_recorded(task, number, args, at_once=True):
-            result = self._own(task, name, number, args)
-            if result is not None:
-                self._pass_by(task, number)
-            elif not self._as_recorded(task, number, args):
-                raise Stuck(
-                    f"the branch makes the system call {name}, which the recording cannot answer"
-                )
-            if result is not None and result is not KEEP:
-                cpu.set_result(result)
+        if self._recorded_first(task, name, number, args, planned):
+            replayer.called(task, call)
+            return
+        result = self._own(task, name, number, args)
+        if result == WAITS:
+            self._calls[task], self._plan = call, None
+            return
+        if result is not None:
+            self._pass_by(task, number)
+        elif not self._as_recorded(task, number, args):
+            raise Stuck(
+                f"the branch makes the system call {name}, which the recording cannot answer"
+            )
+        if result is not None and result is not KEEP:
+            cpu.set_result(result)
         replayer.called(task, call)
+
+    def _recorded_first(
+        self, task: Task, name: str, number: int, args: tuple[int, ...], planned: bool
+    ) -> bool:
+        """Answers a call as recorded, though it could be done."""
+        if name in _WAITING and planned:
+            return self._as_recorded(task, number, args, at_once=True)
+        if name == "mmap" and planned and not args[3] & _MAP_ANONYMOUS:
+            return self._as_recorded(task, number, args, at_once=True, allowed=_FILES)
+        return name in _INPUTS and self._as_recorded(task, number, args, at_once=True)
+
+    def _woken(self, task: Task, result: int) -> None:
+        """Who waited goes on."""
+        call = self._calls.pop(task)
+        if self.capture is not None:
+            self.capture.resume(task)
+        task.cpu.set_result(result)
+        self._pass_by(task, call[0] & 0xFFFFFFFF)
+        self._replayer.called(task, call)
+        if self.capture is not None:
+            self.capture.finish(task)
 
     def _own(self, task: Task, name: str, number: int, args: tuple[int, ...]) -> int | None:
         """The result of a call that needs nothing from outside; None for others."""
-        if name in ("exit", "exit_group"):
-            raise Ended(Halt("exit", task.tid, status=args[0] & 0xFF))
+        if name == "exit_group":
+            raise Ended(Halt("exit", task.tid, status=args[0] & 0xFF), args[0] & 0xFF)
         try:
             if number in _OUTPUT and args[0] in (1, 2):
-                return self._write(task, number, args)
-            if name in _OWN:
-                return _OWN[name](self, task, args)
+                return write(self, task, number, args)
+            if name in OWN:
+                return OWN[name](self, task, args)
         except task.MemoryFault:
             return -EFAULT
-        if name not in _ALIVE and not (name == "mmap" and args[3] & _MAP_ANONYMOUS):
+        if not self._is_alive(task, name, args):
             return None
         try:
             return dispatch(task, number, args)
         except Interrupted:
             raise Stuck(f"{name} is interrupted") from None
 
-    def _write(self, task: Task, number: int, args: tuple[int, ...]) -> int:
-        length = _length(task, args) if number == WRITEV else args[2]
-        data = written(task, (number, *args), length)
-        self.output.append((args[0], data))
-        return len(data)
-
-    def _clock(self, task: Task, args: tuple[int, ...]) -> int:
-        which = args[0] & 0xFFFFFFFF
-        if which > 11:
-            return -EINVAL
-        now = self._now(task, which in _OF_DAY)
-        task.memory.write(args[1], pack("<qq", *divmod(now, _SECOND)))
-        return 0
-
-    def _now(self, task: Task, day: bool) -> int:
-        """Nanoseconds: an instruction is taken for one."""
-        base = task.memory.clock + task.cpu.icount - self._began
-        return base + (self._time_of_day if day else 0)
-
-    def _day(self, task: Task, args: tuple[int, ...]) -> int:
-        seconds, rest = divmod(self._now(task, True), _SECOND)
-        if args[0]:
-            task.memory.write(args[0], pack("<qq", seconds, rest // 1000))
-        return 0
-
-    def _seconds(self, task: Task, args: tuple[int, ...]) -> int:
-        seconds = self._now(task, True) // _SECOND
-        if args[0]:
-            task.memory.write(args[0], pack("<q", seconds))
-        return seconds
-
-    def _random(self, task: Task, args: tuple[int, ...]) -> int:
-        length = min(args[1], 256)
-        seed = pack("<QQ", task.cpu.icount, args[0])
-        data = b"".join(blake2b(seed + bytes([at])).digest() for at in range((length + 63) // 64))
-        task.memory.write(args[0], data[:length])
-        return length
-
-    def _tid(self, task: Task, args: tuple[int, ...]) -> int:
-        return task.tid
-
-    def _kill(self, task: Task, args: tuple[int, ...]) -> int | None:
-        """A signal to itself: abort(3), raise(3)."""
-        *where, signo = args[:3]
-        if any(number & 0xFFFFFFFF != task.tid for number in where) or not 0 < signo < 65:
-            raise Stuck("the branch sends a signal to another process")
-        task.cpu.set_result(0)
-        action = task.process.actions[signo]
-        if task.sigmask & sig.bit(signo):
-            raise Stuck(f"the branch sends itself {sig.name(signo)}, which is blocked")
-        if action.handler == sig.SIG_DFL and signo not in sig.DEFAULT_IGNORED:
-            self.ending("killed", signo)
-        info = pack("<iii4xii", signo, 0, -6, task.tid, 0).ljust(128, b"\0")
-        _handle(task, signo, info)
-        return KEEP
+    def _is_alive(self, task: Task, name: str, args: tuple[int, ...]) -> bool:
+        """Whether the kernel layer can do it here."""
+        if name == "mmap":
+            return bool(args[3] & _MAP_ANONYMOUS)
+        if name in ("clone", "clone3"):
+            flags = args[0] if name == "clone" else task.memory.read(args[0], 8, force=True)
+            flags = flags if isinstance(flags, int) else int.from_bytes(flags, "little")
+            return bool(flags & _CLONE_THREAD)
+        return name in _ALIVE or name in _THREADS
 
     # --- what the recording knows ---
-
-    def _next_call(self) -> Event | None:
-        replayer = self._replayer
-        if self._signal_ahead() is not None:
-            return None
-        event = replayer.event
-        is_call = event is not None and (
-            event.kind == records.CALL or event.stop == _engine.STOP_SYSCALL
-        )
-        return event if is_call else None
 
     def _pass_by(self, task: Task, number: int) -> None:
         """The recording made the same call here: the next answer is behind it, and behind the
         signal that it sent."""
-        event = self._next_call()
+        cursor = self._cursors[task.tid]
+        event = cursor.call()
         if event is None or event.number != number:
             return
-        self._replayer.skip()
-        sent = self._signal_ahead() if number in _SENDING else None
+        cursor.skip()
+        sent = cursor.signal() if number in _SENDING else None
         if sent is not None and sent.icount <= event.icount:
-            self._replayer.skip()
+            cursor.skip()
 
     def _as_recorded(
-        self, task: Task, number: int, args: tuple[int, ...], at_once: bool = False
+        self,
+        task: Task,
+        number: int,
+        args: tuple[int, ...],
+        at_once: bool = False,
+        allowed: frozenset[int] = _ANSWERS,
     ) -> bool:
         """Answers with what the recording has next, if that is this call, in these buffers.
         Calls in between that need no answers are passed by, but not with `at_once`."""
-        replayer = self._replayer
-        place = replayer.place()
-        while (event := self._next_call()) is not None and event.number != number:
-            if at_once or not _needs_nothing(event.number):
+        cursor = self._cursors[task.tid].copy()
+        while (event := cursor.call()) is not None and event.number != number:
+            if at_once or not _needs_nothing(event):
                 break
-            replayer.skip()
-        if event is None or event.number != number or not self._fits(event, args):
-            replayer.go_to(place)
+            cursor.skip()
+        if event is None or event.number != number or not _fits(event, args, allowed):
             return False
-        replayer.repeat()
+        self._replayer.repeat(event, task)
+        cursor.skip()
+        self._cursors[task.tid] = cursor
         return True
 
-    def _fits(self, event: Event, args: tuple[int, ...]) -> bool:
-        if event.kind == records.CALL:
-            places = [start for start, _ in ops.ranges(event.payload)]
-        else:
-            rows = list(ops.decode(event.payload))
-            if any(row[0] not in _ANSWERS for row in rows):
-                return False
-            places = [row[2][0] for row in rows if row[0] in (ops.WRITE, ops.ZERO)]
-        return all(any(0 <= at - arg < _NEAR for arg in args if arg) for at in places)
+
+def _fits(event: Event, args: tuple[int, ...], allowed: frozenset[int]) -> bool:
+    if event.kind == records.CALL:
+        places = [start for start, _ in ops.ranges(event.payload)]
+    else:
+        rows = list(ops.decode(event.payload))
+        if any(row[0] not in allowed for row in rows):
+            return False
+        places = [row[2][0] for row in rows if row[0] in (ops.WRITE, ops.ZERO)]
+    return all(any(0 <= at - arg < _NEAR for arg in args if arg) for at in places)
 
 
-def _needs_nothing(number: int) -> bool:
-    call = find(number)
-    return call is not None and (call.name in _ALIVE or call.name in _OWN or number in _OUTPUT)
-
-
-def _length(task: Task, args: tuple[int, ...]) -> int:
-    """The bytes of all parts of a writev(2)."""
-    rows = task.memory.read(args[1], 16 * min(args[2], 1024), force=True)
-    return sum(int.from_bytes(rows[at + 8 : at + 16], "little") for at in range(0, len(rows), 16))
-
-
-_OWN: dict[str, Callable[[Branch, Task, tuple[int, ...]], int | None]] = {
-    "clock_gettime": Branch._clock, "gettimeofday": Branch._day, "time": Branch._seconds,
-    "getrandom": Branch._random, "gettid": Branch._tid, "getpid": Branch._tid,
-    "kill": lambda self, task, args: self._kill(task, (args[0], args[1])),
-    "tkill": lambda self, task, args: self._kill(task, (args[0], args[1])),
-    "tgkill": lambda self, task, args: self._kill(task, args[:3]),
-}  # fmt: skip
+def _needs_nothing(event: Event) -> bool:
+    """Whether a branch makes such a call by itself."""
+    call = find(event.number)
+    if call is None:
+        return False
+    if call.name == "mmap" and event.kind == records.STOP:
+        return all(row[0] != ops.MAP or not row[2][_BLOB] for row in ops.decode(event.payload))
+    own = _ALIVE | _THREADS | OWN.keys()
+    return call.name in own or event.number in _OUTPUT

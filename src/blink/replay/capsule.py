@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import posix
 from hashlib import blake2b
+from stat import S_ISREG
 from struct import error as StructError
 
 from blink import _engine
 from blink.abi.encoding import decode
-from blink.replay.log import HEADER, MAGIC, META, PAGE, VERSION, Log
+from blink.replay.log import HEADER, MAGIC, META, OLDEST, PAGE, VERSION, Log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from blink.replay.replayer import Replayer
 
 _CHUNK = 1 << 24
+_NO_DIGEST = bytes(16)
 _AT_FINISHED = 12
 
 
@@ -40,8 +42,18 @@ def save(log: Log, path: bytes | str) -> None:
         for at in range(0, used, _CHUNK):
             _write(fd, memoryview(log.view)[at : min(at + _CHUNK, used)])
         _complete(fd, used, end, files)
+    except OSError as error:
+        discard(fd, path)
+        raise OSError(error.errno, error.strerror, path) from None
     finally:
         posix.close(fd)
+
+
+def discard(fd: int, path: bytes | str) -> None:
+    """Half a capsule is of no use."""
+    if S_ISREG(posix.fstat(fd).st_mode):
+        posix.ftruncate(fd, 0)
+        posix.unlink(path)
 
 
 def _write(fd: int, data: memoryview) -> None:
@@ -50,12 +62,12 @@ def _write(fd: int, data: memoryview) -> None:
 
 
 def _complete(fd: int, *said: int) -> None:
-    posix.pwrite(fd, HEADER.pack(MAGIC, VERSION, 1, *said, _digest(fd, *said)), 0)
+    posix.pwrite(fd, HEADER.pack(MAGIC, VERSION, 1, *said, _digest(fd, VERSION, *said)), 0)
 
 
-def _digest(fd: int, used: int, end: int, files: int) -> bytes:
+def _digest(fd: int, version: int, used: int, end: int, files: int) -> bytes:
     """Of what a header says, and of all behind it."""
-    found = blake2b(HEADER.pack(MAGIC, VERSION, 1, used, end, files, b""), digest_size=16)
+    found = blake2b(HEADER.pack(MAGIC, version, 1, used, end, files, b""), digest_size=16)
     for at in range(PAGE, used, _CHUNK):
         found.update(posix.pread(fd, min(_CHUNK, used - at), at))
     return found.digest()
@@ -64,23 +76,25 @@ def _digest(fd: int, used: int, end: int, files: int) -> bytes:
 class Capsule:
     """A capsule that was opened and checked.
 
-    meta   what it says of the recording: program, argv, env, cwd, cpu, checked, uname, vendor,
-           blink
-    log    its events
+    meta      what it says of the recording: program, argv, env, cwd, cpu, checked, uname, vendor,
+              blink
+    log       its events
+    finished  whether its recording came to an end by itself
     """
 
-    def __init__(self, log: Log, meta: dict[str, Any]) -> None:
+    def __init__(self, log: Log, meta: dict[str, Any], finished: bool) -> None:
         self.log = log
         self.meta = meta
+        self.finished = finished
 
     @classmethod
     def open(cls, path: bytes | str) -> Capsule:
         """Raises CapsuleError, or OSError."""
         fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
         try:
-            _check(fd)
+            finished = _check(fd)
             log = Log(fd, readable=True)
-            return cls(log, _meta(log))
+            return cls(log, _meta(log), finished)
         except BaseException:
             posix.close(fd)
             raise
@@ -98,31 +112,34 @@ class Capsule:
 
     def replayer(self) -> Replayer:
         """At the start of the program.  Raises CapsuleError."""
-        from blink.replay.replayer import Replayer
+        from blink.replay.replayer import DAMAGE, Replayer
 
         try:
             return Replayer.open(self.log, self.meta["cpu"], self.meta["checked"])
-        except (ValueError, OSError, _engine.MemoryFault) as error:
+        except DAMAGE as error:
             raise CapsuleError(f"the program cannot be loaded: {error}") from None
 
 
-def _check(fd: int) -> None:
+def _check(fd: int) -> bool:
+    """Whether it was finished.  One that was not, because its program or blink was killed, goes as
+    far as it is."""
     head = posix.pread(fd, HEADER.size, 0)
     if len(head) < HEADER.size or not head.startswith(MAGIC):
         raise CapsuleError("this is no capsule")
     _, version, finished, used, end, files, digest = HEADER.unpack(head)
-    if version != VERSION:
+    if not OLDEST <= version <= VERSION:
         age = "a newer" if version > VERSION else "an older"
         raise CapsuleError(
-            f"the capsule is of {age} blink: its format is {version}, this one reads {VERSION}"
+            f"the capsule is of {age} blink: its format is {version}, this one reads {OLDEST} to "
+            f"{VERSION}"
         )
     size = posix.fstat(fd).st_size
-    if finished != 1:
-        raise CapsuleError("the recording was not finished: its program, or blink, was killed")
     if size < used or used < PAGE:
         raise CapsuleError(f"the capsule is cut off: {size} bytes of {used}")
-    if _digest(fd, used, end, files) != digest:
+    good = _digest(fd, version, used, end, files) if finished == 1 else _NO_DIGEST
+    if digest != good:
         raise CapsuleError("the capsule is damaged: its bytes are not those that were written")
+    return bool(finished == 1)
 
 
 def _meta(log: Log) -> dict[str, Any]:

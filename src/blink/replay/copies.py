@@ -9,6 +9,7 @@ from blink import _engine
 from blink.kernel import host
 from blink.kernel.exec import open_fds
 from blink.kernel.fork import freeze
+from blink.replay.shared_memory import copy_out, map_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,17 +21,27 @@ NR_WAIT4, WNOHANG, WCLONE = 61, 1, 0x80000000
 INTERNAL_ERROR = 125
 
 
-def fork_quietly(runner: Runner, child: Callable[[], None]) -> int:
-    """Forks a process that calls `child` and ends; the guest does not hear of it."""
+def fork_quietly(runner: Runner, child: Callable[[dict[int, int]], None]) -> int:
+    """Forks a process that calls `child` and ends; the guest does not hear of it.  Its shared
+    memory is its own: `child` gets the memory files of the files that the log knows by number."""
     host.now(NR_WAIT4, -1, 0, WNOHANG | WCLONE, 0)  # those that have ended
     freeze()
+    ranges, files = copy_out(runner.memory)
+    keys = runner.shared_files()
     runner.memory.fork_begin()
     pid = _engine.fork_quietly()
     runner.memory.fork_end()
+
+    def begin() -> None:
+        map_in(runner.memory, ranges, files)
+        child({key: files[file] for key, file in keys.items() if file in files})
+
+    if pid == 0:
+        call_and_exit(begin)
+    for fd in files.values():
+        posix.close(fd)
     if pid < 0:
         raise OSError(-pid, "no further process")
-    if pid == 0:
-        call_and_exit(child)
     return pid
 
 

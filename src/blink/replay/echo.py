@@ -37,7 +37,7 @@ class Echo:
 
     def called(self, task: Task, call: tuple[int, ...], result: int) -> None:
         number, fd = call[0] & 0xFFFFFFFF, call[1] & 0xFFFFFFFF
-        if result >= 1 << 63:
+        if number not in CALLS or result >= 1 << 63:
             return
         stream = self.streams.get(fd)
         if number in (WRITE, PWRITE64, WRITEV):

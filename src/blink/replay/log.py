@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAGIC = b"BLNKCAP\n"
-VERSION = 2
+VERSION, OLDEST = 3, 2
 PAGE = 0x1000
 SPAN = 1 << 36
 """Addresses that a log may need.  Its file has holes until then."""
@@ -44,10 +44,25 @@ RECORD_SIZE = _RECORD.size
 HEADER = Struct("<8sIIQQQ16s")
 _USED_AT, _TIME_AT, _FILES_AT = 16, 24, 32
 _WORD = Struct("<Q")
+_CHUNK = 1 << 24
+_STRETCH = 1 << 24  # of a log, between two looks at the disk
+_MARGIN = 1 << 18  # what the file system needs to account for a file
 
 
 class LogFull(Exception):
-    """The log has reached the size that was allowed."""
+    """The log has reached the size that was allowed; the message says which."""
+
+
+LIMIT_REACHED = "its limit is reached"
+DISK_FULL = "there is no more room for its file"
+
+
+def _file_size_limit() -> int:
+    """RLIMIT_FSIZE."""
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return SPAN if soft == resource.RLIM_INFINITY else soft & ~(PAGE - 1)
 
 
 _kept: list[mmap.mmap] = []
@@ -91,19 +106,24 @@ class Event:
 
 
 class Log:
-    """A log in `fd`, mapped.  `limit`: how many bytes it may have."""
+    """A log in `fd`, mapped.  `limit`: how many bytes it may have; less, if the disk has less."""
 
     def __init__(self, fd: int, limit: int = SPAN, readable: bool = False) -> None:
         """`readable`: it is not to be written."""
         self.fd = fd
         self.limit = limit
+        self._allowed = limit
+        self._look_again = 0  # at the disk, when so much is used
         self.view = _map(fd, mmap.PROT_READ if readable else mmap.PROT_READ | mmap.PROT_WRITE)
 
     @classmethod
     def create(cls, fd: int, limit: int = SPAN) -> Log:
-        """An empty log in an empty file."""
-        posix.ftruncate(fd, SPAN)
-        log = cls(fd, limit)
+        """An empty log in an empty file.  Raises LogFull."""
+        span = min(SPAN, _file_size_limit())
+        posix.ftruncate(fd, span)
+        log = cls(fd, min(limit, span))
+        log._fit_disk(0)
+        log._check(PAGE)
         HEADER.pack_into(log.view, 0, MAGIC, VERSION, 0, PAGE, 0, 0, bytes(16))
         return log
 
@@ -151,9 +171,31 @@ class Log:
             _WORD.pack_into(self.view, _FILES_AT, at)
         return start
 
+    def adopt(self, other: Log, end: int) -> None:
+        """Begins, empty, with the records of another log, up to a place.  Raises LogFull."""
+        self._check(end)
+        for at in range(PAGE, end, _CHUNK):
+            behind = min(at + _CHUNK, end)
+            self.view[at:behind] = other.view[at:behind]
+        files = other.files
+        while files >= end:
+            (files,) = _WORD.unpack_from(other.view, files + RECORD_SIZE)
+        _WORD.pack_into(self.view, _FILES_AT, files)
+        self._advance(end, 0)
+
     def _check(self, behind: int) -> None:
+        if behind > self._look_again:
+            self._fit_disk(self.used)
         if behind > self.limit:
-            raise LogFull
+            raise LogFull(LIMIT_REACHED if self.limit == self._allowed else DISK_FULL)
+
+    def _fit_disk(self, used: int) -> None:
+        """The limit is not beyond what the file system has left: a store there would be SIGBUS."""
+        status = posix.fstatvfs(self.fd)
+        if status.f_blocks:  # a memory file has none
+            room = status.f_bavail * status.f_frsize - _MARGIN
+            self.limit = min(self._allowed, used + max(room, 0))
+        self._look_again = used + _STRETCH
 
     def _advance(self, used: int, time: int) -> None:
         if time:
@@ -161,12 +203,14 @@ class Log:
         _WORD.pack_into(self.view, _USED_AT, used)
 
     def read(self, at: int) -> tuple[Event, int] | None:
-        """The record at a place, and where the next one is; None at the end."""
+        """The record at a place, and where the next one is; None at the end.  Raises ValueError."""
         if at >= self.used:
             return None
         head = _RECORD.unpack_from(self.view, at)
         size = head[0]
         if head[1] == BLOB:
             size = head[6] - at + _page_up(head[5])
+        if not RECORD_SIZE <= size <= self.used - at:
+            raise ValueError(f"the log has a record of {size} bytes")
         payload = memoryview(self.view)[at + RECORD_SIZE : at + size]
         return Event(head, payload), at + size

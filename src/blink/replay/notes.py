@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posix
+from hashlib import blake2b
 from stat import S_ISREG
 
 from blink import _engine
 from blink.abi.encoding import decode
 from blink.abi.layout import PAGE
-from blink.abi.mman import MAP_SHARED, MAP_TYPE, PROT_WRITE
+from blink.abi.mman import MAP_SHARED, MAP_TYPE
 from blink.kernel.actions import Action, Actions
 from blink.kernel.address_space import AddressSpace, Vma
 from blink.replay import ops
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 24
 _WHOLE = 256 << 20  # bytes of an ELF file that is kept as it is
+_SEGMENTS = 1  # the device of System V segments in /proc/PID/maps: 00:01, their numbers are inodes
 _ELF = b"\x7fELF"
 
 
@@ -48,16 +50,23 @@ class Blobs:
         self._tell = tell
         self._known: dict[tuple[int, ...], int] = {}
 
-    def add(self, fd: int, path: bytes, offset: int, length: int) -> tuple[int, int]:
-        """(place in the log, length) of what a mapping of that file shows; (0, 0) for a device."""
+    def add(
+        self, fd: int, path: bytes, offset: int, length: int, written: bool = False
+    ) -> tuple[int, int]:
+        """(place in the log, length) of what a mapping of that file shows; (0, 0) for a device.
+        `written`: it may have changed by a mapping, which its times do not tell."""
         status = posix.fstat(fd)
         if not S_ISREG(status.st_mode):
             return 0, 0
         length = max(min(length, status.st_size - offset), 0)
-        file = status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
-        if file not in self._known:
+        file: tuple[int, ...] = (
+            status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+        )  # fmt: skip
+        if written:
+            file = *file, _hash(fd, offset, length)
+        elif file not in self._known:
             self._known[file] = self._whole(fd, path, status.st_size)
-        if whole := self._known[file]:
+        if whole := self._known.get(file):
             return whole + offset, length
         part = *file, offset, length
         if part not in self._known:
@@ -77,6 +86,13 @@ class Blobs:
         return self.log.blob(_pieces(fd, 0, size), size, path)
 
 
+def _hash(fd: int, offset: int, length: int) -> int:
+    found = blake2b(digest_size=16)
+    for piece in _pieces(fd, offset, length):
+        found.update(piece)
+    return int.from_bytes(found.digest(), "little")
+
+
 def _pieces(fd: int, offset: int, length: int) -> Iterator[bytes]:
     while length > 0 and (piece := posix.pread(fd, min(length, _PIECE), offset)):
         yield piece
@@ -84,18 +100,26 @@ def _pieces(fd: int, offset: int, length: int) -> Iterator[bytes]:
         length -= len(piece)
 
 
+def path_of(fd: int) -> bytes:
+    """Of a file that is open."""
+    return posix.readlink(b"/proc/self/fd/%d" % fd)
+
+
 class NotedMemory(_engine.Memory):
     """Memory with notes; without (None) it is as any other."""
 
-    __slots__ = ("_shared", "blobs", "files", "full", "notes", "tell")
+    __slots__ = ("blobs", "files", "full", "notes", "path_of", "shared", "tell")
 
     def __init__(self, paged: bool = False) -> None:
         self.notes: Notes | None = None
         self.blobs: Blobs | None = None
         self.files = MappedFiles()
         self.tell: Callable[[str], None] = lambda text: None  # to the user
-        self.full: Callable[[], None] | None = None  # ends a recording, else LogFull is raised
-        self._shared: set[tuple[int, int]] = set()
+        self.full: Callable[[LogFull], None] | None = (
+            None  # ends a recording, else LogFull is raised
+        )
+        self.path_of = path_of
+        self.shared: dict[tuple[int, int], int] = {}  # device and inode: the log's number
 
     def map(
         self, addr: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0
@@ -103,30 +127,35 @@ class NotedMemory(_engine.Memory):
         super().map(addr, length, prot, flags, fd, offset)
         if self.notes is None or self.blobs is None:
             return
-        blob, size, path = 0, 0, b""
+        blob, size, path, shared = 0, 0, b"", False
         if fd >= 0:
-            if flags & MAP_TYPE == MAP_SHARED and prot & PROT_WRITE:
-                self._warn_of_twins(fd)
-            path = posix.readlink(b"/proc/self/fd/%d" % fd)
+            path = self.path_of(fd)
             self.files.add(addr, addr + length, path, offset)
+            shared = self._share(fd, flags)
             try:
-                blob, size = self.blobs.add(fd, path, offset, length)
-            except LogFull:
+                blob, size = self.blobs.add(fd, path, offset, length, shared)
+            except LogFull as full:
                 if self.full is None:
                     raise
-                self.full()
+                self.full(full)
                 return
         words = addr, length, prot, flags, offset, blob, size
         self.notes.done.append(ops.encode(ops.MAP, *words, data=path))
 
-    def _warn_of_twins(self, fd: int) -> None:
-        """A replay gives each mapping a file of its own."""
+    def _share(self, fd: int, flags: int) -> bool:
+        """Notes that a file is mapped shared, now or before: all its mappings are one memory."""
         status = posix.fstat(fd)
-        key = status.st_dev, status.st_ino
-        if S_ISREG(status.st_mode) and key in self._shared:
-            name = posix.readlink(f"/proc/self/fd/{fd}")
-            self.tell(f"{name} is mapped shared more than once: a replay keeps the mappings apart")
-        self._shared.add(key)
+        file = status.st_dev, status.st_ino
+        known = file in self.shared
+        if S_ISREG(status.st_mode) and (known or flags & MAP_TYPE == MAP_SHARED):
+            self.share(file)
+        return known
+
+    def share(self, file: tuple[int, int]) -> None:
+        """The next mapping is one of that file."""
+        key = self.shared.setdefault(file, max(self.shared.values(), default=0) + 1)
+        if self.notes is not None:
+            self.notes.done.append(ops.encode(ops.SHARE, key))
 
     def unmap(self, addr: int, length: int) -> None:
         super().unmap(addr, length)
@@ -209,6 +238,10 @@ class NotedSpace(AddressSpace):
     def remove(self, start: int, end: int) -> list[Vma]:
         self._note(ops.REMOVE, start, end)
         return super().remove(start, end)
+
+    def map_segment(self, vma: Vma, flags: int, number: int) -> None:
+        self.memory.share((_SEGMENTS, number))
+        super().map_segment(vma, flags, number)
 
     def discard(self, start: int, end: int) -> None:
         notes = self.memory.notes

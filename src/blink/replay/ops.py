@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 (
     WRITE, ZERO, MAP, UNMAP, PROTECT, REMAP, RESET, DISCARD, INSERT, REMOVE, CLEAR, BRK, ACTION,
-    TASK, STATE, RESULT, NEW, GONE, RENAME, IMAGE, SIGNAL, FORK,
-) = range(1, 23)  # fmt: skip
+    TASK, STATE, RESULT, NEW, GONE, RENAME, IMAGE, SIGNAL, FORK, SHARE,
+) = range(1, 24)  # fmt: skip
 
 _HEAD = Struct("<HHI")
 _WORDS = [Struct(f"<{n}Q") for n in range(12)]
 _COUNTS = {
     WRITE: 1, ZERO: 2, MAP: 7, UNMAP: 2, PROTECT: 3, REMAP: 4, RESET: 0, DISCARD: 2, INSERT: 4,
     REMOVE: 2, CLEAR: 0, BRK: 2, ACTION: 5, TASK: 7, STATE: 0, RESULT: 1, NEW: 1, GONE: 1,
-    RENAME: 2, IMAGE: 0, SIGNAL: 1, FORK: 1,
+    RENAME: 2, IMAGE: 0, SIGNAL: 1, FORK: 1, SHARE: 1,
 }  # fmt: skip
 
 
@@ -122,7 +122,8 @@ def _map(
     replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
     start, length, prot, flags, offset, blob, size = words
-    replayer.map(start, length, prot, flags, blob, size)
+    replayer.mapped = bytes(data)
+    replayer.map(start, length, prot, flags, offset, blob, size)
     if data:
         replayer.files.add(start, start + length, bytes(data), offset)
 
@@ -254,11 +255,17 @@ def _fork(
     replayer.note(Halt("fork", task.tid, number=words[0]))
 
 
+def _share(
+    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replayer.share(words[0])
+
+
 _APPLY: dict[
     int, Callable[[Replayer, Task, int, tuple[int, ...], memoryview], None]
 ] = {
     WRITE: _write, ZERO: _zero, MAP: _map, UNMAP: _unmap, PROTECT: _protect, REMAP: _remap,
     RESET: _reset, DISCARD: _discard, INSERT: _insert, REMOVE: _remove, CLEAR: _clear, BRK: _brk,
     ACTION: _action, TASK: _task, STATE: _state, RESULT: _result, NEW: _new, GONE: _gone,
-    RENAME: _rename, IMAGE: _image, SIGNAL: _signal, FORK: _fork,
+    RENAME: _rename, IMAGE: _image, SIGNAL: _signal, FORK: _fork, SHARE: _share,
 }  # fmt: skip

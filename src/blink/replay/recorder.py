@@ -14,10 +14,10 @@ from blink.kernel.loop import act
 from blink.kernel.process import Options
 from blink.replay import log as records
 from blink.replay import ops
-from blink.replay.bounds import trimmed
 from blink.replay.calls import WAITING
 from blink.replay.capsule import processor, state_size
-from blink.replay.copies import fork_quietly
+from blink.replay.copies import close_others, fork_quietly
+from blink.replay.effects import Fields, add_fields, effects
 from blink.replay.live import LiveRunner
 from blink.replay.log import Log, LogFull
 from blink.replay.notes import Blobs, NotedActions, NotedMemory, NotedSpace, Notes
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from blink.replay.runner import Halt
 
 LOG = "recording"
-_RAX = slice(0, 8)  # in what Cpu.state() gives
 _RDTSC_STARTS = 1 << 20
 
 
@@ -44,7 +43,7 @@ class Recorder(LiveRunner):
         self.log: Log | None = log
         self.full = False
         self._notes: dict[Task, Notes] = {}
-        self._fields: dict[Task, tuple[int, ...]] = {}
+        self._fields: Fields = {}
         self._logged: dict[Task, int] = {}  # how far the log knows a thread
         self._handling: dict[Task, tuple[int, int, bytes]] = {}  # stop, call number, state before
         self._tape = self._make_tape(WAITING)
@@ -137,30 +136,10 @@ class Recorder(LiveRunner):
         notes = self.noted.notes
         if notes is None:
             return
-        payload = notes.done
-        after = task.cpu.state()
-        plain = (
-            before is not None and after[8:] == before[8:]
-        )  # else a signal's frame is there, too
-        ranges = trimmed(notes.ranges, stop, number, task) if plain else notes.ranges
-        for address, length in ranges:
-            for at, data in self.noted.contents(address, length):
-                payload.append(ops.encode(ops.WRITE, at, data=data))
-        if not plain:
-            payload.append(ops.encode(ops.STATE, data=after))
-        elif before is not None and after[_RAX] != before[_RAX]:
-            payload.append(ops.encode(ops.RESULT, int.from_bytes(after[_RAX], "little")))
-        self._add_fields(task, payload)
-        notes.ranges.clear()
+        payload = effects(self.noted, notes, task, stop, number, before)
+        add_fields(self._fields, task, payload)
         if payload or stop not in (_engine.STOP_INTERRUPT, _engine.STOP_NONE):
             self._append(records.STOP, task, stop, number, b"".join(payload), tid)
-        notes.done = []
-
-    def _add_fields(self, task: Task, payload: list[bytes]) -> None:
-        fields = ops.task_fields(task)
-        if self._fields.get(task) != fields:
-            self._fields[task] = fields
-            payload.append(ops.encode(ops.TASK, *fields))
 
     def _append(
         self, kind: int, task: Task, stop: int, number: int, payload: bytes, tid: int | None
@@ -175,13 +154,13 @@ class Recorder(LiveRunner):
                 kind, task.tid if tid is None else tid, icount, stop=stop, number=number,
                 clock=clock, payload=payload, time=self._now(),
             )  # fmt: skip
-        except LogFull:
-            self._stop_recording()
+        except LogFull as full:
+            self._stop_recording(full)
         self.memory.clock = clock
 
-    def _stop_recording(self) -> None:
-        """The log is full: it ends here, the program goes on."""
-        self.process.messages.tell("the recording ends here: its limit is reached")
+    def _stop_recording(self, full: LogFull) -> None:
+        """It ends here, the program goes on."""
+        self.process.messages.tell(f"the recording ends here: {full}")
         self.full = True
         self.log = None
         self.noted.notes = None
@@ -235,15 +214,20 @@ class Recorder(LiveRunner):
             task for task in self._handling if self._handling[task][0] == _engine.STOP_SYSCALL
         ]
         kept = (*keep, log.fd)
-        at = log.used  # now: the recorder goes on before the copy first runs
+        at, pid = log.used, posix.getpid()  # now: the recorder goes on before the copy first runs
 
-        def child() -> None:
+        def child(shared: dict[int, int]) -> None:
             self.forget()
             replayer = Replayer(log, process, self.current, at)
-            replayer.take_over(self._gone, inside, self.noted.files, kept)
+            replayer.shared.fds = shared
+            close_others((*kept, *shared.values()))
+            replayer.take_over(pid, self._gone, inside, self.noted.files)
             control(replayer)
 
         return fork_quietly(self, child)
+
+    def shared_files(self) -> dict[int, tuple[int, int]]:
+        return {key: file for file, key in self.noted.shared.items()}
 
     def forget(self) -> None:
         """In a copy of this process: there is nobody to direct and nothing to record."""

@@ -7,6 +7,7 @@ the log says, compares why it stopped, and repeats what the event did.
 from __future__ import annotations
 
 import posix
+from struct import error as StructError
 
 from blink import _engine
 from blink.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE
@@ -17,9 +18,12 @@ from blink.replay import log as records
 from blink.replay import ops
 from blink.replay.branch import Branch, Ended, Stuck
 from blink.replay.copies import close_others, fork_quietly
+from blink.replay.cursor import QUIET
 from blink.replay.files import MappedFiles
 from blink.replay.log import Event, Log
+from blink.replay.notes import NotedActions, NotedMemory, NotedSpace
 from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt, ending_halt
+from blink.replay.shared_memory import SharedFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +33,6 @@ NR_MADVISE, MADV_DONTNEED = 28, 4
 MAP_FILE_TYPE = 0x0F
 PAGE = records.PAGE
 _RETIRED = (_engine.STOP_SYSCALL, _engine.STOP_INT)  # the instruction counts
-_QUIET = (_engine.STOP_NONE, _engine.STOP_INTERRUPT)  # no instruction is the reason
 NAMES = {getattr(_engine, n): n[5:].lower() for n in dir(_engine) if n.startswith("STOP_")}
 
 
@@ -39,8 +42,15 @@ ROOM = 1 << 20
 def stops_itself(event: Event) -> bool:
     """Whether an instruction stops the Cpu where the event came."""
     if event.kind == records.STOP:
-        return event.stop not in _QUIET
+        return event.stop not in QUIET
     return event.kind in (records.CALL, records.PART)
+
+
+# What a log that nobody has checked may lead to: an unfinished recording has no digest.
+DAMAGE = (
+    *(ValueError, KeyError, IndexError, OSError, OverflowError, MemoryError, StructError),
+    _engine.MemoryFault,
+)
 
 
 class Diverged(Exception):
@@ -71,13 +81,19 @@ class Replayer(Runner):
         self._noted: Halt | None = None
         self._over = False
         self._start = (0, 0)
+        self.shared = SharedFiles()
+        self._sharing = 0  # what the next mapping shares
+        self.mapped = b""  # the path of the file that is mapped now
+        self.pid = 0  # the process's number while it was recorded
 
     @classmethod
     def open(cls, log: Log, cpu: str, checked: bool) -> Replayer:
         """At the start of a log's program."""
         options = Options()
         options.cpu, options.checked = cpu, checked
-        process = boot.new_process(options)
+        process = boot.new_process(options, NotedMemory, NotedSpace)
+        assert isinstance(process.memory, NotedMemory)
+        process.actions = NotedActions(process.memory)
         replayer = cls(log, process, None, PAGE)
         replayer.process.memory.clock = 1
         replayer._next()
@@ -106,19 +122,20 @@ class Replayer(Runner):
         number.  It has no descriptors but those in `keep`."""
         kept = (*keep, self.log.fd)
 
-        def child() -> None:
-            close_others(kept)
+        def child(shared: dict[int, int]) -> None:
+            self.shared.fds = shared
+            close_others((*kept, *shared.values()))
             control(self)
 
         return fork_quietly(self, child)
 
-    def take_over(
-        self, gone: int, inside: Iterable[Task], files: MappedFiles, keep: Iterable[int]
-    ) -> None:
-        """In a copy of a recording process: `gone` instructions are those of threads that have
-        ended, and the threads `inside` wait in system calls."""
-        close_others(keep)
-        self._gone, self.files = gone, files
+    def shared_files(self) -> dict[int, tuple[int, int]]:
+        return self.shared.keys()
+
+    def take_over(self, pid: int, gone: int, inside: Iterable[Task], files: MappedFiles) -> None:
+        """In a copy of a recording process `pid`: `gone` instructions are those of threads that
+        have ended, and the threads `inside` wait in system calls."""
+        self.pid, self._gone, self.files = pid, gone, files
         self._reached = dict.fromkeys(inside, _engine.STOP_SYSCALL)
         image = self.process.image
         self.image, self.auxv = (b"?", b"") if image is None else (image.path, image.auxv)
@@ -142,9 +159,12 @@ class Replayer(Runner):
         except Ended as ended:
             self._over = True
             halt = ended.halt
-        except (Stuck, Diverged, ValueError, _engine.MemoryFault) as error:
+        except (Stuck, Diverged) as error:
             self._over = True
             halt = Halt("diverged", self.current.tid, text=str(error))
+        except DAMAGE as error:
+            self._over = True
+            halt = Halt("diverged", self.current.tid, text=f"the log makes no sense: {error!r}")
         if (
             halt.reason in ("until", "end")  # a live program may stand there
             and self.time > began
@@ -187,41 +207,48 @@ class Replayer(Runner):
 
     # --- leaving the recording ---
 
-    def edited(self) -> None:
-        """Somebody has changed registers or memory: from here on it is a branch."""
-        if self.off is None and len(self.tasks) == 1 and not self._reached:
-            self.off = Branch(self)
+    def edited(self, address: int = 0, length: int = 0) -> None:
+        """Somebody has changed registers, or memory there: from here on it is a branch."""
+        if self.off is None:
+            self.off = Branch(self, self._reached)
+        if length:
+            self.off.edits.append((address, length))
 
     def _run_off(self, branch: Branch, until: int) -> Halt:
-        task = self.current
         while not self._over:
             if (halt := self._reason()) is not None:
                 return halt
+            last, self.current = self.current, branch.next_task()
+            task = self.current
+            if task is not last and branch.capture is not None:
+                branch.capture.switch(last)
+            if task in self._reached:
+                branch.handle(task, self._reached.pop(task))
+                continue
             room = until - self.time
             if room <= 0:
                 return Halt("until", task.tid)
             halt = self._look(task, branch.advance(task, room))
             if halt is not None:
                 return halt
-            if task in self._reached:
-                branch.handle(task, self._reached.pop(task))
-        return Halt("end", task.tid)
+        return Halt("end", self.current.tid)
+
+    def begin_thread(self, tid: int) -> None:
+        """Of a branch: a thread is there."""
+        self.note(Halt("clone", self.current.tid, number=tid))
+        task = self.tasks[tid]
+        self._prepare(task)
+        self._attach(task)
+
+    def end_thread(self, task: Task) -> None:
+        """Of a branch: a thread has left its process."""
+        self._gone += task.cpu.icount
+        task.cpu.retire()
+        self.current = next(iter(self.tasks.values()))
 
     def place(self) -> tuple[Event | None, int, int]:
-        """Where it is in the log, for go_to()."""
+        """Where it is in the log: the next event, where the one behind it is, and where it is."""
         return self.event, self._at, self._event_at
-
-    def go_to(self, place: tuple[Event | None, int, int]) -> None:
-        """Back in the log."""
-        self.event, self._at, self._event_at = place
-
-    def skip(self) -> None:
-        """The next event is passed by."""
-        self._next()
-
-    def repeat(self) -> None:
-        """The next event's effects happen, whatever was before it."""
-        self._repeat()
 
     def calling(self, task: Task, call: tuple[int, ...]) -> None:
         """A system call begins."""
@@ -244,7 +271,7 @@ class Replayer(Runner):
 
     def _is_due(self, task: Task, event: Event) -> bool:
         """Whether an event needs no further instruction."""
-        if event.kind == records.CALL or (event.kind == records.STOP and event.stop not in _QUIET):
+        if event.kind == records.CALL or (event.kind == records.STOP and event.stop not in QUIET):
             return task in self._reached
         return True
 
@@ -322,7 +349,7 @@ class Replayer(Runner):
             self._next()
             return None
         call = None
-        if event.kind == records.CALL or event.stop not in _QUIET:
+        if event.kind == records.CALL or event.stop not in QUIET:
             call = self._check(task, event)
             if call is not None:
                 self.calling(task, call)
@@ -345,15 +372,18 @@ class Replayer(Runner):
         """Does what the next event says."""
         event = self.event
         assert event is not None
-        task = self.tasks.get(event.tid, self.current)
-        self.memory.clock = event.clock
+        self.repeat(event, self.tasks.get(event.tid, self.current))
+        self._next()
+
+    def repeat(self, event: Event, task: Task) -> None:
+        """The effects of an event happen."""
+        self.memory.clock = event.clock if self.off is None else max(event.clock, self.memory.clock)
         if event.kind == records.STOP:
             ops.apply(self, task, event.payload)
         else:
             result = ops.apply_call(self, event.payload)
             if event.kind == records.CALL:
                 task.cpu.set_result(result)
-        self._next()
 
     def called(self, task: Task, call: tuple[int, ...]) -> None:
         """A system call has come back."""
@@ -396,8 +426,21 @@ class Replayer(Runner):
                     call=True,
                 )  # fmt: skip
 
-    def map(self, start: int, length: int, prot: int, flags: int, blob: int, size: int) -> None:
+    def share(self, key: int) -> None:
+        """The next mapping is one of a file that others show, too."""
+        self._sharing = key
+
+    def map(
+        self, start: int, length: int, prot: int, flags: int, offset: int, blob: int, size: int
+    ) -> None:
         """A mapping; `size` bytes at `blob` in the log are the file's, if `blob` is not 0."""
+        key, self._sharing = self._sharing, 0
+        if key:
+            data = self.log.view[blob : blob + size] if blob else b""
+            there = length if flags & MAP_ANONYMOUS else size  # a segment is as large as it is
+            fd = self.shared.open(key, offset, there, data)
+            self.memory.map(start, length, prot, flags & ~MAP_ANONYMOUS, fd, offset)
+            return
         if not blob:
             if flags & MAP_ANONYMOUS:
                 self.memory.map(start, length, prot, flags)
@@ -450,7 +493,7 @@ class Replayer(Runner):
         cpu.load(state)
         task = Task(self.process, cpu, tid)
         if self.current is None:
-            self.current = task
+            self.current, self.pid = task, tid
         else:
             self.note(Halt("clone", self.current.tid, number=tid))
         self.tasks[tid] = task

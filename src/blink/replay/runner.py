@@ -138,6 +138,10 @@ class Runner:
         """Calls `control`, which may use run(); the process ends when it returns."""
         raise NotImplementedError
 
+    def shared_files(self) -> dict[int, tuple[int, int]]:
+        """Device and inode of the files that the log knows by number: they are mapped shared."""
+        return {}
+
     def _prepare(self, task: Task) -> None:
         """A thread that is new: what was asked for holds there, too."""
         if self.breakpoints:

@@ -78,7 +78,7 @@ def shmat(task: "Task", shmid: Int, addr: Ptr, flags: Flags[Int, ipc.SHM_AT]) ->
     vma.shared = True
     vma.label = LABEL
     space.check_exec_gain(prot, prot)
-    space.map(vma, mman.MAP_SHARED | mman.MAP_ANONYMOUS | mman.MAP_NORESERVE)
+    space.map_segment(vma, mman.MAP_SHARED | mman.MAP_ANONYMOUS | mman.MAP_NORESERVE, shmid)
     flags = flags & ~mman.SHM_RND | mman.SHM_REMAP  # SHM_EXEC, too: it asks for permission
     result = host.now(host.NR_SHMAT, shmid, start + task.memory.skew, flags)
     if -4096 < result < 0:

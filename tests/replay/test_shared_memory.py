@@ -1,0 +1,130 @@
+"""Shared mappings of one file are one memory, in a replay too, and each copy has its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blink.debugger.session import Session
+from blink.debugger.stop import Stop
+
+LONG = 100.0
+SOURCE = r"""
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+volatile int *first, *second, *third, *fourth, *segment, *again, *nameless, *private;
+__attribute__((noinline)) void tick(int i) { __asm__ volatile(""); }
+
+int main(int argc, char **argv) {
+  int file = open(argv[1], O_RDWR | O_CREAT, 0600), memory = memfd_create("m", 0);
+  ftruncate(file, 16384);
+  ftruncate(memory, 4096);
+  first = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  second = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, file, 4096);
+  third = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  int number = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+  segment = shmat(number, 0, 0);
+  again = shmat(number, 0, 0);
+  shmctl(number, IPC_RMID, 0);
+  nameless = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  for (int i = 1; i < 5; i++) {
+    nameless[0] = i;
+    first[1024] = i * 10;
+    third[1] = i * 100;
+    segment[2] = i * 1000;
+    if (i == 2) fourth = mmap(0, 4096, PROT_READ, MAP_SHARED, memory, 0);
+    if (i == 2) private = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 4096);
+    if (i == 3) first[1025] = private[0];
+    if (i == 3) private[2] = 7;
+    tick(i);
+    if (second[0] != i * 10 || again[2] != i * 1000 || (fourth && fourth[1] != i * 100)) return 50;
+  }
+  printf("%d %d %d\n", second[0], fourth[1], again[2]);
+  return second[1] == 30 && !second[2] ? 0 : 51;
+}
+"""
+WORDS = {"nameless": 0, "first": 4096, "second": 0, "third": 4, "segment": 8, "again": 8}
+
+
+def go(session: Session, motion: str, *words: int) -> Stop:
+    getattr(session, motion)(*words)
+    return session.wait(LONG)
+
+
+def look(session: Session) -> list[int]:
+    found = []
+    for name, offset in WORDS.items():
+        (variable,) = session.symbols.find(name)
+        address = int.from_bytes(session.read(variable, 8), "little")
+        found.append(int.from_bytes(session.read(address + offset, 4), "little"))
+    return found
+
+
+def back_and_forth(session: Session) -> list[tuple[int, list[int], str]]:
+    session.add_breakpoint("tick")
+    seen = []
+    while (stop := go(session, "cont")).reason == "breakpoint":
+        seen.append((session.time, look(session), session.digest()))
+    assert stop.text == "the program has ended with status 0"
+    for row in reversed(seen):
+        assert go(session, "reverse_cont").reason == "breakpoint"
+        assert (session.time, look(session), session.digest()) == row
+    assert go(session, "reverse_cont").reason == "start"
+    for row in seen:
+        go(session, "cont")
+        assert (session.time, look(session), session.digest()) == row
+    return seen
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]) -> Path:
+    path = tmp_path_factory.mktemp("shared") / "program"
+    command = [need("gcc"), "-g", "-w", "-O1", "-xc", "-", "-o", str(path)]
+    subprocess.run(command, input=SOURCE.encode(), check=True, timeout=60)
+    return path
+
+
+def test_live_and_in_a_capsule(program: Path, tmp_path: Path) -> None:
+    file, capsule = tmp_path / "file", str(tmp_path / "it.cap")
+    with (tmp_path / "out").open("w") as out:
+        made = Session.launch([str(program), str(file)], stdio=(0, out.fileno(), 2))
+    with made as session:
+        seen = back_and_forth(session)
+        assert [row[1] for row in seen] == [
+            [i, 10 * i, 10 * i, 100 * i, 1000 * i, 1000 * i] for i in range(1, 5)
+        ]
+        written = file.read_bytes()
+        assert int.from_bytes(written[4096:4100], "little") == 40  # no replay has written there
+        session.save(capsule)
+    file.write_bytes(bytes(16384))
+    with Session.open(capsule) as session:
+        assert back_and_forth(session) == seen
+    assert file.read_bytes() == bytes(16384)
+
+
+@pytest.mark.ci
+def test_the_past_of_a_program_that_goes_on(program: Path, tmp_path: Path) -> None:
+    """A replay from a checkpoint does not write into the program's own memory."""
+    file = tmp_path / "file"
+    with (tmp_path / "out").open("w") as out:
+        made = Session.launch([str(program), str(file)], stdio=(0, out.fileno(), 2))
+    with made as session:
+        session.add_breakpoint("tick", "edi == 3")
+        go(session, "cont")
+        now = look(session)
+        point = session.add_breakpoint("tick", "edi == 1")
+        assert go(session, "reverse_cont").numbers == [point.number]
+        assert look(session)[:2] == [1, 10]
+        assert int.from_bytes(file.read_bytes()[4096:4100], "little") == 30
+        go(session, "goto", session.end)
+        assert (session.live, look(session)) == (True, now)
+        session.remove(point.number)
+        assert go(session, "cont").text == "the program has ended with status 0"
