@@ -141,6 +141,12 @@ def test_an_exception_comes_at_the_next_waiting_instruction(both: Both) -> None:
     assert (seen.rip, *unpack_from("<QQ", seen.image, 8)) == (BASE + 15, BASE + 5, DATA + 12)
 
 
+def test_an_exception_waits_through_the_interpreter(both: Both) -> None:
+    """CPUID is the interpreter's: the state goes to the Cpu and back, and no #MF is lost."""
+    seen = both("d96b08 d9e8 d8730c 0fa2 dfe0 d9e8", MF)
+    assert (seen.rip, *unpack_from("<QQ", seen.image, 8)) == (BASE + 12, BASE + 5, DATA + 12)
+
+
 def test_operands_with_a_segment_and_beside_the_instruction(both: Both) -> None:
     code = "64d901 d80d06000000 64d84901 d9fa 0f0b"
     assert both(code + pack("<f", 3.0).hex(), fs_base=DATA, rcx=4).rcx == 4
