@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blink.abi.layout import GUEST_MIN, GUEST_TOP, PAGE
+from blink.loader import Image, Program, build_stack
+
+if TYPE_CHECKING:
+    from blink.loader.image import Mapper
 
 MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS = 2, 0x10, 0x20
 PROT_WRITE = 2
@@ -105,3 +110,11 @@ def place(size: int) -> int:
     """A page for an interpreter of `size` bytes, high as the kernel's allocator would choose."""
     assert 0 < size <= 1 << 40
     return (0x1FFF_0000_0000 - size) & -PAGE
+
+
+def plain_stack(memory: Mapper, image: Image, program: Program) -> None:
+    """The initial stack of a program of root's, with nothing random in it."""
+    build_stack(
+        memory, image, program.argv, program.env, random16=bytes(16),
+        uid=0, euid=0, gid=0, egid=0, hwcap=0, execfn=program.path,
+    )  # fmt: skip

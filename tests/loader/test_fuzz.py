@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from blink.abi.layout import GUEST_MIN, IMAGE_TOP, PAGE
-from blink.loader import Image, LoadError, build_stack, load, open_program
+from blink.loader import Image, LoadError, load, open_program
 from loader.elfs import EHDR, EHDR_FIELDS, PHDR, PHDR_FIELDS, PT_GNU_STACK, elf, phdr, save
-from loader.fakes import BlankMemory, place
+from loader.fakes import BlankMemory, place, plain_stack
 from loader.native import Server
 
 # Values at which something changes: sizes, pages, the ends of user, guest and 64-bit addresses.
@@ -110,19 +110,7 @@ def run(files: Files) -> Image | None:
     try:
         with open_program(b"/program", [b"a"], [b"b"], open_file=files) as program:
             image = load(program, memory, place=place)
-            build_stack(
-                memory,
-                image,
-                program.argv,
-                program.env,
-                random16=bytes(16),
-                uid=0,
-                euid=0,
-                gid=0,
-                egid=0,
-                hwcap=0,
-                execfn=program.path,
-            )
+            plain_stack(memory, image, program)
     except LoadError as error:
         assert error.message.isprintable()
         assert error.errno in errno.errorcode

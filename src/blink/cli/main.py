@@ -179,12 +179,13 @@ def _run(
 def _serve_gdb(line: CommandLine) -> int:
     from blink.cli.roots import words
     from blink.debugger.errors import DebugError
-    from blink.debugger.gdb.server import serve
+    from blink.debugger.gdb.server import address_of, serve
     from blink.debugger.session import Session
 
     try:
+        address_of(line.values["g"])
         roots = words(line)
-    except UsageError as error:
+    except (UsageError, DebugError) as error:
         return refuse(str(error))
     options = {
         **roots,

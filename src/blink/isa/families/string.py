@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Element = Callable[[State, int, int], "Bits | None"]
 
-LETTER = {8: "b", 16: "w", 32: "d", 64: "q"}
-
 
 def _step(s: State, w: int, a: int) -> Bits:
     return ite(s.flag("DF"), Bits.const(-(w // 8), a), Bits.const(w // 8, a))
