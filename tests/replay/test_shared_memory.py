@@ -128,3 +128,42 @@ def test_the_past_of_a_program_that_goes_on(program: Path, tmp_path: Path) -> No
         assert (session.live, look(session)) == (True, now)
         session.remove(point.number)
         assert go(session, "cont").text == "the program has ended with status 0"
+
+
+SPARSE = r"""
+#include <sys/mman.h>
+__attribute__((noinline)) void tick(volatile char *p) { __asm__ volatile(""); }
+int main(void) {
+  volatile char *p = mmap(0, 2UL << 30, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  for (int i = 1; i < 4; i++) {
+    p[i * 500000000UL] = i;
+    tick(p);
+  }
+  return 0;
+}
+"""
+
+
+@pytest.mark.ci
+def test_what_nobody_has_touched_costs_no_memory(
+    tmp_path: Path, need: Callable[[str], str]
+) -> None:
+    program = tmp_path / "sparse"
+    command = [need("gcc"), "-w", "-O1", "-xc", "-", "-o", str(program)]
+    subprocess.run(command, input=SPARSE.encode(), check=True, timeout=60)
+    with Session.launch([str(program)]) as session:
+        session.add_breakpoint("tick")
+        for _ in range(3):
+            go(session, "cont")
+        address = session.registers()["rdi"]
+        for last in (2, 1):
+            assert go(session, "reverse_cont").reason == "breakpoint"
+            found = [session.read(address + i * 500_000_000, 1)[0] for i in (1, 2, 3)]
+            assert found == [i if i <= last else 0 for i in (1, 2, 3)]
+            assert _shared_kilobytes(session._core.target.pid) < 100_000
+
+
+def _shared_kilobytes(pid: int) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.partition("RssShmem:")[2].split()[0])

@@ -20,7 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NR_MMAP = 9
+NR_MMAP, NR_MINCORE = 9, 27
+_IN_MEMORY = (b"/dev/zero", b"/memfd:", b"/SYSV", b"/dev/shm/")
 _CHUNK = 1 << 20
 _ZEROS = bytes(PAGE)
 Identity = tuple[int, int]  # device, inode
@@ -32,6 +33,7 @@ class _Range(NamedTuple):
     prot: int
     offset: int
     file: Identity
+    sparse: bool  # in memory only: what is not there is zero
 
 
 def copy_out(memory: _engine.Memory) -> tuple[list[_Range], dict[Identity, int]]:
@@ -47,7 +49,7 @@ def copy_out(memory: _engine.Memory) -> tuple[list[_Range], dict[Identity, int]]
 
 def map_in(memory: _engine.Memory, ranges: list[_Range], files: dict[Identity, int]) -> None:
     """In the child: the copies come in the place of what is mapped."""
-    for start, end, prot, offset, file in ranges:
+    for start, end, prot, offset, file, _ in ranges:
         fd, address = files[file], start + memory.skew
         host.now(NR_MMAP, address, end - start, prot, MAP_SHARED | MAP_FIXED, fd, offset)
 
@@ -55,12 +57,13 @@ def map_in(memory: _engine.Memory, ranges: list[_Range], files: dict[Identity, i
 def _shared_ranges(skew: int) -> Iterator[_Range]:
     with open("/proc/self/maps", "rb") as file:
         rows = [line.split(maxsplit=5) for line in file]
-    for where, bits, offset, device, inode, *_ in rows:
+    for where, bits, offset, device, inode, *path in rows:
         start, end = (int(word, 16) - skew for word in where.split(b"-"))
         if bits[3:4] == b"s" and 0 <= start < GUEST_TOP:
             major, minor = (int(word, 16) for word in device.split(b":"))
             identity = posix.makedev(major, minor), int(inode)
-            yield _Range(start, end, _prot(bits), int(offset, 16), identity)
+            sparse = path[0].startswith(_IN_MEMORY) if path else False
+            yield _Range(start, end, _prot(bits), int(offset, 16), identity, sparse)
 
 
 def _prot(bits: bytes) -> int:
@@ -70,19 +73,36 @@ def _prot(bits: bytes) -> int:
 
 def _copy(memory: _engine.Memory, found: _Range, fd: int) -> None:
     """All pages that hold something, up to the end of the file."""
-    start, end, _, offset, _ = found
+    start, end, _, offset, _, sparse = found
     at = start
     while at < end:
-        data = _read(memory, at, min(_CHUNK, end - at))
-        if not data:
-            break
-        for page in range(0, len(data), PAGE):
-            piece = data[page : page + PAGE]
-            if piece != _ZEROS:
-                posix.pwrite(fd, piece, offset + at + page - start)
+        length = min(_CHUNK, end - at)
+        if sparse and not _resident(at + memory.skew, length):
+            at += length  # reading would make the pages
+            continue
+        data = _read(memory, at, length)
+        _write_pages(fd, data, offset + at - start)
         at += len(data)
+        if len(data) < length:
+            break
     size = max(posix.fstat(fd).st_size, offset + at - start)
     posix.ftruncate(fd, size)
+
+
+def _resident(address: int, length: int) -> bool:
+    """Whether any page is there; it may be swapped out, if there is swap."""
+    pages = bytearray(length // PAGE)
+    if host.now(NR_MINCORE, address, length, pages) or any(pages):
+        return True
+    with open("/proc/swaps", "rb") as file:
+        return len(file.readlines()) > 1
+
+
+def _write_pages(fd: int, data: bytes, offset: int) -> None:
+    for at in range(0, len(data), PAGE):
+        page = data[at : at + PAGE]
+        if page != _ZEROS:
+            posix.pwrite(fd, page, offset + at)
 
 
 def _read(memory: _engine.Memory, start: int, length: int) -> bytes:
