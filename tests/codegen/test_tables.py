@@ -179,6 +179,32 @@ def test_three_in_one() -> None:
     assert leader.plain[2][0] in handlers.fusion.led
 
 
+def test_two_in_one() -> None:
+    """The flags of the first are dropped: the second overwrites them."""
+    handlers, (form,) = built(add_insn("SUB"))
+    first = form.plain[2][0]
+    assert handlers.couples.made.keys() == {form.plain[1][0], first}
+    assert find(handlers, "sub_64r_sub_64r") == body("""
+        {
+        const u64 t1 = REG64(r->a);
+        const u64 t2 = REG64(r->b);
+        const u64 t3 = (u64)(t1 + t2);
+        REG64(r->a) = t3;
+        }
+        const u64 t1 = REG64((r + 1)->a);
+        const u64 t2 = REG64((r + 1)->b);
+        const u64 t3 = (u64)(t1 + t2);
+        REG64((r + 1)->a) = t3;
+        c->cc_a = t1;
+        c->cc_b = t2;
+        c->cc_op = CC_ADD64;
+        NEXT((r + 1));
+    """)
+    signatures = handlers.signatures()[handlers.single - 1 :]
+    assert len(signatures) == 4
+    assert all(f"\n{s} {{" in emit_handlers.couples(handlers) for s in signatures)
+
+
 def test_what_is_not_fused() -> None:
     handlers, (leader, compare) = built(add_insn("ADD"), compare_insn())
     fusion = handlers.fusion

@@ -47,6 +47,13 @@ def literal(value: int, w: int) -> str:
     return f"{value}u" if value < 10 else f"0x{value:x}u"
 
 
+def _choice(n: Bits, a: list[str]) -> str:
+    """A guest's condition is as hard to predict as its data, so no branch of ours depends on it."""
+    if n.w <= 64 and n.args[0].op == "in" and str(n.args[0].aux).startswith("cond_"):
+        return f"SELECT({', '.join(a)})"
+    return f"{a[0]} ? {a[1]} : {a[2]}"
+
+
 class Printer:
     """Prints nodes into `lines`, remembering the temporary of each."""
 
@@ -132,7 +139,7 @@ class Printer:
         if op == "not":
             return f"(u{w})~{a[0]}"
         if op == "ite":
-            return f"{a[0]} ? {a[1]} : {a[2]}"
+            return _choice(n, a)
         if op == "zext" and w <= 128:
             return f"V_LOW({a[0]})" if w == 128 else f"{a[0]}"
         if op == "trunc":

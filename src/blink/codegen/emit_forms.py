@@ -207,6 +207,19 @@ def _fusion(handlers: Handlers) -> list[str]:
     return out
 
 
+def _couples(handlers: Handlers) -> list[str]:
+    made, count = handlers.couples.made, len(handlers.names)
+    out = [_rows("couple_row", made, count)]
+    out.append(f"const u16 coupled[{len(made) + 1}][{len(made) + 1}] = {{\n  {{0}},\n")
+    out += [f"  {{0, {', '.join(map(str, row.values()))}}},\n" for row in made.values()]
+    out.append("};\n")
+    out.append(
+        "u16 couple_handler(u32 first, u32 second) {\n"
+        "  return coupled[couple_row[first]][couple_row[second]];\n}\n"
+    )
+    return out
+
+
 def _index(forms: list[FormHandlers]) -> list[str]:
     """Which rows an opcode may be: in 64-bit mode, then in the others."""
     flat: list[int] = []
@@ -235,6 +248,7 @@ def source(handlers: Handlers, forms: list[FormHandlers]) -> str:
     out.append("};\n")
     out += _index(forms)
     out += _fusion(handlers)
+    out += _couples(handlers)
     out.append(feature_table())
     names = [f.form.insn.name for f in forms]
     out.append("const char *const form_names[] = {" + ", ".join(f'"{n}"' for n in names) + "};\n")

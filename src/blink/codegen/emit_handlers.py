@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from blink.codegen.couples import Couples
 from blink.codegen.cprint import HandlerPrinter
 from blink.codegen.fusion import Fusion
 from blink.codegen.trace import Trace, trace, trace_load
@@ -31,6 +32,8 @@ class Handlers:
     memory: list[bool] = field(default_factory=lambda: [False])
     ids: dict[str, int] = field(default_factory=dict)
     fusion: Fusion = field(default_factory=Fusion)
+    couples: Couples = field(default_factory=Couples)
+    single: int = 0  # those from this number on are couples
 
     def add(self, name: str, lines: list[str], memory: bool) -> int:
         text = "\n".join(f"  {line}" for line in lines)
@@ -74,6 +77,7 @@ def _one(handlers: Handlers, form: Form, v: Variant, mode: int) -> tuple[int, Tr
     number = handlers.add(_name(form, v), printer.body(), printer.memory)
     if mode == 64:
         handlers.fusion.note(handlers.add, number, _name(form, v), form, v)
+        handlers.couples.note(number, form, v)
     return number, t
 
 
@@ -125,19 +129,30 @@ def build(registry: list[Insn]) -> tuple[Handlers, list[FormHandlers]]:
     forms = [build_form(handlers, f) for f in all_forms if 64 in f.modes]
     forms += [build_form(handlers, f, 32) for f in all_forms if f.legacy]
     handlers.fusion.finish(handlers.add, _name)
+    handlers.single = len(handlers.names)
+    handlers.couples.finish(handlers.add, _name)
     return handlers, forms
 
 
 def source(handlers: Handlers, part: int, parts: int) -> str:
-    """One shard of the handlers; compiled twice, with and without BLINK_PAGED."""
-    texts = [
-        f"\n{signature} {{\n{body}\n}}\n"
-        for signature, body in zip(handlers.signatures(), handlers.bodies[1:], strict=True)
-    ]
-    mine = list(zip(texts, handlers.memory[1:], strict=True))[part::parts]
-    out = [BANNER, '#include "interp.h"\n', QUIET, *(text for text, memory in mine if memory)]
-    out += ["\n#if !BLINK_PAGED\n", *(text for text, memory in mine if not memory), "#endif\n"]
-    return "".join(out)
+    """One shard of the handlers but for the couples."""
+    return _shard(handlers, range(1, handlers.single)[part::parts])
+
+
+def couples(handlers: Handlers) -> str:
+    """The handlers of two instructions."""
+    return _shard(handlers, range(handlers.single, len(handlers.names)))
+
+
+def _shard(handlers: Handlers, numbers: range) -> str:
+    """A file of handlers; compiled twice, with and without BLINK_PAGED."""
+    signatures = ["", *handlers.signatures()]
+    texts = {n: f"\n{signatures[n]} {{\n{handlers.bodies[n]}\n}}\n" for n in numbers}
+    out = [BANNER, '#include "interp.h"\n', QUIET]
+    out += [text for n, text in texts.items() if handlers.memory[n]]
+    out.append("\n#if !BLINK_PAGED\n")
+    out += [text for n, text in texts.items() if not handlers.memory[n]]
+    return "".join([*out, "#endif\n"])
 
 
 def table(handlers: Handlers) -> str:

@@ -34,6 +34,7 @@ def generate() -> dict[str, str]:
         "_generated_flags.h": emit_flags.header(),
         "_generated_flags.c": emit_flags.source(),
         "_generated_forms.c": emit_forms.source(handlers, forms),
+        "_generated_handlers_couples.c": emit_handlers.couples(handlers),
         "_generated_handlers_table.c": emit_handlers.table(handlers),
     }
     for part in range(SHARDS):

@@ -44,15 +44,16 @@ struct Cache {
 
 typedef struct {
   Cpu *c;
-  Rec *first; /* first executable record */
-  Rec *at;    /* where the next record goes */
-  u64 rip;    /* of the next instruction */
-  u32 count;  /* instructions so far */
-  u32 limit;  /* most instructions */
-  u16 last;   /* handler of the last record, when it may be fused; 0 for none */
-  u16 lead;   /* handler of the record before it, when the two are adjacent */
-  bool mark;  /* note the pages as code */
-  bool loose; /* one of them is not protected */
+  Rec *first;   /* first executable record */
+  Rec *at;      /* where the next record goes */
+  u64 rip;      /* of the next instruction */
+  u32 count;    /* instructions so far */
+  u32 limit;    /* most instructions */
+  u16 last;     /* handler of the last record, when it may be fused; 0 for none */
+  u16 lead;     /* handler of the record before it, when the two are adjacent */
+  bool coupled; /* the handler of the record before it does the last one, too */
+  bool mark;    /* note the pages as code */
+  bool loose;   /* one of them is not protected */
   u8 window[WINDOW + DECODE_MAX];
   u64 window_rip;
   u32 window_len;
@@ -257,9 +258,17 @@ static void fuse(Builder *b, Rec *r, const FormDef *f) {
   u32 row = b->last && f->cc != FORM_ANY ? fuse_row[b->last] : 0;
   u32 pair = row ? fused[row][f->cc] : 0;
   if (!pair) return;
+  if (b->coupled) r[-2].fn = handler(b->c, b->lead);
   r[-1].fn = handler(b->c, pair);
   u32 three = b->lead ? led_handler(b->lead, pair) : 0;
   if (three) r[-2].fn = handler(b->c, three);
+}
+
+/* Two simple instructions: one handler does both, unless the first is done by the one before it. */
+static void couple(Builder *b, Rec *r, u32 number) {
+  u32 both = b->coupled ? 0 : couple_handler(b->last, number);
+  b->coupled = both;
+  if (both) r[-1].fn = handler(b->c, both);
 }
 
 /* Whether an instruction without a handler is an invalid encoding, or one that only other CPU models
@@ -303,6 +312,10 @@ static bool add(Builder *b, const Insn *in) {
   if (f->flags & FORM_END) {
     fuse(b, b->at - 1, f);
     links(b, b->at - 1, in, f);
+  } else if (adjacent) {
+    couple(b, b->at - 1, number);
+  } else {
+    b->coupled = false;
   }
   b->lead = adjacent ? b->last : 0;
   b->last = number;

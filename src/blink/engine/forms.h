@@ -66,6 +66,8 @@ extern const u16 fuse_row[];                     /* by handler: its row in `fuse
 extern const u16 fused[][16];
 /* `tail` is a fused pair; the handler that does `lead` before it as well, or 0. */
 u16 led_handler(u32 lead, u32 tail);
+/* The handler that does both of two adjacent instructions, or 0. */
+u16 couple_handler(u32 first, u32 second);
 /* The form of a decoded instruction on a CPU model, or NULL: TZCNT is BSF where it is not known. */
 struct Insn;
 const FormDef *form_find(const struct Insn *in, const CpuModel *model);

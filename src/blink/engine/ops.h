@@ -8,6 +8,9 @@
 #define SHR(w, a, n) ((n) < (w) ? (u##w)((u##w)(a) >> (n)) : (u##w)0)
 #define SAR(w, a, n) ((u##w)((s##w)(a) >> ((n) < (w) ? (n) : (w)-1)))
 
+/* cond ? a : b, for a condition of 0 or 1, without a branch. */
+#define SELECT(cond, a, b) ((b) ^ (((a) ^ (b)) & -(u64)(cond)))
+
 #define UMULH(w, a, b) umulh##w(a, b)
 #define SMULH(w, a, b) smulh##w(a, b)
 #define POPCNT(w, a) __builtin_popcountll(a)

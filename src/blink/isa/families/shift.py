@@ -41,30 +41,34 @@ def masked(dst: Bits, count: Bits) -> Bits:
 
 @group2("SHL", 4, 6, undefined="AF")
 def shl(s: State, dst: Bits, count: Bits) -> Bits:
-    """OF is defined for counts of 1 only; it is computed for all as for 1."""
+    """The last step doubles, so the flags are those of an addition.
+
+    OF is defined for counts of 1 only; it is computed for all as for 1.
+    """
     n = masked(dst, count)
-    result = dst << n
+    last = dst << (n - 1)
     if n != 0:
-        carry = (dst << (n - 1)).sign
-        s.flags_result(result, carry, result.sign ^ carry)
-    return result
+        s.flags_add(last, last)
+    return ite(n == 0, dst, last + last)
 
 
 @group2("SHR", 5, undefined="AF")
 def shr(s: State, dst: Bits, count: Bits) -> Bits:
     n = masked(dst, count)
-    result = dst >> n
+    last = dst >> (n - 1)
+    result = ite(n == 0, dst, last >> 1)
     if n != 0:
-        s.flags_result(result, (dst >> (n - 1)).bit(0), dst.sign)
+        s.flags_result(result, last.bit(0), dst.sign)
     return result
 
 
 @group2("SAR", 7, undefined="AF")
 def sar(s: State, dst: Bits, count: Bits) -> Bits:
     n = masked(dst, count)
-    result = dst.sar(n)
+    last = dst.sar(n - 1)
+    result = ite(n == 0, dst, last.sar(1))
     if n != 0:
-        s.flags_result(result, dst.sar(n - 1).bit(0), 0)
+        s.flags_result(result, last.bit(0), 0)
     return result
 
 
