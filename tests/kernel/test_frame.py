@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 from struct import Struct
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from kernel.fakes import FakeMemory, FaultError
-
-with contextlib.suppress(ImportError):  # before a placeholder takes its name: see _table.every
-    import blink._engine  # noqa: F401
-
 from blink.abi.signals import SS_AUTODISARM, SS_DISABLE, SS_ONSTACK
 from blink.kernel import frame
 from blink.kernel.task import AltStack
+from kernel.fakes import FakeMemory, FaultError
 
 if TYPE_CHECKING:
     from blink.kernel.task import Task

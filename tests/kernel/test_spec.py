@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -16,9 +17,6 @@ from blink.syscalls._spec import CALLS, Call
 from blink.syscalls._trace import TraceOptions, Tracer
 from kernel import sample_calls
 from kernel.fakes import FakeTask
-
-with contextlib.suppress(ImportError):  # before a placeholder takes its name: see _table.every
-    import blink._engine  # noqa: F401
 
 BASE = 0x10000
 
@@ -52,6 +50,19 @@ def test_length_rules() -> None:
 def test_directions() -> None:
     assert [a.type.direction for a in call("sample_read").args] == ["value", "out", "value"]
     assert [a.type.direction for a in call("sample_accept").args] == ["value", "out", "inout"]
+
+
+def test_an_argument_that_is_not_passed() -> None:
+    _table.every()
+    flags, mode = CALLS[2].args[1:]
+    assert flags.is_given((0, 0, 0))
+    shown = {f: mode.is_given((0, f, 0)) for f in (0, 0o100, 0o200000, 0o20200000)}
+    assert shown == {0: False, 0o100: True, 0o200000: False, 0o20200000: True}
+
+
+def test_all_definitions_can_be_had_first() -> None:
+    code = "from blink.syscalls import _table; assert len(_table.every()) > 300"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_defined_twice() -> None:

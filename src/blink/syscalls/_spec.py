@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Annotated as Opaque
     from typing import Annotated as Out
     from typing import Annotated as Unless
+    from typing import Annotated as With
     from typing import Any, TypeAlias, TypeVar
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -104,6 +105,7 @@ __all__ = [
     "UInt",
     "ULong",
     "Unless",
+    "With",
     "syscall",
 ]
 
@@ -138,11 +140,12 @@ class Type:
     follow     whether a path's last symbolic link is followed; or (argument, bit, the bit's sense)
     choices    value of the argument that `length` names -> Type
     opaque     the engine cannot pass it, so that a call with it (not NULL) is Python's
+    given      None, or (argument, bits): passed only if that argument has one of the bits
     """
 
     __slots__ = (
-        "bits", "choices", "direction", "flags", "follow", "kind", "layout", "length", "opaque",
-        "optional", "show", "signed",
+        "bits", "choices", "direction", "flags", "follow", "given", "kind", "layout", "length",
+        "opaque", "optional", "show", "signed",
     )  # fmt: skip
 
     def __init__(self, kind: str, bits: int = 64, signed: bool = False, show: str = "dec") -> None:
@@ -158,6 +161,7 @@ class Type:
         self.follow: bool | tuple[str, int, bool] = True
         self.choices: dict[int, Type] | None = None
         self.opaque = False
+        self.given: tuple[str, int] | None = None
 
     def copy(self) -> Type:
         twin = Type(self.kind, self.bits, self.signed, self.show)
@@ -212,6 +216,17 @@ class _Follow:
     def __getitem__(self, items: tuple[Type, str, int]) -> Type:
         made = items[0].copy()
         made.follow = (items[1], items[2], self.sense)
+        return made
+
+
+class _With:
+    """`With[Mode, "flags", BITS]`: an argument that C's callers leave out unless a bit is set."""
+
+    __slots__ = ()
+
+    def __getitem__(self, items: tuple[Type, str, int]) -> Type:
+        made = items[0].copy()
+        made.given = items[1:]
         return made
 
 
@@ -270,6 +285,7 @@ if not TYPE_CHECKING:
     Opaque = _Directed("in", opaque=True)
     If = _Follow(True)
     Unless = _Follow(False)
+    With = _With()
 
 
 class Arg:
@@ -289,9 +305,10 @@ class Arg:
     length_bits   width of the argument that holds the length
     dirfd         of a path: the place of the descriptor that it is relative to, or None
     follow        of a path: as in Type, the argument by its place
+    given         as in Type, the argument by its place
     """
 
-    __slots__ = ("dirfd", "follow", "index", "length", "length_bits", "name", "type")
+    __slots__ = ("dirfd", "follow", "given", "index", "length", "length_bits", "name", "type")
 
     def __init__(self, name: str, index: int, names: tuple[str, ...], types: list[Type]) -> None:
         self.name = name
@@ -305,10 +322,16 @@ class Arg:
         self.dirfd = index - 1 if relative else None
         follow = self.type.follow
         self.follow = follow if isinstance(follow, bool) else (names.index(follow[0]), *follow[1:])
+        given = self.type.given
+        self.given = None if given is None else (names.index(given[0]), given[1])
 
     @property
     def is_pointer(self) -> bool:
         return self.type.kind != "value"
+
+    def is_given(self, registers: tuple[int, ...]) -> bool:
+        """Whether a call has the argument: open(2) has a mode only where it may create."""
+        return self.given is None or bool(registers[self.given[0]] & self.given[1])
 
     def variant(self, kind: Type) -> Arg:
         """The same argument with another type."""

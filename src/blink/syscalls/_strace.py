@@ -27,14 +27,14 @@ class Texts:
     Made before the call, for it may change what its arguments point to.
     """
 
-    __slots__ = ("_before", "_call", "_format", "_registers", "_task")
+    __slots__ = ("_args", "_before", "_format", "_registers", "_task")
 
     def __init__(self, task: Task, call: Call, registers: Registers, limit: int) -> None:
         self._task = task
-        self._call = call
+        self._args = [arg for arg in call.args if arg.is_given(registers)]
         self._registers = registers
         self._format = Format(task, limit)
-        self._before = [self._known(arg) for arg in call.args]
+        self._before = [self._known(arg) for arg in self._args]
 
     def before(self) -> str:
         """What a call that does not come back is shown with."""
@@ -57,7 +57,7 @@ class Texts:
 
     def named(self, result: int | None) -> dict[str, str]:
         """Text by the name of the argument."""
-        names = [arg.name for arg in self._call.args]
+        names = [arg.name for arg in self._args]
         return dict(zip(names, self._after(result), strict=True))
 
     def _cut(self) -> int:
@@ -75,7 +75,7 @@ class Texts:
             text if text is not None
             else _hex(self._registers[arg.index]) if failed
             else self._format.argument(arg, self._registers, result)
-            for arg, text in zip(self._call.args, self._before, strict=True)
+            for arg, text in zip(self._args, self._before, strict=True)
         ]  # fmt: skip
 
 

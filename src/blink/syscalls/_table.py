@@ -6,8 +6,6 @@ Without it the index is computed, by importing all families.
 
 from __future__ import annotations
 
-import sys
-
 from blink.syscalls._spec import CALLS, Call
 
 TYPE_CHECKING = False
@@ -65,12 +63,10 @@ def families() -> list[str]:
 
 
 def every() -> list[Call]:
-    """All definitions in order of their numbers; imports every family.
+    """All definitions in order of their numbers; imports every family, and with them the engine.
 
-    Code generation comes here before the engine exists.  Families use it in functions only, so an
-    empty module holds its place then; a process that is to run guests imports the engine first.
+    Code generation, before the engine exists: blink.codegen.emit_syscalls.load().
     """
-    sys.modules.setdefault("blink._engine", type(sys)("blink._engine"))
     for family in families():
         __import__(f"blink.syscalls.{family}")
     return [CALLS[number] for number in sorted(CALLS)]

@@ -24,6 +24,7 @@ from blink.syscalls._spec import (
     Struct,
     UInt,
     ULong,
+    With,
     syscall,
 )
 
@@ -40,7 +41,9 @@ CACHESTAT = Layout(
 
 
 @syscall(2, native=UNLESS_POLICY, waits=True)
-def open_(task: "Task", path: Path, flags: Flags[Int, f.OPEN], mode: Mode) -> int:
+def open_(
+    task: "Task", path: Path, flags: Flags[Int, f.OPEN], mode: With[Mode, "flags", f.CREATING]
+) -> int:
     """Implements open(2).
 
     Files of /proc/self that describe the program are as they were when they were opened.
@@ -56,7 +59,13 @@ def creat(task: "Task", path: Path, mode: Mode) -> int:
 
 
 @syscall(257, native=UNLESS_POLICY, waits=True)
-def openat(task: "Task", dirfd: Fd, path: Path, flags: Flags[Int, f.OPEN], mode: Mode) -> int:
+def openat(
+    task: "Task",
+    dirfd: Fd,
+    path: Path,
+    flags: Flags[Int, f.OPEN],
+    mode: With[Mode, "flags", f.CREATING],
+) -> int:
     """Implements openat(2).
 
     Files of /proc/self that describe the program are as they were when they were opened.
