@@ -14,6 +14,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "hostcall.h"
 #include "memory.h"
@@ -149,6 +150,7 @@ static void thread_release(void *record) {
   swap_mask(~(u64)0);
   host_thread_self = NULL;
   if (t->box.signo != 0) requeue((int)t->box.signo, t->box.info);
+  if (t->kicks != 0) call(SYS_timer_delete, (u64)t->kicks - 1, 0, 0, 0);
   stack_t off = {.ss_flags = SS_DISABLE};
   sigaltstack(&off, NULL);
   munmap(t->mapping, t->mapping_size);
@@ -242,7 +244,8 @@ static int sync_index(int signo) {
 static void on_sync_sent(int signo, siginfo_t *info, ucontext_t *uc) {
   HostThread *t = host_thread_self;
   int index = sync_index(signo);
-  bool kick = info->si_code == SI_QUEUE && info->si_value.sival_ptr == &kick_mark;
+  bool ours = info->si_code == SI_QUEUE || info->si_code == SI_TIMER;
+  bool kick = ours && info->si_value.sival_ptr == &kick_mark;
   bool held = t != NULL && (t->held & SIG_BIT(signo)) != 0;
   u8 how = sync_how[index];
   if (kick) {
@@ -406,6 +409,34 @@ void host_sig_after_fork(void) {
   t->box.signo = 0;
   for (int i = 0; i < SYNC_COUNT; i++) t->sync[i].signo = 0;
   t->interrupt = 0;
+  t->kicks = 0; /* timers are the parent's */
+}
+
+int host_sig_return(int signo, const u8 info[SIGINFO_SIZE]) {
+  u64 pid = (u64)call(SYS_getpid, 0, 0, 0, 0), tid = (u64)call(SYS_gettid, 0, 0, 0, 0);
+  return (int)call(SYS_rt_tgsigqueueinfo, pid, tid, (u64)signo, (u64)info);
+}
+
+static int make_kicks(HostThread *t) {
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGTRAP};
+  int id;
+  event.sigev_value.sival_ptr = (void *)&kick_mark;
+  event._sigev_un._tid = (int)call(SYS_gettid, 0, 0, 0, 0);
+  s64 r = call(SYS_timer_create, CLOCK_MONOTONIC, (u64)&event, (u64)&id, 0);
+  if (r == 0) t->kicks = id + 1;
+  return (int)r;
+}
+
+/* The guest makes timers by the same numbers, so ours is there only while it is used. */
+int host_sig_kicks(u64 nanoseconds) {
+  HostThread *t = host_thread();
+  if (t->kicks != 0) call(SYS_timer_delete, (u64)t->kicks - 1, 0, 0, 0);
+  t->kicks = 0;
+  if (nanoseconds == 0) return 0;
+  struct timespec each = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
+  struct itimerspec when = {.it_interval = each, .it_value = each};
+  int r = make_kicks(t);
+  return r != 0 ? r : (int)call(SYS_timer_settime, (u64)t->kicks - 1, 0, (u64)&when, 0);
 }
 
 int host_sig_kick(int tid) {

@@ -38,6 +38,7 @@ typedef struct {
   volatile u64 held;      /* which of the synchronous five the guest blocks */
   SigSlot box;
   SigSlot sync[SYNC_COUNT];
+  int kicks; /* the number of the timer of host_sig_kicks, plus one */
   void *mapping;
   size_t mapping_size;
 } HostThread;
@@ -91,6 +92,13 @@ void host_sig_after_fork(void);
 
 /* Makes a thread leave run() or a blocking call, without a signal to deliver.  0 or -errno. */
 int host_sig_kick(int tid);
+
+/* Kicks this thread again and again with so many nanoseconds between; 0: no more.  0 or -errno. */
+int host_sig_kicks(u64 nanoseconds);
+
+/* Gives a signal that was taken back to the host, for this thread: it waits until the mask lets it in.
+ * 0 or -errno. */
+int host_sig_return(int signo, const u8 info[SIGINFO_SIZE]);
 
 /* Dies by `signo`'s default action; by exit status 128 + signo if that does not kill. */
 NORETURN void host_sig_die(int signo);

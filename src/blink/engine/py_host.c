@@ -155,6 +155,23 @@ static PyObject *sig_kick(PyObject *module, PyObject *arg) {
   Py_RETURN_NONE;
 }
 
+static PyObject *sig_kicks(PyObject *module, PyObject *arg) {
+  (void)module;
+  u64 nanoseconds = PyLong_AsUnsignedLongLong(arg);
+  if (PyErr_Occurred()) return NULL;
+  return PyLong_FromLong(host_sig_kicks(nanoseconds));
+}
+
+static PyObject *sig_return(PyObject *module, PyObject *args) {
+  (void)module;
+  int signo;
+  Py_buffer info;
+  if (!PyArg_ParseTuple(args, "iy*", &signo, &info)) return NULL;
+  int result = info.len == SIGINFO_SIZE ? host_sig_return(signo, info.buf) : -EINVAL;
+  PyBuffer_Release(&info);
+  return PyLong_FromLong(result);
+}
+
 static PyObject *sig_die(PyObject *module, PyObject *arg) {
   (void)module;
   long signo = PyLong_AsLong(arg);
@@ -236,6 +253,11 @@ static PyMethodDef methods[] = {
      "sig_after_fork()\n\nIn the child: forgets what the parent has yet to take."},
     {"sig_kick", sig_kick, METH_O,
      "sig_kick(tid)\n\nMakes a thread of this process leave run() or host_call."},
+    {"sig_kicks", sig_kicks, METH_O,
+     "sig_kicks(nanoseconds)\n\nKicks this thread so often; 0: no more.  0 or -errno."},
+    {"sig_return", sig_return, METH_VARARGS,
+     "sig_return(signo, siginfo)\n\nThe host holds a signal that was taken until the mask lets it\n"
+     "in.  0 or -errno."},
     {"sig_die", sig_die, METH_O, "sig_die(signo)\n\nDies by the signal's default action."},
     {"set_message_fd", set_message_fd, METH_O,
      "set_message_fd(fd)\n\nWhere the signal handler reports a fault of our own; 2 at first."},

@@ -413,7 +413,9 @@ Stop cpu_run(Cpu *c, u64 budget) {
   c->stop = STOP_NONE;
   c->cur = NULL;
   host_thread_set_cpu(c);
+  bool at_once = c->interrupt;
   Stop stop = loop(c);
+  if (stop == STOP_INTERRUPT) c->stop_error = at_once; /* nothing ran */
   c->escape = NULL;
   c->js.active = 0;
   c->mxcsr = mxcsr_leave();

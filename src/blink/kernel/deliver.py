@@ -20,12 +20,21 @@ if TYPE_CHECKING:
 
 def deliver(task: Task) -> None:
     """Handles the signals that wait, until the host accepts the mask that results."""
+    if task.native_before is not None:
+        release(task)
     while True:
         while (taken := _engine.sig_take()) is not None:
-            _handle(task, *taken)
+            handle(task, *taken)
         task.call_mask = None
         if _engine.sig_setmask(task.sigmask) != host.NEVER_BEGAN:
             return
+
+
+def release(task: Task) -> None:
+    """Ends what `starved.let_run` began."""
+    if task.native_before is not None:
+        task.cpu.native, task.native_before = task.native_before, None
+        _engine.sig_kicks(0)
 
 
 def pending_signals() -> int:
@@ -40,11 +49,12 @@ def force(task: Task, fault: Fault) -> None:
     action = task.process.actions[signo]
     if task.sigmask & sig.bit(signo) or action.handler in (sig.SIG_IGN, sig.SIG_DFL):
         die(task, signo, fault)
-    _handle(task, signo, fault.siginfo())
+    handle(task, signo, fault.siginfo())
     deliver(task)
 
 
-def _handle(task: Task, signo: int, info: bytes) -> None:
+def handle(task: Task, signo: int, info: bytes) -> None:
+    """One signal that was taken: its frame, or its default action."""
     if task.process.tracer is not None:
         task.process.tracer.signal(task, sig.name(signo), _details(signo, info))
     if task.process.director is not None:
@@ -101,7 +111,7 @@ def _bad_frame(task: Task, signo: int) -> None:
     fault = Fault(sig.SIGSEGV, sig.SI_KERNEL, 0, task.trap)
     if fatal or task.sigmask & sig.bit(sig.SIGSEGV):
         die(task, sig.SIGSEGV, fault)
-    _handle(task, sig.SIGSEGV, fault.siginfo())
+    handle(task, sig.SIGSEGV, fault.siginfo())
 
 
 def bad_return(task: Task) -> None:

@@ -8,7 +8,7 @@ from blink import _engine
 from blink.abi import signals as sig
 from blink.abi.errors import Interrupted
 from blink.kernel import faults, host
-from blink.kernel.deliver import deliver, force
+from blink.kernel.deliver import deliver, force, handle
 from blink.kernel.frame import Trap
 from blink.kernel.threads import obey
 from blink.syscalls._dispatch import dispatch, note_mask
@@ -17,12 +17,15 @@ from blink.syscalls._table import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import NoReturn
 
     from blink.kernel.task import Task
 
 DIFFERENCE = 49  # exit status of --doctor
 SYSCALL_SIZE = 2  # bytes of the instruction, 0F 05
+PATIENCE = 2  # how often a signal may come before the same system call
+MANY, ALIKE = 32, 16  # how often before any instruction, and how much more one like the last counts
 INT1 = b"\xf1"
 
 
@@ -47,11 +50,14 @@ def act(task: Task, stop: int) -> None:
 
 
 def _syscall(task: Task) -> None:
+    if task.native_before is not None:
+        _starved().begin(task)
+        return
     call = task.cpu.syscall_args()
     try:
         result = dispatch(task, call[0], call[1:])
     except Interrupted:
-        _rewind(task)
+        _turned_away(task)
         return
     if result is not KEEP:
         task.cpu.set_result(result)
@@ -61,13 +67,50 @@ def _interrupted(task: Task) -> None:
     """A native call that a signal ended, or that never began; RAX still is its number."""
     number, *_ = registers = task.cpu.syscall_args()
     if task.cpu.stop_error == host.NEVER_BEGAN & (1 << 64) - 1:
-        _rewind(task)
+        _turned_away(task)
         return
     call = find(number & 0xFFFFFFFF)
     if call is not None:
         note_mask(task, call, registers[1:])
     task.cpu.set_result(-EINTR)
     deliver(task)
+
+
+def _turned_away(task: Task) -> None:
+    """A signal came before the call began: it goes first, but not for ever."""
+    at, times = task.turned_away
+    task.turned_away = (task.cpu.rip, times + 1 if at == task.cpu.rip else 1)
+    if task.turned_away[1] > PATIENCE and task.process.director is None:
+        task.turned_away = (0, 0)
+        _starved().begin(task)
+    else:
+        _rewind(task)
+
+
+def _interrupt(task: Task) -> None:
+    """A signal came; when none lets a single instruction run, one is held back for a while."""
+    taken = None
+    if task.cpu.stop_error and task.process.director is None:
+        taken = _engine.sig_take()
+    if taken is None:
+        task.stuck = (0, 0)
+        deliver(task)
+        return
+    last, times = task.stuck
+    task.stuck = (taken[0], times + (ALIKE if taken[0] == last else 1))
+    if times > MANY:
+        task.stuck = (0, 0)
+        _starved().let_run(task, *taken)
+    else:
+        handle(task, *taken)
+        deliver(task)
+
+
+def _starved() -> ModuleType:
+    """Few programs need it."""
+    from blink.kernel import starved
+
+    return starved
 
 
 def _rewind(task: Task) -> None:
@@ -127,7 +170,7 @@ _ACTIONS = {
     _engine.STOP_SYSCALL_INTERRUPTED: _interrupted,
     _engine.STOP_FAULT: _fault,
     _engine.STOP_INT: _int,
-    _engine.STOP_INTERRUPT: deliver,
+    _engine.STOP_INTERRUPT: _interrupt,
     _engine.STOP_HALT: _privileged,
     _engine.STOP_PORT: _privileged,
     _engine.STOP_UNIMPLEMENTED: _unimplemented,

@@ -44,6 +44,9 @@ class Task:
     call_mask       the mask of the sigsuspend(2) or ppoll(2) that a signal has just ended, or None;
                     the first handler starts from it and returns to `sigmask`
     trap            what the last exception left, for signal frames
+    native_before   while signals are held back (`starved`): Cpu.native as it was; else None
+    stuck           the last signal that came before a single instruction had run, and how often
+    turned_away     where a system call did not begin for a signal that came first, and how often
     """
 
     __slots__ = (
@@ -51,11 +54,14 @@ class Task:
         "call_mask",
         "clear_child_tid",
         "cpu",
+        "native_before",
         "process",
         "robust_list",
         "sigmask",
+        "stuck",
         "tid",
         "trap",
+        "turned_away",
     )
 
     MemoryFault = _engine.MemoryFault
@@ -72,6 +78,9 @@ class Task:
         self.call_mask: int | None = None
         self.altstack = AltStack()
         self.trap = Trap()
+        self.native_before: bool | None = None
+        self.stuck = (0, 0)
+        self.turned_away = (0, 0)
         self.clear_child_tid = 0
         self.robust_list = (0, 0)
 

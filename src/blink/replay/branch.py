@@ -24,7 +24,7 @@ from struct import pack
 from blink import _engine
 from blink.abi import signals as sig
 from blink.abi.errors import Interrupted, ThreadEnded
-from blink.kernel.deliver import _handle
+from blink.kernel.deliver import handle
 from blink.kernel.director import Director
 from blink.kernel.loop import SYSCALL_SIZE, act
 from blink.replay import log as records
@@ -335,7 +335,7 @@ class Branch(Director):
         with self._written(task, _engine.STOP_NONE):
             if again:
                 task.cpu.rip -= SYSCALL_SIZE
-            _handle(task, signo, info)
+            handle(task, signo, info)
 
     def send(self, task: Task, group: int, tid: int, signo: int) -> int | None:
         """A signal within the process: abort(3), raise(3), pthread_kill(3)."""

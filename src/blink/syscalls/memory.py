@@ -147,10 +147,6 @@ def munmap(task: "Task", addr: In[Range, "length"], length: Size) -> None:
     task.process.space.unmap(addr, end)
 
 
-def _is_sealed(task: "Task", start: int, size: int) -> bool:
-    return task.process.space.has_sealed(start, start + size)
-
-
 def _refuse_sealed(task: "Task", start: int, end: int) -> None:
     """What would change sealed pages gives EPERM, and changes nothing."""
     if task.process.space.has_sealed(start, end):
@@ -253,8 +249,7 @@ def mremap(
     vma = task.process.space.find(old)
     if vma is None:
         raise SysError(EFAULT)
-    moves = flags & mman.MREMAP_FIXED
-    if _is_sealed(task, old, old_size or 1) or (moves and _is_sealed(task, new, new_size)):
+    if vma.sealed:
         raise SysError(EPERM)
     if old_size == 0 and not vma.shared:
         raise SysError(EINVAL)
@@ -290,6 +285,7 @@ def _check_mremap(old: int, old_size: int, new_size: int, flags: int, new: int) 
 
 def _shrink(task: "Task", old: int, old_size: int, new_size: int) -> None:
     if new_size < old_size:
+        _refuse_sealed(task, old + new_size, old + old_size)
         task.process.space.unmap(old + new_size, old + old_size)
 
 
@@ -316,7 +312,7 @@ def _move_each(task: "Task", old: int, size: int, new: int, flags: int) -> int:
     for vma in found:
         first, last = max(vma.start, old), min(vma.end, end)
         target = new + first - old
-        if vma.sealed or _is_sealed(task, target, last - first):
+        if vma.sealed:
             raise SysError(EPERM)
         _move(task, vma, first, last - first, target, last - first, flags)
     return new
@@ -341,6 +337,7 @@ def _move(
         raise SysError(EFAULT)
     if new < GUEST_MIN:
         raise SysError(EPERM)
+    _refuse_sealed(task, new, new + new_size)
     space.unmap(new, new + new_size)
     moved = vma.piece(new, new + new_size)
     if moved.origin:

@@ -28,6 +28,7 @@ static void moves(void) {
   close(fd);
   three(), put(10, 1, RW, MAP_PRIVATE), T(move(0, 11, 30, FIXED)), T(move(30, 11, 0, FIXED)), layout(), V(*at(10));
   APART({ three(), T(S(mseal, at(2), 1L * PAGE, 0L)), T(move(0, 8, 20, FIXED)), layout(); });
+  APART({ three(), put(20, 1, RW, MAP_PRIVATE), put(21, 1, PROT_READ, MAP_PRIVATE), T(S(mseal, at(21), 1L * PAGE, 0L)), T(S(mremap, at(0), 0L, 1L * PAGE, FIXED, at(21))), T(S(mremap, at(1), 2L * PAGE, 3L * PAGE, FIXED, at(21))), T(S(mremap, at(0), 1L * PAGE, 2L * PAGE, FIXED, at(21))), T(S(mremap, at(20), 2L * PAGE, 3L * PAGE, MREMAP_MAYMOVE)), T(S(mremap, at(20), 2L * PAGE, 1L * PAGE, MREMAP_MAYMOVE)), T(S(mremap, at(20), 2L * PAGE, 1L * PAGE, FIXED, at(30))), layout(); });
   APART({ three(), put(25, 1, RW, MAP_PRIVATE), T(S(mseal, at(25), 1L * PAGE, 0L)), T(move(0, 8, 20, FIXED)), layout(); });
 }
 
