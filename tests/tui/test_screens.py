@@ -57,6 +57,18 @@ def test_the_whole_screen(size: tuple[int, int], session: FakeSession, check: Ch
     perform(scene, size, session)
 
 
+def test_of_groups_that_share_their_place_one_has_all_of_it(session: FakeSession) -> None:
+    async def scene(stage: Stage) -> None:
+        deck = stage.app.decks[2]
+        assert deck.shared
+        await stage.settle()
+        assert deck.groups[1].region.bottom == deck.region.bottom
+        assert stage.rows("vector")[16].startswith(" xmm15")
+        assert "xmm15" in stage.text()
+
+    perform(scene, (140, 44), session)
+
+
 def test_every_panel(session: FakeSession, check: Check) -> None:
     async def scene(stage: Stage) -> None:
         await play(stage)

@@ -120,6 +120,8 @@ class Deck(Vertical):
         self.front = self.panels[0]
         self.other = self.others[0]
         self._height = 0
+        for group in groups[1:]:
+            group.add_class("other")
 
     def compose(self) -> ComposeResult:
         yield self.all_tabs
@@ -145,6 +147,7 @@ class Deck(Vertical):
         self.all_tabs.front, self.other_tabs.front = self.front, self.other
         self.all_tabs.display = self.compact
         self.other_tabs.display = not self.compact and self.shared
+        self.set_class(self.other_tabs.display, "shared")
         for i, group in enumerate(self.groups):
             if self.compact:
                 group.display = self.front in group.panels
