@@ -74,6 +74,21 @@ def test_what_is_interpreted_is_decoded_only() -> None:
     memory.reset()
 
 
+def test_the_same_breakpoints_again_forget_nothing() -> None:
+    memory, cpu = machine()
+    cpu.set_breakpoints([CODE + 9, CODE + 0x100])
+    assert cpu.run(None) == _engine.STOP_BREAKPOINT
+    decoded = cpu.decoded(CODE, CODE + 16)
+    assert decoded
+    cpu.set_breakpoints([CODE + 0x100, CODE + 9])
+    assert cpu.decoded(CODE, CODE + 16) == decoded
+    cpu.set_breakpoints([CODE + 5])
+    assert cpu.decoded(CODE, CODE + 16) == []
+    cpu.set("rip", CODE)
+    assert (cpu.run(None), cpu.rip) == (_engine.STOP_BREAKPOINT, CODE + 5)
+    memory.reset()
+
+
 def test_a_session_tells_what_was_made_of_code(start: Callable[..., Session]) -> None:
     for translate in (True, False):
         session = start(options={"translate": translate})

@@ -115,9 +115,10 @@ def test_tmux_with_an_editor_in_the_terminal(tmux: Tmux, need: Callable[[str], s
     tmux.wait("File Name to Write: note.txt")
     tmux.keys("Enter")
     tmux.wait("Wrote 1 line")
-    tmux.keys("C-b", '"')
-    tmux.wait("[0] 0:sh*" if Path("/bin/sh") == Path(os.environ.get("SHELL", "")) else "[0] 0:")
-    tmux.keys("cat note.txt; exit", "Enter")
+    tmux.keys("C-b", '"', 'cat note.txt; echo sp""lit', "Enter")
+    tmux.wait("split")
+    tmux.keys("exit", "Enter")
+    tmux.wait_gone("split")  # what comes before it is gone would be the shell's
     tmux.keys("C-x")
     tmux.wait("ended with status 0", "[exited]")
     assert (tmux.folder / "note.txt").read_text() == "hello from nano\n"

@@ -419,10 +419,19 @@ static void drop_breakpoints(Cpu *c) {
   }
 }
 
+static bool breaks_there_already(const Cpu *c, const u64 *list, u32 count) {
+  return count == c->breakpoint_count &&
+         (!count || !memcmp(list, c->breakpoints, count * sizeof *list));
+}
+
 void cpu_break_at(Cpu *c, u64 *list, u32 count) {
+  qsort(list, count, sizeof *list, ascending);
+  if (breaks_there_already(c, list, count)) {
+    free(list);
+    return;
+  }
   drop_breakpoints(c);
   free(c->breakpoints);
-  qsort(list, count, sizeof *list, ascending);
   c->breakpoints = list;
   c->breakpoint_count = count;
   drop_breakpoints(c);
