@@ -7,6 +7,7 @@ writes to address 0.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -274,6 +275,12 @@ class FakeSession:
 
     def save(self, path: str) -> None:
         raise DebugError(f"cannot write {path}: this is a fake")
+
+    def branch(self) -> FakeSession:
+        made = copy.copy(self)
+        made.states = [State(dict(s.registers), dict(s.memory)) for s in self.states]
+        made._points = []
+        return made
 
     def restart(self) -> None:
         self.time, self.stop = 0, None

@@ -59,6 +59,31 @@ def test_who_wrote_leads_back_to_the_bug(tmux: Tmux, compiled: Callable[[str, st
     tmux.wait("and 9 77", "ended")
 
 
+def test_a_register_changed_in_the_past_gives_another_end(
+    tmux: Tmux, compiled: Callable[[str, str], str]
+) -> None:
+    tmux.start(f"{COMMAND} -R {compiled(programs.SORT, 'gcc')}", 120, 40)
+    tmux.wait("stopped")
+    tmux.keys("c")
+    tmux.wait("ended with status 3")
+    tmux.keys("Up")  # exit_group(3) is next
+    tmux.wait("in the past")
+    tmux.keys(":", "set a register")
+    tmux.wait("that starts a branch")
+    tmux.keys("Enter")
+    tmux.wait("Set register")
+    tmux.keys("rdi = 0", "Enter")
+    tmux.wait("a branch begins here")
+    tmux.keys("c")
+    tmux.wait("ended with status 0")
+    tmux.keys(":", "leave the branch")
+    tmux.wait("back to the recording")
+    tmux.keys("Enter")
+    tmux.wait("back on the recording", "in the past")
+    tmux.keys("q")
+    tmux.wait("status 0")
+
+
 def test_a_crash_in_cpp_says_where_and_what(
     tmux: Tmux, compiled: Callable[[str, str], str]
 ) -> None:
@@ -120,9 +145,12 @@ def test_tmux_with_an_editor_in_the_terminal(tmux: Tmux, need: Callable[[str], s
     tmux.keys("exit", "Enter")
     tmux.wait_gone("split")  # what comes before it is gone would be the shell's
     tmux.keys("C-x")
-    tmux.wait("ended with status 0", "[exited]")
+    tmux.wait("The program has ended", "status 0")
     assert (tmux.folder / "note.txt").read_text() == "hello from nano\n"
-    tmux.keys("Escape", "q")
+    tmux.keys("Escape")
+    tmux.wait_gone("The program has ended")
+    assert "[exited]" in tmux.screen()
+    tmux.keys("q")
     tmux.wait("status 0")
 
 

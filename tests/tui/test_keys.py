@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.tui.conftest import Stage, perform
-from tests.tui.fake_session import BAD_STORE, MAIN, SUM, TOTAL, FakeSession
+from tests.tui.fake_session import BAD_STORE, MAIN, MESSAGE, SUM, TOTAL, FakeSession
 
 from blink.tui import keys
 from blink.tui.screens import Dialog, Help, Question, help_text
@@ -239,6 +239,34 @@ def test_a_breakpoint_is_set_while_the_program_runs() -> None:
         assert len(session.breakpoints()) == 1
 
     perform(scene, (120, 40), session)
+
+
+def test_a_change_in_the_past_begins_a_branch() -> None:
+    session = FakeSession()
+
+    async def scene(stage: Stage) -> None:
+        session.add_breakpoint("sum")
+        await stage.press("c", "up")
+        for line in ("rbx = 12", "rbp = 13"):  # two changes at one time: one branch
+            stage.app.action_set_register()
+            await stage.pilot.pause()
+            await stage.type(line)
+        branch = stage.app.session
+        assert branch is not session and stage.app.trunks == [session]
+        assert "a branch begins here" in stage.message
+        assert [branch.registers()[name] for name in ("rbx", "rbp")] == [12, 13]
+        assert session.registers()["rbx"] == MESSAGE
+        assert [point.where for point in branch.breakpoints()] == ["sum"]
+        assert "000000000000000c" in stage.text()
+        stage.app.action_leave_branch()
+        await stage.settle()
+        assert stage.app.session is session and branch.closed  # type: ignore[attr-defined]
+        assert "000000000000000c" not in stage.text()
+        stage.app.action_leave_branch()
+        await stage.settle()
+        assert stage.message == "this is no branch"
+
+    perform(scene, (200, 60), session)
 
 
 def test_restart_quit_and_help() -> None:

@@ -69,6 +69,17 @@ def test_of_groups_that_share_their_place_one_has_all_of_it(session: FakeSession
     perform(scene, (140, 44), session)
 
 
+def test_a_long_message_has_the_whole_line(session: FakeSession) -> None:
+    async def scene(stage: Stage) -> None:
+        assert "? help" in stage.text()
+        stage.app.status.say("no symbol is called " + "x" * 36)
+        await stage.settle()
+        assert stage.text().splitlines()[-1].endswith("x" * 36)
+        assert "? help" not in stage.text()
+
+    perform(scene, (80, 25), session)
+
+
 def test_every_panel(session: FakeSession, check: Check) -> None:
     async def scene(stage: Stage) -> None:
         await play(stage)

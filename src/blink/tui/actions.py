@@ -34,6 +34,7 @@ class Motions:
     frame: Frame | None
     status: Status
     session: Session
+    trunks: list[Session]
     panels: dict[str, Panel]
     pty: Pty | None
 
@@ -93,6 +94,8 @@ class Motions:
 
     def _restart(self) -> None:
         """In the driver's thread."""
+        while self.trunks:
+            self.leave_branch()  # type: ignore[attr-defined]
         if self.pty is not None:
             self.pty.restart()
         self.session.restart()

@@ -75,6 +75,8 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.session = session
         self.pty = pty
         self.settings = settings
+        self.trunks: list[Session] = []
+        self.branched_at = -1
         self.frame: Frame | None = None
         self.panels: dict[str, Panel] = {}
         self.decks: list[Deck] = []
@@ -169,7 +171,8 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         if self._has_terminal():
             self.exit(128 + signal.SIGHUP)
             return
-        self.session.close()
+        for session in (self.session, *self.trunks):
+            session.close()
         os._exit(128 + signal.SIGHUP)
 
     def _has_terminal(self) -> bool:
@@ -181,6 +184,8 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
 
     def on_unmount(self) -> None:
         self.driver.close()
+        for branch in [*self.trunks[1:], self.session][: len(self.trunks)]:
+            branch.close()
 
     def seen_panels(self) -> list[Panel]:
         """The panels that can be seen; for the driver."""

@@ -72,6 +72,8 @@ class Status(Panel, can_focus=False):
         parts.append((f" {self.message} ", "warning" if self.bad else ""))
         left = Strip([Segment(text, self.style_of(names)) for text, names in row(*parts)])
         key = f" {self.key}  ? help  : commands "
+        if left.cell_length + len(key) > self.size.width:  # what was said needs the room
+            key = ""
         right = Segment(key, self.style_of("dim"))
         room = max(0, self.size.width - len(key))
         fill = self.style_of("")

@@ -28,6 +28,8 @@ class Tools:
     status: Status
     session: Session
     panels: dict[str, Panel]
+    trunks: list[Session]  # what was left for the branch that is shown
+    branched_at: int  # when the last branch began
 
     def ask(self, title: str, hint: str, use: Callable[[str], None]) -> AwaitMount:
         """Asks, and has the driver's thread use the answer; its errors go to the status line.
@@ -171,7 +173,8 @@ class Tools:
         where, equals, what = line.partition("=")
         if not equals:
             raise DebugError("write it as ADDRESS = VALUE")
-        self.session.write(self.value(where), pattern_of(what.strip()))
+        address = self.value(where)
+        self._changeable().write(address, pattern_of(what.strip()))
 
     def action_set_register(self) -> AwaitMount:
         return self.ask("Set register", "rax = 12", self._set_register)
@@ -180,7 +183,39 @@ class Tools:
         name, equals, what = line.partition("=")
         if not equals:
             raise DebugError("write it as NAME = VALUE")
-        self.session.set_register(name.strip().lower(), self.value(what))
+        value = self.value(what)
+        self._changeable().set_register(name.strip().lower(), value)
+
+    # --- branches ---
+
+    def _changeable(self) -> Session:
+        """The session to change: in the past, a branch that begins here, unless it just has."""
+        trunk = self.session
+        if trunk.live or (self.trunks and trunk.time == self.branched_at):
+            return trunk
+        branch = trunk.branch()
+        for point in trunk.breakpoints():
+            if point.kind == "breakpoint":
+                branch.add_breakpoint(point.where, point.condition, pending=True)
+        self.trunks.append(trunk)
+        self.branched_at = branch.time
+        self._stand_on(branch, "a branch begins here; `leave the branch` in : goes back")
+        return branch
+
+    def action_leave_branch(self) -> None:
+        self.driver.call(self.leave_branch)
+
+    def leave_branch(self) -> None:
+        """In the driver's thread: what was left shows where it stood."""
+        if not self.trunks:
+            raise DebugError("this is no branch")
+        branch = self.session
+        self._stand_on(self.trunks.pop(), "back on the recording")
+        branch.close()
+
+    def _stand_on(self, session: Session, said: str) -> None:
+        self.session = self.driver.session = session
+        self.call_later(self.status.say, said)  # type: ignore[attr-defined]
 
     def action_save(self) -> AwaitMount:
         return self.ask("Save the recording as", "bug.cap", self._save)
