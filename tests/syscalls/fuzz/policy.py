@@ -74,7 +74,7 @@ ABSURD_RANGES = {"madvise": (MASK,), "munmap": (1 << 47, 1 << 63, MASK)}
 # Not PR_SET_SECCOMP and the like, which are documented as missing.
 PRCTL_OPTIONS = (
     *(1, 2, 3, 4, 7, 8, 13, 14, 15, 16, 21, 23, 25, 27, 29, 30, 31, 32, 33, 34, 36, 37, 38, 39),
-    *(41, 42, 52, 57, 58, 65, 66, 67, 68, 0x53564D41, 1000, -1),
+    *(41, 42, 52, 57, 58, 65, 66, 67, 68, 1000, -1),  # hosts may lack PR_SET_VMA
 )
 QUIET_SIGNALS = (0, 23, 65, -1, 1000)  # SIGURG does nothing by default
 SAFE_LIMITS = (4, 5, 10, 11, 12, 13, 14, 16, 100, 0xFFFFFFFF)  # RLIMIT_CORE, RSS, LOCKS, ...
