@@ -59,6 +59,8 @@ def _syscall(task: Task) -> None:
     except Interrupted:
         _turned_away(task)
         return
+    if result == -EINTR:
+        task.stuck = (0, 0)  # the program got as far as this call; its signal is due now
     if result is not KEEP:
         task.cpu.set_result(result)
 
