@@ -222,6 +222,7 @@ def test_an_endless_program_runs_with_living_panels_until_ctrl_c() -> None:
     perform(scene, (240, 60), session)
 
 
+@pytest.mark.ci
 def test_a_breakpoint_is_set_while_the_program_runs() -> None:
     session = FakeSession(endless=True)
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+    from textual.await_complete import AwaitComplete
     from textual.filter import LineFilter
 
     from blink.debugger.session import Session
@@ -227,6 +228,12 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.call_after_refresh(self.driver.drawn)
         if frame.arrived:
             self._tell(frame)
+
+    def pop_screen(self) -> AwaitComplete:
+        """A screen that goes takes with it what was to be called behind its next refresh: the
+        driver would wait for its frame for ever."""
+        self.driver.drawn()
+        return super().pop_screen()
 
     def _tell(self, frame: Frame) -> None:
         """A line of the log, and a dialog for what needs more than that, once."""

@@ -338,7 +338,7 @@ class Driver:
         self, running: bool, panels: bool = True, error: str = "", arrived: bool = False
     ) -> None:
         """Collects what can be seen and hands it to the UI."""
-        if not self._drawn.wait(PATIENCE) and running:
+        if not self._drawn.wait(PATIENCE) and running and not error:
             return
         probe, self._fresh = self._fresh or Probe(self.session, self.history), None
         if panels:
