@@ -116,6 +116,18 @@ def test_who_wrote_it_last(start: Start) -> None:
     assert int.from_bytes(session.read(total, 8), "little") == 41
 
 
+def test_the_last_of_many_writes(start: Start) -> None:
+    """Each write before it is met on the way; a reply once carried all of them in one another."""
+    session = start("spin")
+    to(session, "spin")
+    go(session, "step", 30_000)
+    (quiet,) = session.symbols.find("quiet")
+    value = int.from_bytes(session.read(quiet, 8), "little")
+    assert value > 5_000
+    assert go(session, "last_write", quiet, 8).reason == "watchpoint"
+    assert int.from_bytes(session.read(quiet, 8), "little") == value - 1
+
+
 @pytest.mark.ci
 def test_a_crash_is_followed_back(start: Start) -> None:
     session = start("crash")

@@ -93,7 +93,8 @@ class Motion:
         on."""
         names = result["reason"] in ("load", "exec")
         if self.until is not None and result["time"] <= self.until:
-            self.found = result if not names or any(result["numbers"]) else self.found
+            if not names or any(result["numbers"]):
+                self.found = result | {"found": None}  # not a chain of all that came before
         return names and 0 in result["numbers"]
 
     def _interrupted(self) -> Result | None:
