@@ -92,9 +92,9 @@ class Motion:
         """Notes what comes before now; whether the session must look for names before it goes
         on."""
         names = result["reason"] in ("load", "exec")
-        if self.until is not None and result["time"] <= self.until:
-            if not names or any(result["numbers"]):
-                self.found = result | {"found": None}  # not a chain of all that came before
+        past = self.until is not None and result["time"] <= self.until
+        if past and (not names or any(result["numbers"])):
+            self.found = result | {"found": None}  # not a chain of all that came before
         return names and 0 in result["numbers"]
 
     def _interrupted(self) -> Result | None:
