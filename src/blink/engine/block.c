@@ -323,16 +323,6 @@ static bool add(Builder *b, const Insn *in) {
   return !(f->flags & FORM_END);
 }
 
-static int ascending(const void *a, const void *b) {
-  u64 x = *(const u64 *)a, y = *(const u64 *)b;
-  return x < y ? -1 : x > y;
-}
-
-bool cpu_breakpoint_at(const Cpu *c, u64 rip) {
-  return c->breakpoint_count &&
-         bsearch(&rip, c->breakpoints, c->breakpoint_count, sizeof rip, ascending);
-}
-
 /* Bytes of CS at `rip` and behind it. */
 static u64 room_in_segment(const Cpu *c, u64 rip) {
   if (c->mode == 64) return ~(u64)0;
@@ -396,7 +386,7 @@ void cache_free(Cache *k) {
   free(k);
 }
 
-static void flush_records(Cpu *c) {
+void cache_flush_records(Cpu *c) {
   Cache *k = c->cache;
   k->used = 0;
   k->count = 0;
@@ -406,36 +396,8 @@ static void flush_records(Cpu *c) {
 }
 
 void cache_flush(Cpu *c) {
-  flush_records(c);
+  cache_flush_records(c);
   jit_flush(c);
-}
-
-/* Blocks that hold a breakpoint, or that ended before it. */
-static void drop_breakpoints(Cpu *c) {
-  for (u32 i = 0; i < c->breakpoint_count; i++) {
-    u64 at = c->breakpoints[i];
-    jit_drop(c, at, at + 1);
-    jit_drop(c, at - 1, at);
-  }
-}
-
-static bool breaks_there_already(const Cpu *c, const u64 *list, u32 count) {
-  return count == c->breakpoint_count &&
-         (!count || !memcmp(list, c->breakpoints, count * sizeof *list));
-}
-
-void cpu_break_at(Cpu *c, u64 *list, u32 count) {
-  qsort(list, count, sizeof *list, ascending);
-  if (breaks_there_already(c, list, count)) {
-    free(list);
-    return;
-  }
-  drop_breakpoints(c);
-  free(c->breakpoints);
-  c->breakpoints = list;
-  c->breakpoint_count = count;
-  drop_breakpoints(c);
-  flush_records(c);
 }
 
 void cache_sync(Cpu *c) {
@@ -447,7 +409,7 @@ void cache_forget(Cpu *c) {
   Cache *k = c->cache;
   CodeRange range;
   if (k->epoch == c->mem->code_epoch) return;
-  if (k->used) flush_records(c);
+  if (k->used) cache_flush_records(c);
   while (memory_code_next(c->mem, &k->epoch, &range)) jit_drop(c, range.start, range.end);
 }
 
@@ -476,7 +438,7 @@ const Rec *cache_block(Cpu *c, u64 rip) {
   u64 key = rip | c->code_key;
   Entry *e = slot(k, key);
   if (e->rec) return e->rec;
-  if (k->used + BLOCK_RECS > ARENA_RECS || k->count > k->mask - k->mask / 8) flush_records(c);
+  if (k->used + BLOCK_RECS > ARENA_RECS || k->count > k->mask - k->mask / 8) cache_flush_records(c);
   Builder b = {.c = c, .at = k->arena + k->used, .rip = rip, .limit = BLOCK_MAX, .mark = true};
   build(&b);
   if (b.loose) return cache_scratch(c, rip, 1);

@@ -11,6 +11,7 @@ void cpu_free(Cpu *c);
 /* Power-on values of everything but memory (a new image after exec). */
 void cpu_reset(Cpu *c);
 
+/* breakpoints.c */
 bool cpu_breakpoint_at(const Cpu *c, u64 rip);
 /* Takes over the list, and forgets the blocks that hold an old one or a new one. */
 void cpu_break_at(Cpu *c, u64 *list, u32 count);
@@ -68,6 +69,8 @@ Cache *cache_new(void);
 void cache_free(Cache *k);
 /* Forget all blocks, when the code or its permissions changed. */
 void cache_flush(Cpu *c);
+/* ... in the record cache only; translations stay. */
+void cache_flush_records(Cpu *c);
 /* The first record of the block at `rip`, decoding it if it is new; in scratch space when its page is
  * not protected.  Leaves by a fault when the
  * first instruction cannot be fetched. */
