@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 import sys
 import tarfile
 from collections.abc import Callable
@@ -53,7 +54,10 @@ class Tree:
         return done.returncode, done.stdout, done.stderr
 
     def is_tidy(self) -> bool:
-        """Whether nothing is left of what was made for a root."""
+        """Whether nothing is left of what was made for a root; the target ends behind its session."""
+        end = time.monotonic() + 20
+        while self.scratch.exists() and list(self.scratch.iterdir()) and time.monotonic() < end:
+            time.sleep(0.05)
         return not self.scratch.exists() or not list(self.scratch.iterdir())
 
 
