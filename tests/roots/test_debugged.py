@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Tree:
         return done.returncode, done.stdout, done.stderr
 
     def is_tidy(self) -> bool:
-        """Whether nothing is left of what was made for a root; the target ends behind its session."""
+        """Whether nothing is left of a root; the target may end behind its session."""
         end = time.monotonic() + 20
         while self.scratch.exists() and list(self.scratch.iterdir()) and time.monotonic() < end:
             time.sleep(0.05)
