@@ -20,6 +20,14 @@ def memory(request: pytest.FixtureRequest) -> Iterator[Memory]:
 
 
 @pytest.fixture
+def linear_memory() -> Iterator[Memory]:
+    """An empty linear address space."""
+    space = Memory(False)
+    yield space
+    space.reset()
+
+
+@pytest.fixture
 def make_file() -> Iterator[MakeFile]:
     """Makes files without a name; closes them in the end."""
     opened = []

@@ -83,11 +83,8 @@ class Walk:
 
 
 @pytest.fixture
-def memory() -> Iterator[Memory]:
-    """Linear memory, empty again afterwards."""
-    memory = Memory(False)
-    yield memory
-    memory.reset()
+def memory(linear_memory: Memory) -> Memory:
+    return linear_memory
 
 
 @pytest.fixture

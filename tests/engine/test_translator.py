@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from struct import pack
 
 import pytest
@@ -35,11 +35,8 @@ Translated = Callable[..., _engine.Cpu]
 
 
 @pytest.fixture
-def memory() -> Iterator[Memory]:
-    """Linear memory, empty again afterwards."""
-    memory = Memory(False)
-    yield memory
-    memory.reset()
+def memory(linear_memory: Memory) -> Memory:
+    return linear_memory
 
 
 @pytest.fixture

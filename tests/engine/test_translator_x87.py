@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from struct import pack, unpack_from
 from typing import NamedTuple
 
@@ -39,11 +39,8 @@ Both = Callable[..., Seen]
 
 
 @pytest.fixture
-def memory() -> Iterator[Memory]:
-    """Linear memory, empty again afterwards."""
-    memory = Memory(False)
-    yield memory
-    memory.reset()
+def memory(linear_memory: Memory) -> Memory:
+    return linear_memory
 
 
 @pytest.fixture

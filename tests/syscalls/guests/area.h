@@ -8,18 +8,6 @@
 
 enum { PAGE = 4096, FIXED = MREMAP_MAYMOVE | MREMAP_FIXED, RW = PROT_READ | PROT_WRITE, RX = PROT_READ | PROT_EXEC };
 #define BAD ((void *)8)
-/* Runs in a process of its own. */
-#define APART(...)                  \
-  do {                              \
-    fflush(stdout);                 \
-    pid_t child_ = fork();          \
-    if (child_ == 0) {              \
-      __VA_ARGS__;                  \
-      fflush(stdout), _exit(0);     \
-    }                               \
-    int status_;                    \
-    waitpid(child_, &status_, 0), V(status_); \
-  } while (0)
 
 static char *area; /* where all happens, with holes around */
 enum { AREA = 64 };

@@ -36,6 +36,24 @@ static inline int make(const char *name, const char *content) {
   return fd;
 }
 
+/* Runs in a process of its own; how it ended. */
+#define FORKED(status, ...)       \
+  do {                            \
+    fflush(stdout);               \
+    pid_t child_ = fork();        \
+    if (child_ == 0) {            \
+      __VA_ARGS__;                \
+      fflush(stdout), _exit(0);   \
+    }                             \
+    waitpid(child_, &(status), 0); \
+  } while (0)
+#define APART(...)                \
+  do {                            \
+    int status_;                  \
+    FORKED(status_, __VA_ARGS__); \
+    V(status_);                   \
+  } while (0)
+
 /* Runs as nobody when we are root, so that permissions are checked. */
 #define AS_NOBODY(...)                                   \
   do {                                                   \

@@ -37,18 +37,6 @@
 #define PAGE 4096
 #define EACH(variable, from, to) for (long variable = (from); variable <= (to); variable++)
 #define BITS(variable) for (long i_ = 0, variable = 1; i_ < 32; i_++, variable = 1l << i_)
-/* Runs in a process of its own. */
-#define APART(...)              \
-  do {                          \
-    fflush(stdout);             \
-    pid_t child_ = fork();      \
-    if (child_ == 0) {          \
-      __VA_ARGS__;              \
-      fflush(stdout), _exit(0); \
-    }                           \
-    int status_;                \
-    waitpid(child_, &status_, 0), V(status_); \
-  } while (0)
 
 static char buf[8192];
 static struct stat st;

@@ -22,17 +22,11 @@
 static char text[8192];
 
 /* Runs in a process of its own, which may end with any rights. */
-#define APART(...)                          \
-  do {                                      \
-    fflush(stdout);                         \
-    pid_t child_ = fork();                  \
-    if (child_ == 0) {                      \
-      __VA_ARGS__;                          \
-      fflush(stdout);                       \
-      _exit(0);                             \
-    }                                       \
-    int status_;                            \
-    waitpid(child_, &status_, 0);           \
+#undef APART
+#define APART(...)                                    \
+  do {                                                \
+    int status_;                                      \
+    FORKED(status_, __VA_ARGS__);                     \
     if (status_ != 0) printf("status %x\n", status_); \
   } while (0)
 
