@@ -10,8 +10,8 @@ import pytest
 
 from blink.debugger.session import Session
 from blink.debugger.stop import Stop
+from debugger.driving import go
 
-LONG = 100.0
 FIRST = r"""
 #include <unistd.h>
 __attribute__((noinline)) int early(int n) { return n + 1; }
@@ -34,11 +34,6 @@ int main(void) {
 }
 """
 LOADED = "int plugin_entry(int n) { return n + 1; }"
-
-
-def go(session: Session, motion: str, *words: int) -> Stop:
-    getattr(session, motion)(*words)
-    return session.wait(LONG)
 
 
 def place(session: Session, stop: Stop) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import pytest
 
 from blink.debugger.errors import DebugError
 from blink.debugger.session import Session
-from blink.debugger.stop import Stop
+from debugger.driving import ended, go
 
-LONG = 100.0
 SOURCE = r"""
 #include <fcntl.h>
 #include <signal.h>
@@ -45,33 +43,20 @@ int main(void) {
 """
 
 
-def go(session: Session, motion: str, *words: int) -> Stop:
-    getattr(session, motion)(*words)
-    return session.wait(LONG)
-
-
 @pytest.fixture(scope="module")
 def recorded(
     tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]
 ) -> Iterator[Session]:
     """Behind its read(2), which gave 5, with all that follows in the recording."""
-    folder = tmp_path_factory.mktemp("branch")
-    program = folder / "program"
-    command = [need("gcc"), "-g", "-w", "-xc", "-", "-o", str(program)]
-    subprocess.run(command, input=SOURCE.encode(), check=True, timeout=60)
-    (folder / "five").write_bytes(b"five\n")
-    with (folder / "five").open() as given, (folder / "out").open("w") as out:
-        stdio = given.fileno(), out.fileno(), out.fileno()
-        with Session.launch([str(program)], env={}, stdio=stdio) as session:
-            assert go(session, "cont").text == "the program has ended with status 5"
-            assert (folder / "out").read_text() == "read 5\nend\n"
-            session.catch("syscall", ["read"])
+    with ended(SOURCE, tmp_path_factory.mktemp("branch"), need) as (session, output):
+        assert output == b"read 5\nend\n"
+        session.catch("syscall", ["read"])
+        stop = go(session, "reverse_cont")
+        while session.registers()["rdi"] != 0:
             stop = go(session, "reverse_cont")
-            while session.registers()["rdi"] != 0:
-                stop = go(session, "reverse_cont")
-            go(session, "step")  # behind the call
-            assert (stop.reason, session.registers()["rax"]) == ("syscall", 5)
-            yield session
+        go(session, "step")  # behind the call
+        assert (stop.reason, session.registers()["rax"]) == ("syscall", 5)
+        yield session
 
 
 def states_of(session: Session, began: int) -> list[str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from blink.debugger.session import Session
-from blink.debugger.stop import Stop
+from debugger.driving import LONG, ended, go
 
-LONG = 100.0
 SOURCE = r"""
 #include <pthread.h>
 #include <signal.h>
@@ -77,11 +75,6 @@ int main(void) {
 """
 
 
-def go(session: Session, motion: str, *words: int) -> Stop:
-    getattr(session, motion)(*words)
-    return session.wait(LONG)
-
-
 def expected(workers: int, rounds: int) -> bytes:
     total = 0
     for turn in range(workers * rounds):
@@ -95,16 +88,8 @@ def recorded(
 ) -> Iterator[Session]:
     """Before its threads begin, with all that follows in the recording."""
     folder = tmp_path_factory.mktemp("threads")
-    program = folder / "program"
-    command = [need("gcc"), "-g", "-w", "-O1", "-pthread", "-xc", "-", "-o", str(program)]
-    subprocess.run(command, input=SOURCE.encode(), check=True, timeout=60)
-    (folder / "five").write_bytes(b"five\n")
-    with (folder / "five").open() as given, (folder / "out").open("w") as out:
-        stdio = given.fileno(), out.fileno(), out.fileno()
-        made = Session.launch([str(program)], env={}, stdio=stdio)
-    with made as session:
-        assert go(session, "cont").text == "the program has ended with status 5"
-        assert (folder / "out").read_bytes() == expected(3, 3)
+    with ended(SOURCE, folder, need, "-O1", "-pthread") as (session, output):
+        assert output == expected(3, 3)
         session.add_breakpoint("begin")
         assert go(session, "reverse_cont").reason == "breakpoint"
         yield session

@@ -11,14 +11,9 @@ import pytest
 from blink.debugger.errors import DebugError
 from blink.debugger.session import Session
 from blink.debugger.stop import Stop
+from debugger.driving import LONG, go
 
-LONG = 100.0
 Start = Callable[..., Session]
-
-
-def go(session: Session, motion: str, *words: int) -> Stop:
-    getattr(session, motion)(*words)
-    return session.wait(LONG)
 
 
 def to(session: Session, where: str) -> Stop:

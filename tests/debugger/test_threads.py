@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from blink.debugger.session import Session
-from blink.debugger.stop import Stop
+from debugger.driving import go
 
-LONG = 100.0
 SOURCE = r"""
 #include <pthread.h>
 #include <stdio.h>
@@ -54,11 +53,6 @@ int main(void) {
   return 0;
 }
 """
-
-
-def go(session: Session, motion: str, *words: int, **fields: int) -> Stop:
-    getattr(session, motion)(*words, **fields)
-    return session.wait(LONG)
 
 
 @pytest.fixture(scope="module")

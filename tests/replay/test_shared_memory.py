@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from blink.debugger.session import Session
-from blink.debugger.stop import Stop
+from debugger.driving import go
 
-LONG = 100.0
 SOURCE = r"""
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -52,11 +51,6 @@ int main(int argc, char **argv) {
 }
 """
 WORDS = {"nameless": 0, "first": 4096, "second": 0, "third": 4, "segment": 8, "again": 8}
-
-
-def go(session: Session, motion: str, *words: int) -> Stop:
-    getattr(session, motion)(*words)
-    return session.wait(LONG)
 
 
 def look(session: Session) -> list[int]:
