@@ -37,6 +37,18 @@ class Tmux:
             f"{command}; echo status $?; exec sleep 600",
         )
 
+    def start_and_run(self, command: str, columns: int, lines: int) -> None:
+        """An interface whose program runs at full speed."""
+        self.start(command, columns, lines)
+        self.wait("stopped")
+        self.keys("c")
+        self.wait("running")
+
+    def modes(self) -> list[str]:
+        """Whether the other screen, the mouse and the cursor are on: "0" or "1"."""
+        flags = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}"
+        return self("display-message", "-p", flags).split()
+
     def keys(self, *names: str) -> None:
         self("send-keys", *names)
 

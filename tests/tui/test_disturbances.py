@@ -60,10 +60,7 @@ def test_other_sizes_under_a_question_the_help_a_run_and_a_dialog(
 
 
 def test_other_sizes_at_full_speed(tmux: Tmux) -> None:
-    tmux.start(f"{COMMAND} yes blinkenlights", 120, 40)
-    tmux.wait("stopped")
-    tmux.keys("c")
-    tmux.wait("running")
+    tmux.start_and_run(f"{COMMAND} yes blinkenlights", 120, 40)
     for _ in range(3):
         squeezed(tmux, "running", "Registers")
     tmux.keys("C-c")
@@ -113,12 +110,8 @@ def test_a_closed_terminal_ends_all(tmux: Tmux, runs: bool) -> None:
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM], ids=["HUP", "TERM"])
 def test_a_signal_leaves_the_terminal_as_it_was(tmux: Tmux, number: int) -> None:
     value = f"{os.getpid()}-{number}"
-    tmux.start(f"{MARK}={value} {COMMAND} sleep 1000", 80, 25)
-    tmux.wait("stopped")
-    tmux.keys("c")
-    tmux.wait("running")
+    tmux.start_and_run(f"{MARK}={value} {COMMAND} sleep 1000", 80, 25)
     os.kill(interface(value), number)
     tmux.wait(f"status {128 + number}")
-    flags = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}"
-    assert tmux("display-message", "-p", flags).split() == ["0", "0", "1"]
+    assert tmux.modes() == ["0", "0", "1"]
     until_gone(value)

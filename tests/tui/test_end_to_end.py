@@ -155,10 +155,7 @@ def test_tmux_with_an_editor_in_the_terminal(tmux: Tmux, need: Callable[[str], s
 
 
 def test_a_flood_leaves_the_interface_alive(tmux: Tmux) -> None:
-    tmux.start(f"{COMMAND} yes blinkenlights", 80, 25)
-    tmux.wait("stopped")
-    tmux.keys("c")
-    tmux.wait("running")
+    tmux.start_and_run(f"{COMMAND} yes blinkenlights", 80, 25)
     tmux("resize-window", "-x", "160", "-y", "50")
     tmux.wait("blinkenlights", "running", "Terminal")
     tmux.keys("C-c")
@@ -249,18 +246,14 @@ def test_keys_typed_fast_go_where_they_were_meant_to(tmux: Tmux) -> None:
 
 
 def test_without_colour_and_ended_by_a_signal(tmux: Tmux) -> None:
-    tmux.start(f"{COMMAND} -H sleep 1000", 80, 25)
-    tmux.wait("stopped")
-    tmux.keys("c")
-    tmux.wait("running")
+    tmux.start_and_run(f"{COMMAND} -H sleep 1000", 80, 25)
     coloured = re.compile(r"\x1b\[[0-9;:]*\b(3[0-8]|4[0-8]|9[0-7]|10[0-7])\b")
     assert not coloured.search(tmux("capture-pane", "-e", "-p"))
     pane = int(tmux("display-message", "-p", "#{pane_pid}"))
     children = subprocess.run(["pgrep", "-P", str(pane)], capture_output=True, text=True)
     os.kill(int(children.stdout.split()[0]), signal.SIGTERM)
     tmux.wait("status 143")
-    flags = "#{alternate_on} #{mouse_any_flag} #{cursor_flag} #{bracket_paste_flag}"
-    assert tmux("display-message", "-p", flags).split()[:3] == ["0", "0", "1"]
+    assert tmux.modes() == ["0", "0", "1"]
 
 
 @pytest.fixture
