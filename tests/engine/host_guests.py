@@ -8,7 +8,16 @@ import time
 from signal import SIGUSR1
 
 from blink import _engine as engine
-from engine.host_help import ALL, NEVER_BEGAN, in_thread, take_number, take_over, tid, wait_for
+from engine.host_help import (
+    ALL,
+    NEVER_BEGAN,
+    in_thread,
+    signalling_sibling,
+    take_number,
+    take_over,
+    tid,
+    wait_for,
+)
 
 CODE = 0x1000_0000_0000
 JUMP_TO_ITSELF = bytes.fromhex("ebfe")
@@ -30,15 +39,7 @@ def signal_in_run(count: str) -> None:
     rounds = int(count)
     take_over(SIGUSR1)
     cpu = _cpu_at(JUMP_TO_ITSELF)
-    answers, answer = os.pipe()
-    me = os.getpid()
-    if os.fork() == 0:
-        for turn in range(rounds):
-            if turn & 1:
-                time.sleep(0.001)
-            os.kill(me, SIGUSR1)
-            os.read(answers, 1)
-        os._exit(0)
+    answer = signalling_sibling(rounds, 0.001)
     seen = 0
     for _ in range(rounds):
         assert cpu.run(None) == engine.STOP_INTERRUPT
@@ -53,13 +54,7 @@ def pausing_guest(count: str, paged: str) -> None:
     rounds, seen = int(count), 0
     take_over(SIGUSR1)
     cpu = _cpu_at(PAUSE_FOR_EVER, paged == "True")
-    answers, answer = os.pipe()
-    me = os.getpid()
-    if os.fork() == 0:
-        for _ in range(rounds):
-            os.kill(me, SIGUSR1)
-            os.read(answers, 1)
-        os._exit(0)
+    answer = signalling_sibling(rounds)
     while seen < rounds:
         stop = cpu.run(None)
         if stop == engine.STOP_SYSCALL_INTERRUPTED:

@@ -7,6 +7,7 @@ What changes dispositions is a function of host_programs.py: it runs in a proces
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -120,3 +121,18 @@ def wait_for(condition: Callable[[], object]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.002)
+
+
+def signalling_sibling(rounds: int, pause: float = 0.0) -> int:
+    """Starts a process that sends us SIGUSR1 and waits for an answer, so many times; where a byte
+    is an answer.  Before every other signal it pauses so many seconds."""
+    answers, answer = os.pipe()
+    me = os.getpid()
+    if os.fork() == 0:
+        for turn in range(rounds):
+            if pause and turn & 1:
+                time.sleep(pause)
+            os.kill(me, signal.SIGUSR1)
+            os.read(answers, 1)
+        os._exit(0)
+    return answer

@@ -34,6 +34,7 @@ from engine.host_help import (
     code_of,
     in_thread,
     queue,
+    signalling_sibling,
     status_masks,
     take_number,
     take_over,
@@ -342,14 +343,8 @@ def ping_pong(count: str) -> None:
     """
     rounds = int(count)
     take_over(SIGUSR1)
-    answers, answer = os.pipe()
+    answer = signalling_sibling(rounds)
     never, _keep = os.pipe()
-    me = os.getpid()
-    if os.fork() == 0:
-        for _ in range(rounds):
-            os.kill(me, SIGUSR1)
-            os.read(answers, 1)
-        os._exit(0)
     buffer, results = bytearray(1), {-4: 0, NEVER_BEGAN: 0}
     for turn in range(rounds):
         for _ in range(turn % 500):
