@@ -163,12 +163,17 @@ class AddressSpace:
 
     def covered(self, start: int, end: int) -> bool:
         """Whether every page of [start, end) is mapped."""
-        at = start
+        return end <= start or self.stretches(start, end) == [(start, end)]
+
+    def stretches(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The parts of [start, end) without holes."""
+        found: list[tuple[int, int]] = []
         for vma in self.overlapping(start, end):
-            if vma.start > at:
-                return False
-            at = vma.end
-        return at >= end
+            first, last = max(vma.start, start), min(vma.end, end)
+            if found and found[-1][1] == first:
+                first = found.pop()[0]
+            found.append((first, last))
+        return found
 
     def is_free(self, start: int, end: int) -> bool:
         return not self.overlapping(start, end)
@@ -319,6 +324,18 @@ class AddressSpace:
             self.insert(part)
         if not self.covered(start, end):
             raise SysError(ENOMEM)
+
+    def advise(self, start: int, size: int, advice: int) -> None:
+        """madvise(2): the host hears nothing of holes, in which memory of ours may lie.  Raises
+        ENOMEM at the end if there are some."""
+        end, skew = start + page_up(size), self.memory.skew
+        if self.covered(start, end):
+            host.call(host.NR_MADVISE, start + skew, size, advice)
+            return
+        host.call(host.NR_MADVISE, start + skew, 0, advice)
+        for first, last in self.stretches(start, end):
+            host.call(host.NR_MADVISE, first + skew, last - first, advice)
+        raise SysError(ENOMEM)
 
     def mark_fork(self, start: int, end: int, dont_fork: bool) -> None:
         """Notes MADV_DONTFORK or MADV_DOFORK for the pages in [start, end)."""

@@ -409,7 +409,10 @@ def madvise(
         task.memory.prepare_write(addr, length)  # the bytes change
     if advice == mman.MADV_FREE and task.process.director is not None:
         return  # the host would take the pages at a time of its own
-    task.host(host.NR_MADVISE, target, size, advice)
+    if inside:
+        task.process.space.advise(addr, size, advice)
+    else:
+        task.host(host.NR_MADVISE, target, size, advice)
     if inside and advice in mman.MADV_DISCARDS:
         task.process.space.discard(addr, addr + page_up(length))
     if inside and advice in (mman.MADV_DONTFORK, mman.MADV_DOFORK):

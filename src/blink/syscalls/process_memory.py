@@ -1,6 +1,7 @@
 """Another process's memory and resources: process_vm_readv(2), process_madvise(2), kcmp(2)."""
 
 from blink.abi import mman, sched
+from blink.abi.errors import SysError
 from blink.abi.structs import IOVEC
 from blink.abi.structs import Struct as Layout
 from blink.syscalls._dispatch import UIO_MAXIOV, broken_iovecs, host_iovecs, iovecs
@@ -97,6 +98,22 @@ def process_vm_writev(
     return _copy(task, NR_PROCESS_VM_WRITEV, pid, local, local_count, remote, remote_count, flags)
 
 
+def _discard(task: "Task", ranges: bytes, advice: int) -> int:
+    """How many bytes of our own were given back; an error counts only at the first range."""
+    done = 0
+    for base, size in IOVEC.codec.iter_unpack(ranges):
+        start = max(base - task.memory.skew, 0)
+        task.guest(start, size, True)  # the bytes change
+        try:
+            task.process.space.advise(start, size, advice)
+        except SysError:
+            if not done:
+                raise
+            break
+        done += size
+    return done
+
+
 @syscall(440, note=REMOTE)
 def process_madvise(
     task: "Task",
@@ -109,8 +126,8 @@ def process_madvise(
     """Implements process_madvise(2)."""
     made = _remote(task, -1, ranges, count, False)
     if advice in mman.MADV_DISCARDS and not isinstance(made, int):
-        for base, size in IOVEC.codec.iter_unpack(made):
-            task.guest(max(base - task.memory.skew, 0), size, True)  # the bytes change, if ours
+        task.host(NR_PROCESS_MADVISE, pidfd, made, 0, advice, flags)  # ours, or it is refused
+        return _discard(task, made, advice)
     return task.host(NR_PROCESS_MADVISE, pidfd, made, count, advice, flags)
 
 

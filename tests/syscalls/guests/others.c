@@ -90,6 +90,13 @@ static void others(void) {
   T(S(process_madvise, self, BAD, 1L, MADV_COLD, 0)), T(S(process_madvise, self, &range, 2000L, MADV_COLD, 0));
   T(S(process_madvise, self, &range, 1L, 9999, 0)), V(page[0]);
   T(S(process_madvise, self, &range, 1L, MADV_DONTNEED, 0)), V(page[0]), V(page[2 * PAGE]);
+  /* Where blink keeps its translations there is nothing of ours. */
+  struct iovec nowhere[] = {range, {(void *)0x50000000, 0x20000000}, {(void *)0x0fffa0000000, 0x5f000000}};
+  for (int i = 1; i < 3; i++) {
+    T(madvise(nowhere[i].iov_base, nowhere[i].iov_len, MADV_DONTNEED));
+    T(S(process_madvise, self, &nowhere[i], 1L, MADV_DONTNEED, 0));
+  }
+  T(S(process_madvise, self, nowhere, 3L, MADV_DONTNEED, 0));
 
   TITLE("process_mrelease");
   T(S(process_mrelease, fd, 0)), T(S(process_mrelease, fd, 1)), T(S(process_mrelease, 99, 0)), T(S(process_mrelease, a, 0));
