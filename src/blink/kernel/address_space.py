@@ -16,7 +16,14 @@ from errno import EACCES, EAGAIN, EBADF, EINVAL, ENOMEM, EPERM
 from blink.abi.errors import SysError
 from blink.abi.layout import GUEST_MIN, GUEST_TOP, MMAP_TOP, PAGE
 from blink.abi.limits import RLIM_INFINITY
-from blink.abi.mman import MS_ASYNC, PROT_EXEC, PROT_WRITE
+from blink.abi.mman import (
+    MADV_DISCARDS,
+    MADV_DOFORK,
+    MADV_DONTFORK,
+    MS_ASYNC,
+    PROT_EXEC,
+    PROT_WRITE,
+)
 from blink.kernel import host
 
 TYPE_CHECKING = False
@@ -328,14 +335,23 @@ class AddressSpace:
     def advise(self, start: int, size: int, advice: int) -> None:
         """madvise(2): the host hears nothing of holes, in which memory of ours may lie.  Raises
         ENOMEM at the end if there are some."""
-        end, skew = start + page_up(size), self.memory.skew
-        if self.covered(start, end):
-            host.call(host.NR_MADVISE, start + skew, size, advice)
+        if self.covered(start, start + page_up(size)):
+            self._advise(start, size, advice)
             return
-        host.call(host.NR_MADVISE, start + skew, 0, advice)
-        for first, last in self.stretches(start, end):
-            host.call(host.NR_MADVISE, first + skew, last - first, advice)
+        host.call(host.NR_MADVISE, start + self.memory.skew, 0, advice)
+        for first, last in self.stretches(start, start + page_up(size)):
+            self._advise(first, last - first, advice)
         raise SysError(ENOMEM)
+
+    def _advise(self, start: int, size: int, advice: int) -> None:
+        end = start + page_up(size)
+        if advice in MADV_DISCARDS:
+            self.memory.prepare_write(start, end - start)  # the bytes change
+        host.call(host.NR_MADVISE, start + self.memory.skew, size, advice)
+        if advice in MADV_DISCARDS:
+            self.discard(start, end)
+        elif advice in (MADV_DONTFORK, MADV_DOFORK):
+            self.mark_fork(start, end, advice == MADV_DONTFORK)
 
     def mark_fork(self, start: int, end: int, dont_fork: bool) -> None:
         """Notes MADV_DONTFORK or MADV_DOFORK for the pages in [start, end)."""

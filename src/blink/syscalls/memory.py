@@ -399,25 +399,17 @@ def madvise(
     """Implements madvise(2)."""
     target, size = task.pages(addr, length)
     inside = addr < GUEST_TOP and size < ULONG - PAGE - addr and not addr & PAGE_MASK
-    length = min(size, GUEST_TOP)
     if inside and advice in _SEALED_AGAINST:
-        stop = _first_sealed(task, addr, addr + page_up(length))
+        stop = _first_sealed(task, addr, addr + page_up(size))
         if stop is not None:
             _advise_before(task, addr, stop - addr, advice)
             raise SysError(EPERM)
-    if inside and advice in mman.MADV_DISCARDS:
-        task.memory.prepare_write(addr, length)  # the bytes change
     if advice == mman.MADV_FREE and task.process.director is not None:
         return  # the host would take the pages at a time of its own
     if inside:
         task.process.space.advise(addr, size, advice)
     else:
         task.host(host.NR_MADVISE, target, size, advice)
-    if inside and advice in mman.MADV_DISCARDS:
-        task.process.space.discard(addr, addr + page_up(length))
-    if inside and advice in (mman.MADV_DONTFORK, mman.MADV_DOFORK):
-        end = addr + page_up(length)
-        task.process.space.mark_fork(addr, end, advice == mman.MADV_DONTFORK)
 
 
 @syscall(27)
@@ -428,7 +420,11 @@ def mincore(task: "Task", addr: In[Range, "length"], length: Size, vec: Ptr) -> 
     if addr + page_up(length) > USER_TOP:
         raise SysError(ENOMEM)
     vec = task.guest(vec, page_up(length) // PAGE, True)
-    task.host(host.NR_MINCORE, *task.pages(addr, length), vec)
+    end, parts = addr + page_up(length), task.process.space.stretches(addr, addr + page_up(length))
+    stop = parts[0][1] if parts and parts[0][0] == addr else addr  # in a hole may be memory of ours
+    task.host(host.NR_MINCORE, *task.pages(addr, stop - addr), vec)
+    if stop < end:
+        raise SysError(ENOMEM)
 
 
 @syscall(26)
@@ -436,7 +432,14 @@ def msync(
     task: "Task", addr: In[Range, "length"], length: Size, flags: Flags[Int, mman.MSYNC]
 ) -> int:
     """Implements msync(2)."""
-    return task.host(host.NR_MSYNC, *task.pages(addr, length), flags)
+    start, size = task.pages(addr, length)
+    end = addr + page_up(size)
+    if addr & PAGE_MASK or end > MASK64 or task.process.space.covered(addr, end):
+        return task.host(host.NR_MSYNC, start, size, flags)
+    task.host(host.NR_MSYNC, start, 0, flags)
+    for first, last in task.process.space.stretches(addr, end):
+        task.host(host.NR_MSYNC, first + task.memory.skew, last - first, flags)
+    raise SysError(ENOMEM)  # at the end; in a hole may be memory of ours
 
 
 @syscall(462)
@@ -465,10 +468,11 @@ def remap_file_pages(
     """Implements remap_file_pages(2)."""
     start = addr & ~PAGE_MASK
     vma = task.process.space.find(start)
-    if vma is not None and size and vma.sealed and vma.shared and not prot:
+    if vma is None:
+        raise SysError(EINVAL)
+    if size and vma.sealed and vma.shared and not prot:
         raise SysError(EPERM)
-    if vma is not None:
-        task.guest(start, min(size, vma.end - start), True)  # the bytes change
+    task.guest(start, min(size, vma.end - start), True)  # the bytes change
     return task.host(host.NR_REMAP_FILE_PAGES, *task.pages(start, size), prot, pgoff, flags)
 
 

@@ -102,10 +102,8 @@ def _discard(task: "Task", ranges: bytes, advice: int) -> int:
     """How many bytes of our own were given back; an error counts only at the first range."""
     done = 0
     for base, size in IOVEC.codec.iter_unpack(ranges):
-        start = max(base - task.memory.skew, 0)
-        task.guest(start, size, True)  # the bytes change
         try:
-            task.process.space.advise(start, size, advice)
+            task.process.space.advise(max(base - task.memory.skew, 0), size, advice)
         except SysError:
             if not done:
                 raise

@@ -93,7 +93,11 @@ static void others(void) {
   /* Where blink keeps its translations there is nothing of ours. */
   struct iovec nowhere[] = {range, {(void *)0x50000000, 0x20000000}, {(void *)0x0fffa0000000, 0x5f000000}};
   for (int i = 1; i < 3; i++) {
-    T(madvise(nowhere[i].iov_base, nowhere[i].iov_len, MADV_DONTNEED));
+    void *start = nowhere[i].iov_base;
+    long size = nowhere[i].iov_len;
+    unsigned char in_core;
+    T(madvise(start, size, MADV_DONTNEED)), T(msync(start, size, MS_ASYNC)), T(mincore(start, PAGE, &in_core));
+    T(S(remap_file_pages, start, 1L * PAGE, 0, 0L, 0));
     T(S(process_madvise, self, &nowhere[i], 1L, MADV_DONTNEED, 0));
   }
   T(S(process_madvise, self, nowhere, 3L, MADV_DONTNEED, 0));
