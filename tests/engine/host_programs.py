@@ -270,6 +270,22 @@ def kick() -> None:
     print(results)
 
 
+def kicks() -> None:
+    """A kick before a call that need not wait; kicks while one waits, that restarts and not."""
+    take_over()
+    reader, writer = os.pipe()
+    os.write(writer, b"!")
+    read = (NR_READ, reader, bytearray(1), 1)
+    engine.sig_kicks(engine.KICK_WAITS, 1 << 60)
+    engine.sig_kick(tid())
+    print(engine.host_call(*read), end=" ")
+    for call in (read, (NR_POLL, 0, 0, -1)):
+        engine.sig_kicks(engine.KICK_WAITS, 50_000)
+        print(engine.host_call(*call), engine.sig_kicks(engine.KICK_NEVER), end=" ")
+        engine.sig_take()
+    print(sum(1 for _ in Path("/proc/self/task").iterdir()))
+
+
 def foreign_thread() -> None:
     """A thread that is no guest's hands a signal on, and takes no more of them."""
     take_over(SIGUSR1)

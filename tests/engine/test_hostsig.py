@@ -168,6 +168,10 @@ def test_a_kick_ends_a_call_without_a_signal() -> None:
     assert output("kick") == "[-512, True, None, True]\n"
 
 
+def test_kicks_end_waits_and_let_calls_begin() -> None:
+    assert output("kicks") == "1 -512 1 -4 0 1\n"
+
+
 def test_a_foreign_thread_hands_signals_on() -> None:
     assert output("foreign_thread") == "10 True\n"
 

@@ -41,7 +41,6 @@ _Thread_local HostThread *host_thread_self;
 int host_message_fd = 2;
 
 static volatile u8 sync_how[SYNC_COUNT]; /* the guest's dispositions of the synchronous five */
-static const char kick_mark;             /* its address marks the signal of a kick */
 
 /* --- The kernel's calls --- */
 
@@ -148,9 +147,9 @@ static void requeue(int signo, const void *info) {
 static void thread_release(void *record) {
   HostThread *t = record;
   swap_mask(~(u64)0);
+  host_sig_kicks(KICK_NEVER, 0);
   host_thread_self = NULL;
   if (t->box.signo != 0) requeue((int)t->box.signo, t->box.info);
-  if (t->kicks != 0) call(SYS_timer_delete, (u64)t->kicks - 1, 0, 0, 0);
   stack_t off = {.ss_flags = SS_DISABLE};
   sigaltstack(&off, NULL);
   munmap(t->mapping, t->mapping_size);
@@ -229,6 +228,21 @@ static void on_caught(int signo, siginfo_t *info, void *context) {
   wake(t, context);
 }
 
+/* Whether a kick finds a host call that waited: the kernel has put the PC back, for it starts anew, and
+ * left in RCX what SYSCALL left there.  Where SYSCALL spares RCX (FRED; other hosts), a thread that was
+ * there more than once has begun as far as we can tell.  A call that gives EINTR needs nobody's help. */
+static bool ends_wait(HostThread *t, ucontext_t *uc) {
+  enum { SURE = 3 };
+  uintptr_t at = (uintptr_t)hostcall_syscall;
+  if (*context_pc(uc) != at) return false;
+  bool sure = t->kicks.met++ >= SURE;
+#if defined(__x86_64__)
+  sure = sure || (uintptr_t)uc->uc_mcontext.gregs[REG_RCX] == at + 2;
+#endif
+  t->kicks.ended += sure;
+  return sure;
+}
+
 static int sync_index(int signo) {
   switch (signo) {
   case SIGILL: return 0;
@@ -245,11 +259,11 @@ static void on_sync_sent(int signo, siginfo_t *info, ucontext_t *uc) {
   HostThread *t = host_thread_self;
   int index = sync_index(signo);
   bool ours = info->si_code == SI_QUEUE || info->si_code == SI_TIMER;
-  bool kick = ours && info->si_value.sival_ptr == &kick_mark;
+  bool kick = ours && info->si_value.sival_ptr == &host_kick_mark;
   bool held = t != NULL && (t->held & SIG_BIT(signo)) != 0;
   u8 how = sync_how[index];
   if (kick) {
-    if (t != NULL) wake(t, uc);
+    if (t != NULL && (t->kicks.how != KICK_WAITS || ends_wait(t, uc))) wake(t, uc);
     return;
   }
   if (!held && how == SIG_HOW_IGNORE) return;
@@ -409,39 +423,10 @@ void host_sig_after_fork(void) {
   t->box.signo = 0;
   for (int i = 0; i < SYNC_COUNT; i++) t->sync[i].signo = 0;
   t->interrupt = 0;
-  t->kicks = 0; /* timers are the parent's */
+  t->kicks.how = KICK_NEVER; /* their thread is the parent's */
 }
 
 int host_sig_return(int signo, const u8 info[SIGINFO_SIZE]) {
   u64 pid = (u64)call(SYS_getpid, 0, 0, 0, 0), tid = (u64)call(SYS_gettid, 0, 0, 0, 0);
   return (int)call(SYS_rt_tgsigqueueinfo, pid, tid, (u64)signo, (u64)info);
-}
-
-static int make_kicks(HostThread *t) {
-  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGTRAP};
-  int id;
-  event.sigev_value.sival_ptr = (void *)&kick_mark;
-  event._sigev_un._tid = (int)call(SYS_gettid, 0, 0, 0, 0);
-  s64 r = call(SYS_timer_create, CLOCK_MONOTONIC, (u64)&event, (u64)&id, 0);
-  if (r == 0) t->kicks = id + 1;
-  return (int)r;
-}
-
-/* The guest makes timers by the same numbers, so ours is there only while it is used. */
-int host_sig_kicks(u64 nanoseconds) {
-  HostThread *t = host_thread();
-  if (t->kicks != 0) call(SYS_timer_delete, (u64)t->kicks - 1, 0, 0, 0);
-  t->kicks = 0;
-  if (nanoseconds == 0) return 0;
-  struct timespec each = {(time_t)(nanoseconds / 1000000000), (long)(nanoseconds % 1000000000)};
-  struct itimerspec when = {.it_interval = each, .it_value = each};
-  int r = make_kicks(t);
-  return r != 0 ? r : (int)call(SYS_timer_settime, (u64)t->kicks - 1, 0, (u64)&when, 0);
-}
-
-int host_sig_kick(int tid) {
-  siginfo_t info = {.si_signo = SIGTRAP, .si_code = SI_QUEUE};
-  info.si_value.sival_ptr = (void *)&kick_mark;
-  u64 pid = (u64)call(SYS_getpid, 0, 0, 0, 0);
-  return (int)call(SYS_rt_tgsigqueueinfo, pid, (u64)tid, SIGTRAP, (u64)&info);
 }

@@ -13,6 +13,7 @@
  */
 #ifndef BLINK_HOSTSIG_H
 #define BLINK_HOSTSIG_H
+#include <pthread.h>
 #include <signal.h>
 #include <ucontext.h>
 #include "cpu.h"
@@ -31,6 +32,21 @@ typedef struct {
   u8 info[SIGINFO_SIZE];
 } SigSlot;
 
+/* Kicks that come again and again, from a thread that is there only for them. */
+typedef enum {
+  KICK_NEVER,
+  KICK_ALWAYS, /* the thread leaves run() or a host call, or does not begin one */
+  KICK_WAITS   /* a host call that waits ends; one that has not begun begins */
+} KickHow;
+
+typedef struct {
+  volatile KickHow how;
+  volatile u32 met, ended, stop;
+  pthread_t thread;
+  int tid; /* whom it kicks */
+  u64 nanoseconds;
+} Kicks;
+
 /* One host thread.  It lies at the end of the mapping of its signal stack. */
 typedef struct {
   volatile u32 interrupt; /* the blocking primitive's word: a signal is recorded, or a kick came */
@@ -38,7 +54,7 @@ typedef struct {
   volatile u64 held;      /* which of the synchronous five the guest blocks */
   SigSlot box;
   SigSlot sync[SYNC_COUNT];
-  int kicks; /* the number of the timer of host_sig_kicks, plus one */
+  Kicks kicks;
   void *mapping;
   size_t mapping_size;
 } HostThread;
@@ -93,8 +109,10 @@ void host_sig_after_fork(void);
 /* Makes a thread leave run() or a blocking call, without a signal to deliver.  0 or -errno. */
 int host_sig_kick(int tid);
 
-/* Kicks this thread again and again with so many nanoseconds between; 0: no more.  0 or -errno. */
-int host_sig_kicks(u64 nanoseconds);
+/* Kicks this thread again and again with so many nanoseconds between.  How many waits the kicks before
+ * have ended, or -errno. */
+int host_sig_kicks(KickHow how, u64 nanoseconds);
+extern const char host_kick_mark __attribute__((visibility("hidden"))); /* its address marks them */
 
 /* Gives a signal that was taken back to the host, for this thread: it waits until the mask lets it in.
  * 0 or -errno. */

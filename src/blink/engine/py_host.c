@@ -155,11 +155,12 @@ static PyObject *sig_kick(PyObject *module, PyObject *arg) {
   Py_RETURN_NONE;
 }
 
-static PyObject *sig_kicks(PyObject *module, PyObject *arg) {
+static PyObject *sig_kicks(PyObject *module, PyObject *args) {
   (void)module;
-  u64 nanoseconds = PyLong_AsUnsignedLongLong(arg);
-  if (PyErr_Occurred()) return NULL;
-  return PyLong_FromLong(host_sig_kicks(nanoseconds));
+  unsigned long long nanoseconds = 0;
+  int how;
+  if (!PyArg_ParseTuple(args, "i|K", &how, &nanoseconds)) return NULL;
+  return PyLong_FromLong(host_sig_kicks((KickHow)how, nanoseconds));
 }
 
 static PyObject *sig_return(PyObject *module, PyObject *args) {
@@ -253,8 +254,9 @@ static PyMethodDef methods[] = {
      "sig_after_fork()\n\nIn the child: forgets what the parent has yet to take."},
     {"sig_kick", sig_kick, METH_O,
      "sig_kick(tid)\n\nMakes a thread of this process leave run() or host_call."},
-    {"sig_kicks", sig_kicks, METH_O,
-     "sig_kicks(nanoseconds)\n\nKicks this thread so often; 0: no more.  0 or -errno."},
+    {"sig_kicks", sig_kicks, METH_VARARGS,
+     "sig_kicks(how, nanoseconds=0)\n\nKicks this thread so often; KICK_WAITS lets calls begin.\n"
+     "How many waits earlier kicks ended, or -errno."},
     {"sig_return", sig_return, METH_VARARGS,
      "sig_return(signo, siginfo)\n\nThe host holds a signal that was taken until the mask lets it\n"
      "in.  0 or -errno."},
@@ -273,6 +275,9 @@ static PyMethodDef methods[] = {
 int py_host_init(PyObject *module) {
   if (PyModule_AddFunctions(module, methods) != 0) return -1;
   if (PyModule_AddIntConstant(module, "DEFAULT", SIG_HOW_DEFAULT) != 0) return -1;
+  if (PyModule_AddIntConstant(module, "KICK_NEVER", KICK_NEVER) != 0) return -1;
+  if (PyModule_AddIntConstant(module, "KICK_ALWAYS", KICK_ALWAYS) != 0) return -1;
+  if (PyModule_AddIntConstant(module, "KICK_WAITS", KICK_WAITS) != 0) return -1;
   if (PyModule_AddIntConstant(module, "IGNORE", SIG_HOW_IGNORE) != 0) return -1;
   return PyModule_AddIntConstant(module, "CATCH", SIG_HOW_CATCH);
 }

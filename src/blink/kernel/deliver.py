@@ -34,7 +34,7 @@ def release(task: Task) -> None:
     """Ends what `starved.let_run` began."""
     if task.native_before is not None:
         task.cpu.native, task.native_before = task.native_before, None
-        _engine.sig_kicks(0)
+        _engine.sig_kicks(_engine.KICK_NEVER)
 
 
 def pending_signals() -> int:

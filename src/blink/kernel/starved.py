@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 SYSCALL_SIZE = 2
 SIGRTMIN, SI_TIMER = 32, -2
-TIMERS = range(222, 227)  # timer_create and the like, which never wait: they must not find ours
-KICKS = (1_000_000, 4_000_000, 16_000_000)  # nanoseconds: one that comes too early may begin again
+UNSHARE, SETNS = 272, 308  # they never wait, and refuse processes with threads: kicks have one
+PERIOD = 1_000_000  # nanoseconds between kicks
 
 
 def begin(task: Task) -> None:
@@ -37,23 +37,24 @@ def begin(task: Task) -> None:
     taken = _engine.sig_take()
     if taken is not None and not _held(task, *taken, SYSCALL_SIZE):
         return
-    for period in KICKS:
-        try:
-            result = _call(task, period)
-        except Interrupted:
-            continue
+    try:
+        result = _call(task)
+    except Interrupted:
+        task.cpu.rip -= SYSCALL_SIZE
+    except _WaitEnded:
+        _end_wait(task)
+        return
+    else:
         if result is not KEEP:
             task.cpu.set_result(result)
-        deliver(task)
-        return
-    _end_wait(task)
+    deliver(task)
 
 
 def let_run(task: Task, signo: int, info: bytes) -> None:
     """The signal is held back for a millisecond, or until the next system call has begun."""
     if _held(task, signo, info, 0):
         task.native_before, task.cpu.native = task.cpu.native, False
-        _engine.sig_kicks(KICKS[0])
+        _engine.sig_kicks(_engine.KICK_ALWAYS, PERIOD)
 
 
 def _held(task: Task, signo: int, info: bytes, back: int) -> bool:
@@ -76,13 +77,25 @@ def _may_wait(signo: int, info: bytes) -> bool:
     return merges and not sig.SYNCHRONOUS_MASK & sig.bit(signo)
 
 
-def _call(task: Task, period: int) -> int:
+class _WaitEnded(Exception):
+    """The call began, and would have waited longer."""
+
+
+def _call(task: Task) -> int:
+    """Interrupted: the call did not begin, for somebody else's signal or kick came."""
     number, *registers = task.cpu.syscall_args()
-    _engine.sig_kicks(0 if number & 0xFFFFFFFF in TIMERS else period)
+    waits = number & 0xFFFFFFFF not in (UNSHARE, SETNS)
+    if waits and _engine.sig_kicks(_engine.KICK_WAITS, PERIOD) < 0:
+        raise Interrupted  # no thread for kicks: nothing would end a wait
     try:
-        return dispatch(task, number, tuple(registers))
+        result = dispatch(task, number, tuple(registers))
+    except Interrupted:
+        if _engine.sig_kicks(_engine.KICK_NEVER) == 0:
+            raise
+        raise _WaitEnded from None
     finally:
-        _engine.sig_kicks(0)
+        _engine.sig_kicks(_engine.KICK_NEVER)
+    return result
 
 
 def _end_wait(task: Task) -> None:

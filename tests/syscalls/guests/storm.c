@@ -1,6 +1,7 @@
 /* Signals come faster than a handler runs: the program goes on, slowly.  usage: storm MICROSECONDS */
 #include "calls.h"
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -51,6 +52,14 @@ static void messages(void) {
   V(sent), V(got), V(recv(ends[1], buffer, 1, MSG_DONTWAIT)), close(ends[0]), close(ends[1]);
 }
 
+static void errors(void) { /* of calls that would wait for something else */
+  struct mmsghdr one = {0};
+  int fds[2], wrong = 0;
+  pipe(fds);
+  for (int i = 0; i < ROUNDS; i++) wrong += recvmmsg(fds[0], &one, 1, 0, NULL) != -1 || errno != ENOTSOCK;
+  V(wrong), T(unshare(CLONE_THREAD)), close(fds[0]), close(fds[1]); /* refused to processes with threads */
+}
+
 static int computed(void) {
   unsigned x = 1;
   for (int i = 0; i < 300000; i++) x = x * 1103515245u + 12345u;
@@ -87,9 +96,9 @@ static void blocked(void) {
 
 int main(int argc, char **argv) {
   (void)argc, period = atol(argv[1]);
-  clock_on(SA_RESTART), short_calls(), messages(), V(computed()), restarts(), blocked(), clock_off();
+  clock_on(SA_RESTART), short_calls(), messages(), errors(), V(computed()), restarts(), blocked(), clock_off();
   clock_on(0), waits(), clock_off();
   timer_t timer = 0;
-  V(timer_create(CLOCK_MONOTONIC, NULL, &timer)), V(timer_delete(timer)), V(timer_delete(timer)), V(ticks > 5);
+  V(timer_create(CLOCK_MONOTONIC, NULL, &timer)), V((long)timer), V(timer_delete(timer)), V(timer_delete(timer)), V(ticks > 5);
   return 0;
 }
