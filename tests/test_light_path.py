@@ -88,7 +88,7 @@ launch.start(0, 0)
 def light_modules() -> list[Path]:
     places = [SOURCE / "blink" / part for part in LIGHT_PARTS]
     tools = {SOURCE.joinpath(*name.partition(":")[0].split(".")) for name in TOOLS.values()}
-    tools.add(SOURCE / "blink/cli/arguments")  # of the tools, and of them alone
+    tools |= {SOURCE / "blink/cli/tool", SOURCE / "blink/cli/usage"}  # of tools, and of help
     found = sorted(path for place in places for path in place.rglob("*.py"))
     return [path for path in found if path.with_suffix("") not in tools]
 

@@ -51,6 +51,8 @@ def test_help_and_version() -> None:
         (["-y", "true"], "there is no option -y"),
         (["-0", "true"], "-0 needs argv[0] after the program"),
         (["-L"], "-L needs a path"),
+        (["-g", "0", "-c", "true"], "--gdb does not go with --summary"),
+        (["--gdb=x1", "true"], "x1 is neither PORT nor HOST:PORT"),
     ],
 )
 def test_usage_errors_are_one_line_and_48(words: list[str], message: str) -> None:

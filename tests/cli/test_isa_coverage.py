@@ -65,10 +65,10 @@ def test_json(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "the following arguments are required: PLACE"),
-        (("--frob", "/bin"), "unrecognized arguments: --frob"),
-        (("/bin", "--jobs"), "argument --jobs: expected one argument"),
-        (("/bin", "--jobs", "0"), "argument --jobs: a positive number is needed, not 0"),
+        ((), "no place was named"),
+        (("--frob", "/bin"), "there is no option --frob"),
+        (("/bin", "--jobs"), "--jobs needs a number"),
+        (("/bin", "--jobs", "0"), "--jobs takes a positive number, not 0"),
     ],
 )
 def test_wrong_command_lines(words: tuple[str, ...], message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blink.cli.options import FLAGS, LONG, WITH_VALUE, UsageError, parse
+from blink.cli.options import OPTIONS, Option, UsageError, parse
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,37 @@ def test_usage_errors(words: list[str], message: str) -> None:
         parse(words)
 
 
-def test_each_letter_has_a_long_name() -> None:
-    assert sorted(LONG.values()) == sorted(f"-{letter}" for letter in (*FLAGS, *WITH_VALUE))
+OWN = (Option("g", "gdb", "", "PORT", "a port"), Option("V", "verify", ""), Option("", "csv", ""))
+
+
+@pytest.mark.parametrize(
+    ("words", "counts", "values", "operands"),
+    [
+        (["-g1234", "a"], {}, {"g": "1234"}, ["a"]),
+        (["--gdb=:1", "a"], {}, {"g": ":1"}, ["a"]),
+        (["a", "-Vg", "7", "b", "--csv"], {"V": 1, "csv": 1}, {"g": "7"}, ["a", "b"]),
+        (["a", "--", "-V"], {}, {}, ["a", "-V"]),
+        (["-", "-V"], {"V": 1}, {}, ["-"]),
+    ],
+)
+def test_options_around_operands(
+    words: list[str], counts: dict[str, int], values: dict[str, str], operands: list[str]
+) -> None:
+    line = parse(words, OWN, operands=True)
+    assert (line.counts, line.values, line.argv) == (counts, values, operands)
+    assert line.program is None
+
+
+def test_numbers() -> None:
+    options = (Option("", "n", "", "N", "a number"),)
+    assert parse(["--n=5"], options).number("n", 7) == 5
+    assert parse([], options).number("n", 7) == 7
+    for text, least in (("0", 1), ("-1", 0), ("x", 0), ("\u00b2", 0)):
+        with pytest.raises(UsageError, match=r"^--n takes a .*number, not"):
+            parse([f"--n={text}"], options).number("n", 7, least)
+
+
+def test_no_two_options_have_one_name() -> None:
+    names = [option.name for option in OPTIONS]
+    letters = [option.letter for option in OPTIONS if option.letter]
+    assert len(set(names)) == len(names) and len(set(letters)) == len(letters)

@@ -96,14 +96,19 @@ def test_the_program_keeps_its_output_status_and_end(tmp_path: Path) -> None:
     [
         (["profile"], 48, "no program was named"),
         (["profile", "/absent"], 127, "/absent"),
-        (["profile", "--interval=0", "true"], 48, "--interval: a positive number is needed, not 0"),
-        (["profile", "--format=gif", "true"], 48, "see blink profile -h"),
+        (["profile", "--interval=0", "true"], 48, "--interval takes a positive number, not 0"),
+        (
+            ["profile", "--format=gif", "true"],
+            48,
+            "--format takes text, folded, speedscope, not gif; see blink profile -h",
+        ),
         (["profile", "-o", "/absent/file", "true"], 125, "/absent/file: No such file"),
         (["trace"], 48, "no program was named"),
         (["trace", "-o", "/absent/file", "true"], 125, "/absent/file: No such file"),
         (["trace", "--kinds=insn,nothing", "true"], 48, "--kinds takes insn, block"),
-        (["sql", "/absent"], 48, "required: query; see blink sql -h"),
-        (["sql", "/absent", "select 1"], 125, "/absent: no such file"),
+        (["trace", "--limit=-5", "true"], 48, "--limit takes a number, not -5; see blink trace -h"),
+        (["sql", "/absent"], 48, "sql needs a file and a query; see blink sql -h"),
+        (["sql", "/absent", "select 1"], 125, "/absent: No such file"),
         (["sql", "/etc/hostname", "select 1"], 1, "blink: "),
     ],
 )

@@ -167,10 +167,13 @@ def test_a_command_line_that_makes_no_sense(tmp_path: Path) -> None:
         (["record", "/bin/true"], b"record needs -o FILE"),
         (["record", "-o", "x"], b"no program was named"),
         (["record", "-o", "x", "-l", "7Q", "/bin/true"], b"is no size"),
-        (["record", "-o", "x", "-s", "/bin/true"], b"--strace is not for record"),
-        (["record", "-o", "x", "--doctor", "/bin/true"], b"--doctor is not for record"),
+        (["record", "-o", "x", "-s", "/bin/true"], b"there is no option -s"),
+        (["record", "-o", "x", "--doctor", "/bin/true"], b"there is no option --doctor"),
         (["replay"], b"replay needs one capsule"),
         (["replay", "a", "b"], b"replay needs one capsule"),
+        (["replay", "--diff", "a"], b"--diff needs two capsules"),
+        (["replay", "-Vs", "a"], b"-s does not go with -V"),
+        (["replay", "--gdb=x1", "a"], b"x1 is neither PORT nor HOST:PORT"),
     ):
         said = run(blink(*words), tmp_path)
         assert said.returncode == 48

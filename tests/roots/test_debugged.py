@@ -31,6 +31,7 @@ int main(int argc, char **argv) {
   return access("/etc/passwd", F_OK) ? 5 : 3;
 }
 """
+BLINK = str(Path(sys.executable).with_name("blink"))  # with the libraries that are installed
 SAYS = "kept bound /bin/guest word me\n"
 
 
@@ -84,6 +85,25 @@ def test_a_recording_needs_no_root(tree: Tree) -> None:
     shutil.rmtree(tree.root)
     tree.bound.unlink()
     assert tree.run(*blink("replay", capsule)) == (5, SAYS, "")
+
+
+def test_a_profile_has_the_names_of_a_root(tree: Tree) -> None:
+    options = [*tree.mounts, "-C", str(tree.root), "-f", "folded", "--interval=500"]
+    status, said, profile = tree.run(BLINK, "profile", *options, "guest", "word")
+    assert (status, said) == (5, SAYS)
+    assert ";main;" in profile or ";main " in profile
+    assert tree.is_tidy()
+
+
+def test_a_table_of_a_program_in_a_root(tree: Tree) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="the extra `trace` is not installed")
+    table = str(tree.folder / "it.parquet")
+    options = [*tree.mounts, "-C", str(tree.root), "-qo", table, "--kinds=call"]
+    assert tree.run(BLINK, "trace", *options, "guest", "word") == (5, SAYS, "")
+    rows = duckdb.sql(f"select text from read_parquet('{table}')").fetchall()
+    opened = [text for (text,) in rows if text.startswith('openat(AT_FDCWD, "/t/file"')]
+    assert len(opened) == 1 and int(opened[0].rpartition("= ")[2]) >= 3
+    assert tree.is_tidy()
 
 
 def test_a_session_goes_back(tree: Tree) -> None:

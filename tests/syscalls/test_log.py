@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blink.abi.structs import RLIMIT
 from syscalls.guest import Compile, blink, lines
 
 EXPECTED = """
@@ -45,6 +46,12 @@ def shape(line: str) -> str:
     line = re.sub(r"rlim_(cur|max)=[^,}]+", r"rlim_\1=LIMIT", line)
     line = re.sub(r'(exe", )"[^"]*"\.*(, 100\)) = \d+', r'\1"PATH"...\2 = LENGTH', line)
     return re.sub(r"(TIOCGWINSZ), 0x\w+", r"\1, ADDRESS", line)
+
+
+def test_limits_are_shown_as_strace_does() -> None:
+    data = RLIMIT.pack(8 << 20, (1 << 64) - 1)
+    assert RLIMIT.format(data) == "{rlim_cur=8192*1024, rlim_max=RLIM64_INFINITY}"
+    assert RLIMIT.format(RLIMIT.pack(1024, 1025)) == "{rlim_cur=1024, rlim_max=1025}"
 
 
 @pytest.fixture

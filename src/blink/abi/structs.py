@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from struct import Struct as _Codec
 
-from blink.abi import signals
+from blink.abi import limits, signals
 from blink.abi.flags import FlagSet
 
 TYPE_CHECKING = False
@@ -77,7 +77,9 @@ TIMEVAL = Struct("timeval", "qq", "tv_sec tv_usec")
 TIMEZONE = Struct("timezone", "ii", "tz_minuteswest tz_dsttime")
 ITIMERVAL = Struct("itimerval", "qqqq", "interval_sec interval_usec value_sec value_usec")
 ITIMERSPEC = Struct("itimerspec", "qqqq", "interval_sec interval_nsec value_sec value_nsec")
-RLIMIT = Struct("rlimit", "QQ", "rlim_cur rlim_max")
+RLIMIT = Struct(
+    "rlimit", "QQ", "rlim_cur rlim_max", dict.fromkeys(("rlim_cur", "rlim_max"), limits.text)
+)
 SIGACTION = Struct(
     "sigaction",
     "QQQQ",

@@ -7,13 +7,14 @@ import sys
 
 from blink import __version__
 from blink.abi.encoding import decode, encode
-from blink.cli.options import ROOTED, CommandLine, UsageError, parse
+from blink.cli.options import OPTIONS, ROOTED, RUNNING, CommandLine, UsageError, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from blink.cli.roots import Run
+    from blink.cli.tool import Tool
     from blink.kernel.faults import Fault
     from blink.kernel.process import Options, Process
     from blink.kernel.task import Task
@@ -21,14 +22,16 @@ if TYPE_CHECKING:
 
 USAGE_ERROR = 48
 TOOLS = {
-    "profile": "blink.cli.profile:main",
-    "record": "blink.cli.record:main",
-    "replay": "blink.cli.replay:main",
-    "sql": "blink.cli.trace:sql",
-    "trace": "blink.cli.trace:main",
+    "profile": "blink.cli.profile:TOOL",
+    "record": "blink.cli.record:TOOL",
+    "replay": "blink.cli.replay:TOOL",
+    "sql": "blink.cli.sql:TOOL",
+    "trace": "blink.cli.trace:TOOL",
+    "isa coverage": "blink.cli.isa:TOOL",
 }
 CANNOT_START = 125
 TARGET = "--debug-target="  # how a session starts the process of its guest
+WITH_GDB = RUNNING | set("jsZg")  # options that --gdb goes with
 
 
 def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = None) -> int:
@@ -38,51 +41,61 @@ def main(argv: list[str] | None = None, before_run: Callable[[], None] | None = 
     run, else leaves with the program's own end.
     """
     words = sys.argv[1:] if argv is None else argv
-    if words[:2] == ["isa", "coverage"]:
-        from blink.cli.isa import main as isa_coverage
-
-        return isa_coverage(words[2:])
-    if words and words[0] in TOOLS:
-        return _tool(words)
+    for count in (1, 2):
+        if (name := " ".join(words[:count])) in TOOLS and name.count(" ") == count - 1:
+            return tool(name)(words[count:])
     if words and words[0].startswith(TARGET):
         return _debug_target(int(words[0][len(TARGET) :]))
     try:
         line = parse(words)
+        if (answer := _answer(line)) is not None:
+            return answer
+        _check(line)
+        if before_run is not None:
+            before_run()
+        return _serve_gdb(line) if "g" in line else run_rooted(line, _run)
     except UsageError as error:
         return refuse(str(error))
-    if "h" in line:
-        from blink.cli.usage import HELP
 
-        return show(HELP)
+
+def tool(name: str) -> Tool:
+    """One of TOOLS: each has a module of its own."""
+    module, _, value = TOOLS[name].partition(":")
+    __import__(module)
+    found: Tool = getattr(sys.modules[module], value)
+    return found
+
+
+def _answer(line: CommandLine) -> int | None:
+    """For options that print something and run nothing: the exit status."""
+    if "h" in line:
+        from blink.cli.usage import text
+
+        return show(text())
     if "v" in line:
         return show(f"blink {__version__}\n")
-    if "M" in line.values and (answer := _choose_cpu(line.values["M"])) is not None:
-        return answer
-    if "F" in line:
+    if line.values.get("M") == "help":
+        from blink.cli.usage import models
+
+        return show(models())
+    if "binfmt" in line:
         from blink.cli.binfmt import registration
 
         return show(registration())
-    if line.program is None and "I" not in line.values:
-        return refuse("no program was named")
+    return None
+
+
+def _check(line: CommandLine) -> None:
+    """Raises UsageError for what cannot be done, or not together."""
+    if line.program is None and "I" not in line:
+        raise UsageError("no program was named")
     if "D" in line and ("j" in line or "m" in line):
-        return refuse("--doctor needs the translator: not with -j or -m")
-    if "g" in line.values and ("D" in line or "B" in line):
-        return refuse("--gdb goes with neither --doctor nor --show-blocks")
-    if problem := _trace_problem(line):
-        return refuse(problem)
-    if before_run is not None:
-        before_run()
-    if "g" in line.values:
-        return _serve_gdb(line)
-    return run_rooted(line, _run)
-
-
-def _tool(words: list[str]) -> int:
-    """A subcommand: a function of a module of its own."""
-    module, function = TOOLS[words[0]].split(":")
-    __import__(module)
-    status: int = getattr(sys.modules[module], function)(words[1:])
-    return status
+        raise UsageError("--doctor needs the translator: not with -j or -m")
+    if "g" in line:
+        for option in OPTIONS:
+            if option.key in line and option.key not in WITH_GDB:
+                raise UsageError(f"--gdb does not go with --{option.name}")
+    _check_trace(line)
 
 
 def _debug_target(fd: int) -> int:
@@ -93,31 +106,19 @@ def _debug_target(fd: int) -> int:
 
 
 def run_rooted(line: CommandLine, run: Run) -> int:
-    """Runs a program, with the root that the command line asks for, if any; an exit status."""
-    if not (b"BLINK_OVERLAYS" in posix.environ or any(x in line.values for x in ROOTED)):
-        return run(line, line.program, options(line), None)
+    """Runs a program, with the root that the command line asks for, if any; an exit status.
+
+    Raises UsageError.
+    """
+    chosen = options(line)
+    if not (b"BLINK_OVERLAYS" in posix.environ or any(key in line for key in ROOTED)):
+        return run(line, line.program, chosen, None)
     from blink.cli.roots import RootError, prepare
 
     try:
-        return prepare(line, options(line), run)
-    except UsageError as error:
-        return refuse(str(error))
+        return prepare(line, chosen, run)
     except RootError as error:
-        say(str(error))
-        return CANNOT_START
-
-
-def _choose_cpu(model: str) -> int | None:
-    """An exit status when there is no such model, or when the models were asked for."""
-    from blink._engine import CPU_MODELS
-
-    if model == "help":
-        from blink.cli.usage import models
-
-        return show(models())
-    if model not in CPU_MODELS:
-        return refuse(f"there is no CPU model {model}: {', '.join(CPU_MODELS)}")
-    return None
+        return fail(str(error), CANNOT_START)
 
 
 def refuse(problem: str, more: str = "blink -h") -> int:
@@ -158,7 +159,7 @@ def _run(
     from blink.kernel.boot import run_program
 
     if program is None:
-        return refuse("no program was named")
+        raise UsageError("no program was named")
     if env is None:
         env = [name + b"=" + value for name, value in posix.environ.items()]
     try:
@@ -184,14 +185,13 @@ def _serve_gdb(line: CommandLine) -> int:
 
     try:
         address_of(line.values["g"])
-        roots = words(line)
-    except (UsageError, DebugError) as error:
-        return refuse(str(error))
+    except DebugError as error:
+        raise UsageError(str(error)) from None
     options = {
-        **roots,
+        **words(line),
         "checked": "m" in line,
         "translate": "j" not in line,
-        "cpu": line.values.get("M", ""),
+        "cpu": _model(line),
         "trace": line.counts.get("s", 0),
         "statistics": "Z" in line,
         "log_path": line.values.get("L", ""),
@@ -206,7 +206,10 @@ def _serve_gdb(line: CommandLine) -> int:
 
 
 def options(line: CommandLine) -> Options:
-    """The kernel's options.  What `-s` and `-Z` write goes to stderr, unless -L says where."""
+    """The kernel's options.  What `-s` and `-Z` write goes to stderr, unless -L says where.
+
+    Raises UsageError.
+    """
     from blink.cli.launch import host_is_low
     from blink.kernel.process import Options
 
@@ -219,28 +222,40 @@ def options(line: CommandLine) -> Options:
         options.doctor = _report_difference
     if "L" in line.values:
         options.log_path = encode(line.values["L"])
-    options.cpu = line.values.get("M", "")
+    options.cpu = _model(line)
     wants_log = options.trace is not None or options.statistics or "B" in line or "D" in line
     options.log_stderr = "e" in line or (wants_log and options.log_path is None)
     return options
 
 
-def _trace_problem(line: CommandLine) -> str | None:
-    """What is wrong with the options that only logs of system calls have."""
+def _model(line: CommandLine) -> str:
+    """The CPU model that was asked for, or "".  Raises UsageError."""
+    model = line.values.get("M", "")
+    if model:
+        from blink._engine import CPU_MODELS
+
+        if model not in CPU_MODELS:
+            raise UsageError(f"there is no CPU model {model}: {', '.join(CPU_MODELS)}")
+    return model
+
+
+def _check_trace(line: CommandLine) -> None:
+    """Raises UsageError for options that only logs of system calls have."""
     limit = line.values.get("S", "0")
     if not limit.isdecimal():
-        return f"--string-limit takes a number, not {limit}"
-    if "W" not in line.values:
-        return None
+        raise UsageError(f"--string-limit takes a number, not {limit}")
+    if "W" not in line:
+        return
     import blink._engine  # noqa: F401  (the families of calls need it)
     from blink.syscalls._classes import complaint
 
-    return complaint(line.values["W"])
+    if problem := complaint(line.values["W"]):
+        raise UsageError(problem)
 
 
 def _trace_options(line: CommandLine) -> TraceOptions | None:
     """`-c` alone gives the table alone; all other options of the log imply `-s`."""
-    implied = any(letter in line or letter in line.values for letter in "WJtS")
+    implied = any(letter in line for letter in "WJtS")
     if not ("s" in line or "c" in line or implied):
         return None
     from blink.syscalls._trace import TraceOptions

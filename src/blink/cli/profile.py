@@ -4,73 +4,72 @@ from __future__ import annotations
 
 import sys
 
-from blink.cli.arguments import Parser, natural
-from blink.cli.main import CANNOT_START, fail
+from blink.cli.main import CANNOT_START, fail, run_rooted
+from blink.cli.options import Option, UsageError
+from blink.cli.tool import Tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
+    from blink.cli.options import CommandLine
     from blink.debugger.observed import Channel, Told
+    from blink.kernel.process import Options
     from blink.replay.live import LiveRunner
 
 INTERVAL = 100_003  # instructions; a prime, so that loops do not fall in step with it
+OWN = (
+    Option("o", "output", "the file to write, instead of standard error", "FILE", "a file"),
+    Option("f", "format", "text (the default), folded (stacks, for flame graphs) or speedscope",
+           "FORMAT", "a format"),
+    Option("", "exact", "count every instruction and call; slow"),
+    Option("", "interval", f"instructions between samples ({INTERVAL})", "N", "a number"),
+)  # fmt: skip
 
 
-def main(words: Sequence[str]) -> int:
-    """Runs `blink profile`; the exit status is the program's."""
-    parser = _parser()
-    request = parser.parse_args(list(words))
-    program = parser.program_of(request)
+def _main(line: CommandLine) -> int:
+    from blink.debugger.profile_output import FORMATS
+
+    interval = line.number("interval", INTERVAL, least=1)
+    wanted = line.values.get("f", "text")
+    if wanted not in FORMATS:
+        raise UsageError(f"--format takes {', '.join(FORMATS)}, not {wanted}")
+    return run_rooted(line, lambda *arguments: _profile(wanted, interval, *arguments))
+
+
+def _profile(
+    wanted: str, interval: int, line: CommandLine, program: str | None, options: Options,
+    env: list[bytes] | None,
+) -> int:  # fmt: skip
     from blink.debugger.profile import Profile
     from blink.debugger.profile_output import FORMATS
 
-    told, profile = _start(request), Profile()
+    told = _start(interval, line, program, options, env)
+    profile = Profile()
     for message in told:
         if message[0] == "error":
             return fail(message[1], message[2])
         profile.receive(*message)
-    written = FORMATS[request.format](profile, " ".join(program))
-    return _write(request.output, written) or _status(told)
+    written = FORMATS[wanted](profile, " ".join(line.argv))
+    return _write(line.values.get("o"), written) or told.exit_status
 
 
-def _parser() -> Parser:
-    parser = Parser(
-        "blink profile", description="Runs a program and tells which functions cost what."
-    )
-    parser.add_argument("-o", "--output", help="the file to write, instead of standard error")
-    parser.add_argument("-f", "--format", choices=("text", "folded", "speedscope"), default="text")
-    parser.add_argument(
-        "--exact", action="store_true", help="count every instruction and call; slow"
-    )
-    parser.add_argument(
-        "--interval", type=natural, default=INTERVAL, metavar="N",
-        help=f"instructions between samples ({INTERVAL})",
-    )  # fmt: skip
-    parser.add_program()
-    return parser
-
-
-def _start(request: argparse.Namespace) -> Told:
-    from blink.cli.launch import host_is_low, inherited_signals
+def _start(
+    interval: int, line: CommandLine, program: str | None, options: Options, env: list[bytes] | None
+) -> Told:
+    from blink.cli.launch import inherited_signals
     from blink.debugger import observed, profile
     from blink.debugger.stepper import Stepper
-    from blink.kernel.process import Options
     from blink.replay.live import LiveRunner
 
-    options = Options()
-    options.checked, options.translate = host_is_low(), not request.exact
-    inherited = inherited_signals()
-    if not request.exact:
+    arguments = (program, line.argv, env, options, inherited_signals())
+    if "exact" not in line:
         return observed.start(
-            lambda _: observed.launch(LiveRunner, request.program, options, inherited),
-            lambda runner, channel: profile.sample(runner, channel, request.interval),
+            lambda _: observed.launch(LiveRunner, *arguments),
+            lambda runner, channel: profile.sample(runner, channel, interval),
         )
+    options.translate = False
 
     def body(channel: Channel) -> LiveRunner:
-        runner = observed.launch(Stepper, request.program, options, inherited)
-        assert isinstance(runner, Stepper)
+        runner = observed.launch(Stepper, *arguments)
         runner.observe(profile.Counter(runner.process))
         return runner
 
@@ -93,5 +92,11 @@ def _write(path: str | None, text: str) -> int:
     return 0
 
 
-def _status(told: Told) -> int:
-    return told.status if told.status >= 0 else 128 - told.status
+TOOL = Tool(
+    "profile",
+    ["blink profile [OPTIONS] PROGRAM [ARGUMENTS]"],
+    OWN,
+    _main,
+    "Runs a program and tells which functions spent its instructions.",
+    runs="j",
+)

@@ -5,64 +5,41 @@ from __future__ import annotations
 import posix
 
 from blink.abi.encoding import decode
-from blink.cli.options import LONG, WITH_VALUE, CommandLine, UsageError, parse
+from blink.cli.main import CANNOT_START, fail, report_crash, run_rooted
+from blink.cli.options import Option, UsageError
+from blink.cli.tool import Tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from blink.cli.options import CommandLine
     from blink.kernel.process import Options
     from blink.replay.log import Log
     from blink.replay.recorder import Recorder
 
-HELP = """\
-usage: blink record -o FILE [OPTIONS] PROGRAM [ARGUMENTS]
-
+ABOUT = """
 Runs a program as `blink [OPTIONS] PROGRAM` does, and writes a capsule: a file from which `blink
 replay` runs it again, on this machine or another.
 
-  -o, --output FILE     where the capsule goes
-  -l, --limit SIZE      at most so many bytes (K, M, G), then the recording ends and the program
-                        goes on; 16G without it
-
-and -e, -L, -j, -m, -0, -M and what makes a root as in blink -h.  One thread runs at a time.
-Processes that the program starts run, but are not recorded; a program that takes its process over
-(execve) is.
+One thread runs at a time.  Processes that the program starts run, but are not recorded; a program
+that takes its process over (execve) is.
 """
-_LONG = {**LONG, "--output": "-o", "--limit": "-l"}
-_WITH_VALUE = {**WITH_VALUE, "o": "a file", "l": "a size"}
-_FIT = frozenset("hejm0LMolNCIOUbT")
+OWN = (
+    Option("o", "output", "where the capsule goes", "FILE", "a file"),
+    Option("l", "limit", "at most so many bytes (K, M, G), then the recording ends and the program"
+           " goes on; 16G without it", "SIZE", "a size"),
+)  # fmt: skip
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_DEFAULT_LIMIT = 16 << 30
+_DEFAULT_LIMIT = "16G"
 
 
-def main(words: list[str]) -> int:
-    """Runs the command; returns an exit status when the program was not started."""
-    from blink.cli.main import CANNOT_START, refuse, run_rooted, say, show
-
-    try:
-        line = parse(words, _LONG, _WITH_VALUE)
-        if "h" in line:
-            return show(HELP)
-        path, limit = _checked(line)
-    except UsageError as error:
-        return refuse(str(error), "blink record -h")
+def _main(line: CommandLine) -> int:
+    if "o" not in line:
+        raise UsageError("record needs -o FILE")
+    path, limit = line.values["o"], _size(line.values.get("l", _DEFAULT_LIMIT))
     try:
         return run_rooted(line, lambda *arguments: _record(path, limit, *arguments))
     except OSError as error:
-        say(f"{decode(error.filename or path)}: {error.strerror}")
-        return CANNOT_START
-
-
-def _checked(line: CommandLine) -> tuple[str, int]:
-    """Where the capsule goes, and its limit.  Raises UsageError."""
-    if line.program is None and "I" not in line.values:
-        raise UsageError("no program was named")
-    if "o" not in line.values:
-        raise UsageError("record needs -o FILE")
-    for name, letter in _LONG.items():
-        given = letter[1:] in line or letter[1:] in line.values
-        if given and letter[1:] not in _FIT:
-            raise UsageError(f"{name} is not for record")
-    return line.values["o"], _size(line.values["l"]) if "l" in line.values else _DEFAULT_LIMIT
+        return fail(f"{decode(error.filename or path)}: {error.strerror}", CANNOT_START)
 
 
 def _size(text: str) -> int:
@@ -81,7 +58,6 @@ def _record(
     env: list[bytes] | None,
 ) -> int:
     from blink.cli.launch import inherited_signals
-    from blink.cli.main import report_crash
     from blink.loader import LoadError
     from blink.replay.log import Log, LogFull
     from blink.replay.recorder import Recorder
@@ -118,20 +94,16 @@ def _discard(path: str, fd: int) -> None:
 
 
 def _cannot(error: Exception) -> int:
-    from blink.cli.main import CANNOT_START, say
     from blink.loader import LoadError
     from blink.replay.log import LIMIT_REACHED
 
     if isinstance(error, LoadError):
-        say(str(error))
-        return error.exit_status
+        return fail(str(error), error.exit_status)
     if isinstance(error, OSError):
-        say(f"the recording: {error.strerror}")
-    elif str(error) == LIMIT_REACHED:
-        say("the limit is too small even for the program's own files")
-    else:
-        say(f"the recording: {error}")
-    return CANNOT_START
+        return fail(f"the recording: {error.strerror}", CANNOT_START)
+    if str(error) == LIMIT_REACHED:
+        return fail("the limit is too small even for the program's own files", CANNOT_START)
+    return fail(f"the recording: {error}", CANNOT_START)
 
 
 def _control(recorder: Recorder, log: Log) -> None:
@@ -141,3 +113,8 @@ def _control(recorder: Recorder, log: Log) -> None:
     recorder.run()
     finish(log)
     recorder.run()
+
+
+TOOL = Tool(
+    "record", ["blink record -o FILE [OPTIONS] PROGRAM [ARGUMENTS]"], OWN, _main, ABOUT, runs="j"
+)

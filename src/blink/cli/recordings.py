@@ -1,8 +1,10 @@
-"""What recordings say without being run for the user: their system calls, where two part."""
+"""What a debugger's session does with recordings: gdb, their system calls, where two part."""
 
 from __future__ import annotations
 
 from blink.cli.main import show
+from blink.cli.options import UsageError
+from blink.debugger.errors import DebugError
 from blink.debugger.session import Session
 
 TYPE_CHECKING = False
@@ -11,6 +13,18 @@ if TYPE_CHECKING:
 
 PAGE = 2000  # lines at a time
 STREAMS = {1: "standard output", 2: "standard error"}
+
+
+def serve_gdb(path: str, port: str) -> int:
+    """Lets gdb debug a recording, both ways.  Raises UsageError, DebugError."""
+    from blink.debugger.gdb.server import address_of, serve
+
+    try:
+        address_of(port)
+    except DebugError as error:
+        raise UsageError(str(error)) from None
+    with Session.open(path) as session:
+        return serve(session, port)
 
 
 def system_calls(path: str) -> int:

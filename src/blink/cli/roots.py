@@ -28,7 +28,7 @@ class RootError(Exception):
 def words(line: CommandLine) -> dict[str, Any]:
     """What a `Request` is made of.  Raises UsageError."""
     found: dict[str, Any] = {
-        name: line.values[letter] for letter, name in _ONE.items() if letter in line.values
+        name: line.values[letter] for letter, name in _ONE.items() if letter in line
     }
     found |= {name: line.given[letter] for letter, name in _MANY.items() if letter in line.given}
     if "N" in line:

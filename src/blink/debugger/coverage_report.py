@@ -73,8 +73,8 @@ def as_text(survey: Survey) -> str:
     """The tables: not implemented, perhaps data, implemented."""
     total = survey.implemented.total()
     lines = [
-        f"{survey.files:,} files with {survey.bytes:,} bytes of code; {total:,} instructions of "
-        f"{len(survey.implemented):,} mnemonics are implemented, "
+        f"{survey.files:,} file{'s' * (survey.files != 1)} with {survey.bytes:,} bytes of code; "
+        f"{total:,} instructions of {len(survey.implemented):,} mnemonics are implemented, "
         f"{sum(f.number for f in survey.missing.values()):,} of {len(survey.missing):,} are not"
     ]
     missing = _by_count(survey.missing)

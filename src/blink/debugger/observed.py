@@ -11,19 +11,23 @@ import os
 import signal
 import sys
 
+from blink.abi.encoding import decode
+from blink.debugger.crash import report
 from blink.debugger.stepper import mappings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import Any
+    from typing import Any, NoReturn, TypeVar
 
     from blink.kernel.process import Options, Process
     from blink.replay.live import LiveRunner
 
+    R = TypeVar("R", bound=LiveRunner)
     Body = Callable[["Channel"], LiveRunner]
 
 BATCH = 2048
+CANNOT_START = 125
 PIPE = "trace"
 
 
@@ -75,6 +79,11 @@ class Told:
         self._file.close()
         os.waitpid(self._pid, 0)
 
+    @property
+    def exit_status(self) -> int:
+        """The status as a shell shows it."""
+        return self.status if self.status >= 0 else 128 - self.status
+
     def finish(self) -> None:
         self._file.close()
         self.status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
@@ -101,11 +110,18 @@ def _child(channel: Channel, body: Body, follow: Callable[[LiveRunner, Channel],
     try:
         runner = body(channel)
     except LoadError as error:
-        channel.send("error", str(error), error.exit_status)
-        channel.flush()
-        os._exit(error.exit_status)
+        _refuse(channel, str(error), error.exit_status)
+    except OSError as error:
+        place = decode(error.filename or "cannot start")
+        _refuse(channel, f"{place}: {error.strerror}", CANNOT_START)
     channel.hide(runner)
     runner.serve(lambda: follow(runner, channel))
+
+
+def _refuse(channel: Channel, problem: str, status: int) -> NoReturn:
+    channel.send("error", problem, status)
+    channel.flush()
+    os._exit(status)
 
 
 def to_the_end(runner: LiveRunner, channel: Channel) -> None:
@@ -124,9 +140,12 @@ def tell_mappings(process: Process, channel: Channel) -> None:
 
 
 def launch(
-    kind: type[LiveRunner], argv: Sequence[str], options: Options,
-    inherited: tuple[int, int] | None,
-) -> LiveRunner:  # fmt: skip
-    """A runner of that kind for a command line."""
-    env = [name + b"=" + value for name, value in os.environb.items()]
-    return kind.launch(argv[0], list(argv), env, options, inherited)
+    kind: type[R], program: str | None, argv: Sequence[str], env: Sequence[bytes] | None,
+    options: Options, inherited: tuple[int, int] | None,
+) -> R:  # fmt: skip
+    """A runner of that kind for a command line; without `env` the environment is ours."""
+    if env is None:
+        env = [name + b"=" + value for name, value in os.environb.items()]
+    runner = kind.launch(program or argv[0], list(argv), env, options, inherited)
+    runner.process.report = report
+    return runner

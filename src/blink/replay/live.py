@@ -23,6 +23,7 @@ from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt, e
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Self
 
     from blink.kernel.process import Process
     from blink.kernel.task import Task
@@ -63,7 +64,7 @@ class LiveRunner(Runner, Director):
         env: Sequence[bytes | str],
         options: Options | None = None,
         inherited: tuple[int, int] | None = None,
-    ) -> LiveRunner:
+    ) -> Self:
         """Loads a program: it stands before its first instruction.  Raises LoadError, OSError."""
         process = boot.new_process(options or Options())
         task = boot.load_program(process, name, argv, env, inherited)
