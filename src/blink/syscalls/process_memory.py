@@ -4,7 +4,7 @@ from blink.abi import mman, sched
 from blink.abi.errors import SysError
 from blink.abi.structs import IOVEC
 from blink.abi.structs import Struct as Layout
-from blink.syscalls._dispatch import UIO_MAXIOV, broken_iovecs, host_iovecs, iovecs
+from blink.syscalls._dispatch import UIO_MAXIOV, USER_TOP, broken_iovecs, host_iovecs, iovecs
 from blink.syscalls._spec import (
     ALWAYS,
     By,
@@ -98,6 +98,15 @@ def process_vm_writev(
     return _copy(task, NR_PROCESS_VM_WRITEV, pid, local, local_count, remote, remote_count, flags)
 
 
+def _emptied(ranges: bytes) -> bytes:
+    """Ranges that the host refuses where it refuses these (as it does a process not our own); else it
+    does nothing."""
+    pairs = IOVEC.codec.iter_unpack(ranges)
+    return b"".join(
+        IOVEC.pack(base, size if base + size > USER_TOP else 0) for base, size in pairs
+    )
+
+
 def _discard(task: "Task", ranges: bytes, advice: int) -> int:
     """How many bytes of our own were given back; an error counts only at the first range."""
     done = 0
@@ -124,7 +133,7 @@ def process_madvise(
     """Implements process_madvise(2)."""
     made = _remote(task, -1, ranges, count, False)
     if advice in mman.MADV_DISCARDS and not isinstance(made, int):
-        task.host(NR_PROCESS_MADVISE, pidfd, made, 0, advice, flags)  # ours, or it is refused
+        task.host(NR_PROCESS_MADVISE, pidfd, _emptied(made), count, advice, flags)
         return _discard(task, made, advice)
     return task.host(NR_PROCESS_MADVISE, pidfd, made, count, advice, flags)
 

@@ -101,6 +101,10 @@ static void others(void) {
     T(S(process_madvise, self, &nowhere[i], 1L, MADV_DONTNEED, 0));
   }
   T(S(process_madvise, self, nowhere, 3L, MADV_DONTNEED, 0));
+  /* What is wrong with the ranges comes before what is wrong with the process. */
+  struct iovec wrong_ranges[] = {{page, -1L}, {(void *)-1L, 1}, {(void *)0x7ffffffff000, 1}, {(void *)0x7ffffffff001, 0}};
+  for (int bad = 0; bad < 4; bad++) T(S(process_madvise, 99, &wrong_ranges[bad], 1L, MADV_DONTNEED, 0)), T(S(process_madvise, 99, &wrong_ranges[bad], 1L, MADV_COLD, 0));
+  T(S(mincore, nowhere[1].iov_base, 2L * PAGE, 0x7ffffffff000)), T(S(mincore, nowhere[1].iov_base, 2L * PAGE, 0x7fffffffefff));
 
   TITLE("process_mrelease");
   T(S(process_mrelease, fd, 0)), T(S(process_mrelease, fd, 1)), T(S(process_mrelease, 99, 0)), T(S(process_mrelease, a, 0));
