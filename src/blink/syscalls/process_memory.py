@@ -99,12 +99,9 @@ def process_vm_writev(
 
 
 def _emptied(ranges: bytes) -> bytes:
-    """Ranges that the host refuses where it refuses these (as it does a process not our own); else it
-    does nothing."""
+    """Ranges that the host refuses as it refuses these, and else does nothing with."""
     pairs = IOVEC.codec.iter_unpack(ranges)
-    return b"".join(
-        IOVEC.pack(base, size if base + size > USER_TOP else 0) for base, size in pairs
-    )
+    return b"".join(IOVEC.pack(base, size if base + size > USER_TOP else 0) for base, size in pairs)
 
 
 def _discard(task: "Task", ranges: bytes, advice: int) -> int:
