@@ -46,9 +46,19 @@ def random_fx(rng: Random, pools: Pools, pool: str, x87: bool) -> bytes:
 
 
 def nearly_tiny(fx: bytes) -> bool:
-    """Whether ST0 is next to the smallest normal number: its sine is tiny, or not quite."""
-    low, high = (int.from_bytes(fx[at : at + 8], "little") for at in (FX_ST, FX_ST + 8))
-    return high & 0x7FFF <= 1 and abs(low - (1 << 63)) < 16
+    """Whether a result may be next to the smallest normal number, so that one estimate is tiny and
+    another not quite: ST0's sine, the angle of ST1 / ST0."""
+    (m0, e0), (m1, e1) = _number(fx, 0), _number(fx, 1)
+    tiny_sine = e0 == 1 and abs(m0 - (1 << 63)) < 16
+    tiny_angle = e1 - e0 == 1 - 0x3FFF and abs(m1 - m0) < 16
+    return tiny_sine or tiny_angle
+
+
+def _number(fx: bytes, i: int) -> tuple[int, int]:
+    """Significand and biased exponent of ST(i); a denormal number has the exponent 1."""
+    at = FX_ST + 16 * i
+    exponent = int.from_bytes(fx[at + 8 : at + 10], "little") & 0x7FFF
+    return int.from_bytes(fx[at : at + 8], "little"), max(exponent, 1)
 
 
 def limited(fx: bytes, limit: int) -> bytes:
