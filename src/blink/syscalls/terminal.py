@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 NR_IOCTL = 16
 F_GETOWN, NR_FCNTL = 9, 72
-SIOCGIFCONF = 0x8912
+SIOCGIFCONF, FS_IOC_FIEMAP = 0x8912, 0xC020660B
+FIEMAP_SIZE, FIEMAP_COUNT, EXTENT_SIZE = 32, 24, 56  # the header, a field of it, what may follow
 
 _NUMBER: "Any" = Int
 _IN, _OUT = In[Struct, S32], Out[Struct, S32]
@@ -175,7 +176,8 @@ _ROWS: "tuple[tuple[str, int, Any], ...]" = (
     ("SIOCGIFMAP", 0x8970, _IFREQ),
 )
 REQUESTS: "dict[int, Type]" = {number: kind for _, number, kind in _ROWS}
-IOCTL = enumeration({**{name: number for name, number, _ in _ROWS}, "SIOCGIFCONF": SIOCGIFCONF})
+_SHAPED = {"SIOCGIFCONF": SIOCGIFCONF, "FS_IOC_FIEMAP": FS_IOC_FIEMAP}  # by code below
+IOCTL = enumeration({**{name: number for name, number, _ in _ROWS}, **_SHAPED})
 
 
 @syscall(16, native=ALWAYS, level="partial", note="unknown requests: ENOTTY", waits=True)
@@ -193,6 +195,8 @@ def ioctl(
         return forward(task, CALLS[NR_IOCTL], (fd, request, arg))
     if request == SIOCGIFCONF:
         return _interfaces(task, fd, arg)
+    if request == FS_IOC_FIEMAP:
+        return _extents(task, fd, arg)
     task.host(NR_FCNTL, fd, F_GETOWN)  # EBADF comes before ENOTTY, with O_PATH too
     task.process.log_once(f"ioctl request {request:#x} is not known")
     raise SysError(ENOTTY)
@@ -205,3 +209,13 @@ def _interfaces(task: "Task", fd: int, arg: int) -> int:
     result = task.host(NR_IOCTL, fd, SIOCGIFCONF, data)
     task.memory.write(arg, data[:4])
     return result
+
+
+def _extents(task: "Task", fd: int, arg: int) -> int:
+    """FS_IOC_FIEMAP: a header that says how many extents may follow."""
+    try:
+        count = int.from_bytes(task.memory.read(arg + FIEMAP_COUNT, U32.size), "little")
+    except task.MemoryFault:
+        count = 0
+    room = task.guest(arg, FIEMAP_SIZE + count * EXTENT_SIZE, True)
+    return task.host(NR_IOCTL, fd, FS_IOC_FIEMAP, room)

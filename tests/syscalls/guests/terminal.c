@@ -2,6 +2,7 @@
 #include "calls.h"
 #include <asm/termbits.h>
 #include <asm/ioctls.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/if.h>
 #include <linux/sockios.h>
@@ -117,13 +118,31 @@ static void plain(void) {
   T(S(ioctl, p[0], FIONREAD, BAD));
   T(S(ioctl, p[0], FIONBIO, (value = 1, &value))), V(fcntl(p[0], F_GETFL) & O_NONBLOCK);
   T(S(ioctl, p[0], FIOASYNC, (value = 1, &value)));
-  T(S(ioctl, fd, FIOQSIZE, &size)), V(size);
+  fsync(fd), T(S(ioctl, fd, FIOQSIZE, &size)), V(size); /* blocks are allocated late */
   T(S(ioctl, fd, FIGETBSZ, &value)), V(value);
   T(S(ioctl, fd, FICLONE, 99));
   T(S(ioctl, fd, FS_IOC_GETVERSION, &value) >= -1 ? 0 : 1);
   T(S(ioctl, fd, FS_IOC_GETFLAGS, BAD) == -1 ? 0 : 1);
   T(S(ioctl, fd, BLKGETSIZE64, &size));
   T(S(ioctl, fd, 0xdeadbeef, 0));
+  close(fd), close(p[0]), close(p[1]);
+}
+
+static void extents(void) {
+  TITLE("extents");
+  struct {
+    struct fiemap head;
+    struct fiemap_extent rows[4];
+  } map = {.head = {.fm_length = -1, .fm_flags = FIEMAP_FLAG_SYNC, .fm_extent_count = 4}}, none = {.head = {.fm_length = -1}};
+  int fd = make("sparse", "first"), p[2];
+  pwrite(fd, "last", 4, 1 << 20), pipe(p);
+  if (T(S(ioctl, fd, FS_IOC_FIEMAP, &map)) == 0)
+    V(map.head.fm_mapped_extents), V(map.rows[0].fe_logical), V(map.rows[1].fe_logical), V(map.rows[1].fe_flags);
+  T(S(ioctl, fd, FS_IOC_FIEMAP, &none)), V(none.head.fm_mapped_extents);
+  T(S(ioctl, fd, FS_IOC_FIEMAP, BAD)), T(S(ioctl, p[0], FS_IOC_FIEMAP, &map)), T(S(ioctl, 99, FS_IOC_FIEMAP, &map));
+  map.head.fm_extent_count = -1, T(S(ioctl, fd, FS_IOC_FIEMAP, &map));
+  map.head.fm_extent_count = 4, map.head.fm_length = 0, T(S(ioctl, fd, FS_IOC_FIEMAP, &map));
+  map.head.fm_length = -1, map.head.fm_flags = 1 << 20, T(S(ioctl, fd, FS_IOC_FIEMAP, &map)), V(map.head.fm_flags);
   close(fd), close(p[0]), close(p[1]);
 }
 
@@ -154,6 +173,7 @@ int main(void) {
   start();
   pseudo();
   plain();
+  extents();
   interfaces();
   return 0;
 }
