@@ -86,8 +86,17 @@ def test_what_is_not_changed_goes_on_as_recorded(recorded: Session) -> None:
 
 def test_another_result_leads_another_way(recorded: Session) -> None:
     with branch(recorded, 3) as other:
+        began = other.time
+        assert other.replayed and other.changeable and not recorded.replayed
         assert go(other, "cont").text == "the program has ended with status 3"
+        assert not other.changeable
         assert other.output() == b"handled\nread 3\nend\n" != recorded.output()
+        pieces, more = other.writes(0, other.end)
+        assert b"".join(data for _, _, data in pieces) == other.output() and not more
+        times = [time for time, _, _ in pieces]
+        assert began < times[0] < times[-1] <= other.end and times == sorted(times)
+        assert other.writes(1, other.end)[0] == pieces[1:]
+        assert other.writes(0, times[-1] - 1)[0] == pieces  # known by now, whatever is asked for
         state = other.digest()
         go(other, "reverse_step", 5000)  # and back again: the same, clocks and all
         go(other, "step", 5000)

@@ -173,6 +173,7 @@ class FakeSession:
         self.tid = 100
         self.exit_status: int | None = None
         self.time = self.end = 0
+        self.replayed, self.began = False, 0  # a branch is replayed from where it began
         self.asked: list[tuple[Any, ...]] = []  # motions, as they came
         self._marks: dict[str, int] = {}
         self._points: list[Point] = []
@@ -220,6 +221,11 @@ class FakeSession:
                 return
         raise DebugError(f"{address:#x} is not mapped")
 
+    def writes(self, first: int, until: int) -> tuple[list[tuple[int, int, bytes]], bool]:
+        """Of a branch, piece by piece: one instruction after its start, another line."""
+        pieces = [(self.began + 1, 1, b"another\nway\n")][first:] if until > self.began else []
+        return pieces, False
+
     def view(self, pages: Sequence[int]) -> View:
         threads: list[Any] = self.threads()
         return View(threads, self.registers(), {at: self.read(at, 4096) for at in pages})
@@ -247,7 +253,9 @@ class FakeSession:
             return Translations([], [])
         return Translations([[SUM, CODE_END - SUM]], [MAIN])
 
-    def backtrace(self, tid: int | None = None, limit: int = 64) -> list[Frame]:
+    def backtrace(
+        self, tid: int | None = None, limit: int = 64, registers: object = None, read: object = None
+    ) -> list[Frame]:
         registers = self.state.registers
         rip, rsp = registers["rip"], registers["rsp"]
         frames = [
@@ -270,6 +278,10 @@ class FakeSession:
     def marks(self) -> dict[str, int]:
         return dict(self._marks)
 
+    @property
+    def changeable(self) -> bool:
+        return self.replayed and self.time == self.began
+
     def mark(self, name: str) -> None:
         self._marks[name] = self.time
 
@@ -280,6 +292,7 @@ class FakeSession:
         made = copy.copy(self)
         made.states = [State(dict(s.registers), dict(s.memory)) for s in self.states]
         made._points = []
+        made.replayed, made.began = True, self.time
         return made
 
     def restart(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from tests.tui.conftest import Stage, perform
 from tests.tui.fake_session import BAD_STORE, MAIN, MESSAGE, SUM, TOTAL, FakeSession
@@ -242,10 +244,22 @@ def test_a_breakpoint_is_set_while_the_program_runs() -> None:
     perform(scene, (120, 40), session)
 
 
+def screen_of(stage: Stage) -> list[str]:
+    """The lines of the program's terminal."""
+    assert stage.app.pty is not None
+    terminal, lock = stage.app.pty.look()
+    with lock:
+        return [line.rstrip() for line in terminal.screen.display]
+
+
 def test_a_change_in_the_past_begins_a_branch() -> None:
     session = FakeSession()
 
     async def scene(stage: Stage) -> None:
+        assert stage.app.pty is not None
+        os.write(stage.app.pty.slave, b"the recording's\n")
+        await stage.until(lambda: screen_of(stage)[0])
+        await stage.press("ctrl+l")  # a look, so that it was written by now
         session.add_breakpoint("sum")
         await stage.press("c", "up")
         for line in ("rbx = 12", "rbp = 13"):  # two changes at one time: one branch
@@ -259,10 +273,17 @@ def test_a_change_in_the_past_begins_a_branch() -> None:
         assert session.registers()["rbx"] == MESSAGE
         assert [point.where for point in branch.breakpoints()] == ["sum"]
         assert "000000000000000c" in stage.text()
+        assert screen_of(stage)[:2] == ["the recording's", ""]
+        await stage.press("s")
+        assert screen_of(stage)[:3] == ["the recording's", "another", "way"]
+        await stage.press("up")
+        assert screen_of(stage)[:2] == ["the recording's", ""]
+        await stage.press("s")
         stage.app.action_leave_branch()
         await stage.settle()
         assert stage.app.session is session and branch.closed  # type: ignore[attr-defined]
         assert "000000000000000c" not in stage.text()
+        assert screen_of(stage)[:2] == ["the recording's", ""]
         stage.app.action_leave_branch()
         await stage.settle()
         assert stage.message == "this is no branch"

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("textual", reason="the interface's libraries are not installed")
 
 from blink.tui import code
-from blink.tui.command import parser
+from blink.tui.options import parser
 from blink.tui.panels._arrows import arrows
 from blink.tui.panels._cp437 import GLYPHS, shade
 from blink.tui.panels._lanczos import KERNEL, halve, zoomed

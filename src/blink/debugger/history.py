@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TEXT = 128  # bytes of a string that are shown
 STRETCH = 5_000_000  # instructions between two looks at the clock
 PATIENCE = 0.2  # seconds of one request
+MOST = 1 << 20  # bytes of its answer, and a piece
 OVER = ("exit", "killed", "end", "diverged")
 SYSCALL_SIZE = 2
 # Of a signal's frame, behind the return address: the ucontext's RAX and RIP.
@@ -41,33 +42,66 @@ def history_of(replayer: Replayer) -> History:
 class History:
     """rows      time, thread, text of each system call
     written   the bytes that went to the streams 1 and 2
+    writes    time, stream, bytes of each piece of that
     how       why it cannot go on, or nothing
     """
 
     def __init__(self, replayer: Replayer) -> None:
         self.rows: list[Row] = []
         self.written = {1: bytearray(), 2: bytearray()}
+        self.writes: list[tuple[int, int, bytes]] = []
         self.how = ""
         self._replayer = replayer
         self._begun: dict[Task, tuple[Call, _strace.Texts, int]] = {}
-        self._echo = Echo(replayer, lambda stream, data: self.written[stream].extend(data))
+        self._echo = Echo(replayer, self._wrote)
         replayer.leave(frozenset(range(512)))
         replayer.on_begin = self._begin
         replayer.on_call = self._done
 
     def more(self, first: int, count: int) -> dict[str, Any]:
         """Rows from number `first` on: those that are known soon.  `more`: there may be others."""
-        replayer, start = self._replayer, monotonic()
+        start = monotonic()
         while len(self.rows) < first + count and monotonic() < start + PATIENCE:
-            halt = replayer.run(replayer.time + STRETCH)
-            if halt.reason in OVER:
-                self.how = str(halt.details.get("text", halt.reason))
+            if not self._go_on(STRETCH):
                 break
         rows = self.rows[first : first + count]
         more = not self.how or first + count < len(self.rows)
-        if self.how == "end":  # of a recording that may grow
-            self.how = ""
+        self._forget_end()
         return {"rows": rows, "more": more}
+
+    def until(self, time: int, first: int) -> tuple[list[tuple[int, int, bytes]], bool]:
+        """What was written, from piece number `first` on, up to a time, as far as it is known soon;
+        whether there may be more."""
+        replayer, start = self._replayer, monotonic()
+        while replayer.time < time and monotonic() < start + PATIENCE:
+            if not self._go_on(min(STRETCH, time - replayer.time)):
+                break
+        pieces, size = [], 0
+        for piece in self.writes[first:]:
+            pieces.append(piece)
+            size += len(piece[2])
+            if size > MOST:
+                break
+        more = first + len(pieces) < len(self.writes)
+        more = more or (replayer.time < time and not self.how)
+        self._forget_end()
+        return pieces, more
+
+    def _go_on(self, count: int) -> bool:
+        """So many instructions more; False where it ends."""
+        halt = self._replayer.run(self._replayer.time + count)
+        if halt.reason in OVER:
+            self.how = str(halt.details.get("text", halt.reason))
+        return not self.how
+
+    def _forget_end(self) -> None:
+        """Of a recording that may grow."""
+        if self.how == "end":
+            self.how = ""
+
+    def _wrote(self, stream: int, data: bytes) -> None:
+        self.written[stream].extend(data)
+        self.writes.append((self._replayer.time, stream, data))
 
     def _begin(self, task: Task, call: tuple[int, ...]) -> None:
         known = find(call[0] & 0xFFFFFFFF)

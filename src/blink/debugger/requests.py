@@ -29,6 +29,7 @@ RECORDED: dict[str, Log] = {}
 
 _HANDLERS: dict[str, Handler] = {}
 PAGE = 4096  # bytes of each page of `view`
+GENERAL = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
 MOST_CODE = 1 << 16  # bytes that `translations` looks at
 OVER = ("exit", "killed", "end", "diverged")
 _MOTIONS = {"run", "copy", "detach"}  # nothing for a guest that runs already
@@ -117,6 +118,18 @@ def output(target: Target, message: Message) -> Message:
         raise DebugError("only a replay keeps its output")
     written = history_of(target.runner).written[message["stream"]]
     return {"data": text_of(bytes(written[message["first"] :][: message["count"]]))}
+
+
+@request
+def writes(target: Target, message: Message) -> Message:
+    """The same in pieces with their times: from number `first` on, up to a time."""
+    from blink.debugger.history import history_of
+    from blink.replay.replayer import Replayer
+
+    if not isinstance(target.runner, Replayer):
+        raise DebugError("only a replay keeps its output")
+    pieces, more = history_of(target.runner).until(message["until"], message["first"])
+    return {"pieces": [[time, fd, text_of(data)] for time, fd, data in pieces], "more": more}
 
 
 @request
@@ -279,10 +292,15 @@ def registers(target: Target, message: Message) -> Message:
 
 @request
 def view(target: Target, message: Message) -> Message:
-    """What an interface asks for at each stop, at once: threads, registers and pages of memory."""
-    process = target.runner.process
-    pages = [text_of(state.read(process, at, PAGE)) for at in message["pages"]]
-    return threads(target, message) | registers(target, message) | {"pages": pages}
+    """What an interface asks for at each stop, at once: threads, registers and pages of memory;
+    also those that general registers point to."""
+    process, wanted = target.runner.process, message["pages"]
+    found = threads(target, message) | registers(target, message)
+    pointed = {found["registers"][name] & -PAGE for name in GENERAL}.difference(wanted)
+    return found | {
+        "pages": [text_of(state.read(process, at, PAGE)) for at in wanted],
+        "pointed": [[at, text_of(state.read(process, at, PAGE))] for at in sorted(pointed)],
+    }
 
 
 @request

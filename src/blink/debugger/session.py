@@ -147,6 +147,12 @@ class Session:
         self._core.need_stopped()
         return written(self._timeline, stream)
 
+    def writes(self, first: int, until: int) -> tuple[list[tuple[int, int, bytes]], bool]:
+        """The same in pieces, of both streams, up to a time, from piece number `first` on: time,
+        stream, bytes; as far as it is known soon, and whether to ask again."""
+        pieces, more = self._timeline.new_writes(first, until)
+        return [(time, stream, bytes_of(text)) for time, stream, text in pieces], more
+
     def save(self, path: str) -> None:
         """Writes what has been recorded until now to a file, for open(); of a branch, what was
         recorded before it, the changes, and what it has done.  Raises DebugError."""
@@ -249,6 +255,16 @@ class Session:
     def reversible(self) -> bool:
         """Whether there is a way back."""
         return self._timeline.recorded
+
+    @property
+    def replayed(self) -> bool:
+        """Whether no program lives: it is a recording, or a branch."""
+        return self._timeline.live is None
+
+    @property
+    def changeable(self) -> bool:
+        """Whether registers and memory can be changed here; elsewhere, branch() comes first."""
+        return self._timeline.can_change
 
     @property
     def executable(self) -> str:
@@ -388,9 +404,11 @@ class Session:
             target.ask("write", address=address, data=text_of(data))
 
     def view(self, pages: Sequence[int]) -> View:
-        """What an interface wants at each stop, in one request; pages up to what is not mapped."""
+        """What an interface wants at each stop, in one request; pages up to what is not mapped,
+        those that registers point to as well."""
         reply = self._core.target.ask("view", tid=self.tid, pages=pages)
         read = dict(zip(pages, map(bytes_of, reply["pages"]), strict=True))
+        read |= {at: bytes_of(text) for at, text in reply["pointed"]}
         return View([Thread(*row) for row in reply["threads"]], reply["registers"], read)
 
     def maps(self) -> list[Mapped]:
@@ -424,9 +442,17 @@ class Session:
         reply = self._core.target.ask("translations", tid=self.tid, start=start, end=end)
         return Translations(reply["translated"], reply["decoded"])
 
-    def backtrace(self, tid: int | None = None, limit: int = 64) -> list[Frame]:
-        """The frames of a thread, the innermost first."""
-        return frames.backtrace(self.registers(tid), self.read, self.symbols, limit)
+    def backtrace(
+        self,
+        tid: int | None = None,
+        limit: int = 64,
+        registers: dict[str, int] | None = None,
+        read: frames.Read | None = None,
+    ) -> list[Frame]:
+        """The frames of a thread, the innermost first; who knows registers and memory, gives
+        them."""
+        values = self.registers(tid) if registers is None else registers
+        return frames.backtrace(values, read or self.read, self.symbols, limit)
 
     # --- stops ---
 

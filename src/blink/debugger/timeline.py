@@ -73,6 +73,14 @@ class Timeline:
                 break
         return rows
 
+    def new_writes(self, known: int, until: int) -> tuple[list[Any], bool]:
+        """Pieces of output behind those that are known, up to a time; whether to ask again."""
+        source = self._reader()
+        if source is None:
+            return [], False
+        reply = source.ask("writes", first=known, until=until)
+        return reply["pieces"], reply["more"]
+
     def _reader(self) -> Link | None:
         """A copy at the start that replays to learn the system calls."""
         if self._stations:
@@ -116,6 +124,11 @@ class Timeline:
     def in_past(self) -> bool:
         """Whether the session shows a replay."""
         return self._core.target is not self.live
+
+    @property
+    def can_change(self) -> bool:
+        """Whether registers and memory may be changed here: no future is known that follows."""
+        return not self.in_past or (self.live is None and self.now == self.first)
 
     # --- forwards ---
 
@@ -276,7 +289,7 @@ class Timeline:
         which can be changed only at the start of a branch."""
         if not self.in_past:
             return [self._core.target]
-        if self.live is not None or self.now != self.first:
+        if not self.can_change:
             raise DebugError("the past cannot be changed: branch() goes on from here")
         self._end_reader()
         self.end, self._is_branch = self.now, True

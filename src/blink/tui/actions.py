@@ -96,6 +96,9 @@ class Motions:
         """In the driver's thread."""
         while self.trunks:
             self.leave_branch()  # type: ignore[attr-defined]
+        if self.session.replayed:
+            self.driver.move("goto", 0)
+            return
         if self.pty is not None:
             self.pty.restart()
         self.session.restart()

@@ -16,7 +16,7 @@ from textual.message import Message
 from blink.debugger.errors import DebugError
 from blink.tui import faults, keys
 from blink.tui.actions import Actions
-from blink.tui.command import log_stop
+from blink.tui.board import Board
 from blink.tui.commands import Commands
 from blink.tui.deck import Columns, Deck, Group, Tabs
 from blink.tui.driver import Driver, Frame
@@ -38,6 +38,7 @@ from blink.tui.panels.x87 import X87
 from blink.tui.screens import Dialog, Help, Question
 from blink.tui.slider import Slider
 from blink.tui.status import Status
+from blink.tui.stoplog import log_stop
 from blink.tui.themes import DARK, LIGHT, Plain
 
 if TYPE_CHECKING:
@@ -77,7 +78,6 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.pty = pty
         self.settings = settings
         self.trunks: list[Session] = []
-        self.branched_at = -1
         self.frame: Frame | None = None
         self.panels: dict[str, Panel] = {}
         self.decks: list[Deck] = []
@@ -90,6 +90,9 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
             self.register_theme(theme)
         self.theme = (LIGHT if settings.light else DARK).name
         self._make_panels()
+
+    def get_default_screen(self) -> Board:
+        return Board(id="_default")
 
     # --- layout ---------------------------------------------------------------------------------
 
@@ -205,8 +208,18 @@ class Blinkenlights(Actions, App[int], inherit_bindings=False):
         self.call_later(self._handle_exception, error)
 
     def _set_terminal_time(self, time: int) -> None:
-        now = self.session.live or time >= self.session.end
-        if self.pty is not None and self.pty.at(time, now):
+        """In the driver's thread, before each look."""
+        session, pty = self.session, self.pty
+        if pty is None:
+            return
+        if session.replayed:
+            with contextlib.suppress(DebugError):
+                pieces, more = session.writes(pty.known(), time)
+                pty.add(pieces)
+                if more:
+                    self.driver.look()
+        now = not session.replayed and (session.live or time >= session.end)
+        if pty.at(time, now):
             self.terminal_changed()
 
     def terminal_changed(self) -> None:

@@ -314,9 +314,10 @@ class Driver:
     def _note_trail(self, stop: Stop, exact: bool) -> None:
         """What the instructions of a trail have touched, and that they ran."""
         probe = self._fresh = Probe(self.session, self.history)
-        probe.look()
+        trail = stop.details.get("trail", ())
+        probe.look(values[0] for values in trail)
         self.history.exact = self.history.exact and exact
-        for values in stop.details.get("trail", ()):
+        for values in trail:
             registers = dict(zip(TRAIL, values, strict=True))
             for access in probe.accesses(registers):
                 self.history.access(access)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.style import Style
-    from textual.geometry import Region
 
 
 def filtered(widget: Widget, strip: Strip) -> Strip:
@@ -54,6 +56,10 @@ class Kept(Widget):
                 self._kept[y] = filtered(self, self.render_line(y))
         return cropped([self._kept[y] for y in crop.line_range], crop, width)
 
+    def text_of(self, y: int, console: Console) -> str:
+        """A row as the terminal gets it."""
+        return self.render_lines(Region(0, y, self.size.width, 1))[0].render(console)
+
 
 class Blank(Widget):
     """Nothing of its own to see: what it contains covers it."""
@@ -87,3 +93,9 @@ def line(parts: list[tuple[str, Style]], width: int, fill: Style) -> Strip:
         segments.append(Segment(" " * (width - length), fill))
     strip = Strip(segments, max(length, width))
     return strip if length <= width else strip.crop(0, width)
+
+
+def fitted(text: str, room: int) -> tuple[str, int]:
+    """A text, cut where it does not fit, and how many cells it takes."""
+    cells = len(text) if text.isascii() else cell_len(text)
+    return (text, cells) if cells <= room else (set_cell_size(text, room), room)

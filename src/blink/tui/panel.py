@@ -11,13 +11,15 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from blink.tui.lines import Kept, cropped, filtered, line
+from blink.tui.lines import Kept, cropped, filtered, fitted, line
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from textual import events
 
     from blink.tui.probe import Probe
 
+RESET = "\x1b[0m"
 Row = tuple[tuple[str, str], ...]  # texts, each with the names of its styles
 STYLES = (
     "dim address number symbol string comment mnemonic operand jump register keyword "
@@ -70,6 +72,7 @@ class Panel(Kept, can_focus=True):
         self.title, self.short = self.TITLE, self.SHORT or self.TITLE
         self._styles: dict[str, Style] = {}
         self._drawn: dict[str, Style] = {}  # as the application's filters leave them
+        self._codes: dict[str, str] = {}  # what switches the terminal to them
         self._lines: dict[int, tuple[Row | None, int, Strip]] = {}  # as they were drawn last
 
     def collect(self, probe: Probe) -> Content:
@@ -97,6 +100,7 @@ class Panel(Kept, can_focus=True):
         super().notify_style_update()
         self._styles.clear()
         self._drawn.clear()
+        self._codes.clear()
         self._lines.clear()
 
     def style_of(self, names: str) -> Style:
@@ -136,6 +140,30 @@ class Panel(Kept, can_focus=True):
         strip = line([(text, style_of(names)) for text, names in parts_or_none], width, fill)
         self._lines[y] = parts, width, strip
         return strip
+
+    def text_of(self, y: int, console: Console) -> str:
+        if not self.ROWS:
+            return super().text_of(y, console)
+        parts, room, last = _at(self.content.rows, y) or (), self.size.width, ""
+        texts: list[str] = []
+        for text, names in (*parts, (" " * room, _fill(parts))):
+            if names != last or not texts:
+                texts.append(self._code(names, console))
+                last = names
+            text, cells = fitted(text, room)
+            texts.append(text)
+            room -= cells
+            if not room:
+                break
+        return "".join(texts) + RESET
+
+    def _code(self, names: str, console: Console) -> str:
+        """What gives the terminal a style, whichever it has."""
+        code = self._codes.get(names)
+        if code is None:
+            marked = Strip([Segment("x", self._drawn_style(names))]).render(console)
+            code = self._codes[names] = RESET + marked.partition("x")[0]
+        return code
 
     def target_at(self, y: int) -> Any:
         """What a row stands for, None where there is none."""

@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from blink.debugger.errors import DebugError
-from blink.tui.command import log_stop, open_log, open_session
+from blink.tui.starting import open_session
+from blink.tui.stoplog import log_stop, open_log
 
 if TYPE_CHECKING:
     from blink.debugger.session import Session

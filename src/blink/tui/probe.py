@@ -7,7 +7,7 @@ from blink.tui import code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any, TypeVar
 
     from blink.debugger.session import Session
@@ -40,12 +40,13 @@ class Probe:
         self._registers: dict[str, int] | None = None
         self._threads: list[Any] | None = None
 
-    def look(self) -> None:
-        """Asks at once for what panels will want: what they wanted the last time."""
+    def look(self, code: Iterable[int] = ()) -> None:
+        """Asks at once for what panels will want: what they wanted the last time, and the code at
+        these addresses."""
         if self._looked:
             return
-        wanted = self.history.pages[-PAGES:]
-        view = self.ask(self.session.view, None, tuple(wanted))
+        wanted = {address & -PAGE for address in code}.union(self.history.pages[-PAGES:])
+        view = self.ask(self.session.view, None, tuple(sorted(wanted)))
         self.history.pages = []
         self._looked = True
         if view is not None:
@@ -130,7 +131,13 @@ class Probe:
     @property
     def frames(self) -> list[Any]:
         """The backtrace of the selected thread."""
-        return self.ask(self.session.backtrace, [], None, FRAMES)
+        return self.ask(self._backtrace, [])
+
+    def _backtrace(self) -> list[Any]:
+        frames: list[Any] = self.session.backtrace(
+            limit=FRAMES, registers=self.registers, read=self.read
+        )
+        return frames
 
     def translations(self, start: int, end: int) -> Translations:
         """What the engine has made of a range of code."""

@@ -87,15 +87,16 @@ def place(text: str) -> tuple[str, int]:
     return (host.strip("[]") if colon else HOST), number
 
 
-def serve(where: str, words: list[str]) -> int:
-    """Serves until ctrl-C; the exit status."""
+def serve(where: str, options: list[str], words: list[str]) -> int:
+    """Serves the interface for a program until ctrl-C; the exit status."""
     try:
         host, port = place(where)
     except ValueError:
         sys.stderr.write(f"blinkenlights: --serve takes [HOST:]PORT, not {where!r}\n")
         return 48
-    command = shlex.join([sys.executable, "-m", "blink.tui", *words])
-    server = GuardedServer(command, host, port, f"Blinkenlights: {words[-1]}")
+    command = shlex.join([sys.executable, "-m", "blink.tui", *options, "--", *words])
+    title = " ".join(["Blinkenlights:", *words[:1]])
+    server = GuardedServer(command, host, port, title)
     try:
         server.serve()
     except OSError as error:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from blink.tui.driver import Driver, Frame
     from blink.tui.panel import Panel
     from blink.tui.status import Status
+    from blink.tui.term.pty import Pty
 
 KINDS = ("w", "r", "rw", "change")
 
@@ -29,7 +30,7 @@ class Tools:
     session: Session
     panels: dict[str, Panel]
     trunks: list[Session]  # what was left for the branch that is shown
-    branched_at: int  # when the last branch began
+    pty: Pty | None
 
     def ask(self, title: str, hint: str, use: Callable[[str], None]) -> AwaitMount:
         """Asks, and has the driver's thread use the answer; its errors go to the status line.
@@ -191,16 +192,28 @@ class Tools:
     def _changeable(self) -> Session:
         """The session to change: in the past, a branch that begins here, unless it just has."""
         trunk = self.session
-        if trunk.live or (self.trunks and trunk.time == self.branched_at):
+        if trunk.live or (self.trunks and trunk.changeable):
+            if self.trunks:
+                self._leave_screen()
+                self._begin_screen(trunk.time)
             return trunk
         branch = trunk.branch()
         for point in trunk.breakpoints():
             if point.kind == "breakpoint":
                 branch.add_breakpoint(point.where, point.condition, pending=True)
         self.trunks.append(trunk)
-        self.branched_at = branch.time
         self._stand_on(branch, "a branch begins here; `leave the branch` in : goes back")
+        self._begin_screen(branch.time)
         return branch
+
+    def _begin_screen(self, time: int) -> None:
+        """The terminal goes on from what it showed at the start of the branch."""
+        if self.pty is not None:
+            self.pty.branch(time)
+
+    def _leave_screen(self) -> None:
+        if self.pty is not None:
+            self.pty.leave()
 
     def action_leave_branch(self) -> None:
         self.driver.call(self.leave_branch)
@@ -210,6 +223,7 @@ class Tools:
         if not self.trunks:
             raise DebugError("this is no branch")
         branch = self.session
+        self._leave_screen()
         self._stand_on(self.trunks.pop(), "back on the recording")
         branch.close()
 

@@ -107,6 +107,11 @@ class Screen(pyte.Screen):
         self.ensure_vbounds()
         self.dirty.update(range(self.lines))
 
+    @property
+    def alternate(self) -> bool:
+        """Whether the other screen is shown, as by an editor."""
+        return self._primary is not None
+
     def has_mode(self, number: int) -> bool:
         """Whether a DEC private mode is set."""
         return number << 5 in self.mode

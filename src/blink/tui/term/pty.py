@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 
 from blink.tui.term.parser import Terminal
+from blink.tui.term.script import Piece, Script, feed
 
 CHUNK = 1 << 16
 SHARE = 2.0  # pauses last this many times as long as the parsing before them
@@ -36,7 +37,8 @@ class Pty:
         self._modes = termios.tcgetattr(self.slave)
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
-        self._output: list[tuple[int, bytes]] = []
+        self._output: list[Piece] = []
+        self._scripts: list[Script] = []  # of a recording, or of branches: of each its own
         self._kept = self._fresh = 0
         self.size = (columns, lines)
         self._live = Terminal(columns, lines, self.write)
@@ -94,6 +96,7 @@ class Pty:
             self._past = None
             self._past_time = -1
             self._output.clear()
+            self._scripts.clear()
             self._kept = self._fresh = self._now = 0
         self.changed()
 
@@ -127,17 +130,17 @@ class Pty:
         return True
 
     def _keep(self, data: bytes) -> None:
-        self._output.append((NOT_YET, data))
+        self._output.append(Piece(NOT_YET, data))
         self._fresh += 1
         self._kept += len(data)
         while self._kept > KEPT:
-            self._kept -= len(self._output.pop(0)[1])
+            self._kept -= len(self._output.pop(0).data)
             self._fresh = min(self._fresh, len(self._output))
 
     def _stamp(self) -> None:
         """Gives output whose time was not known the last that is."""
         for i in range(len(self._output) - self._fresh, len(self._output)):
-            self._output[i] = (self._now, self._output[i][1])
+            self._output[i] = self._output[i]._replace(when=self._now)
         self._fresh = 0
 
     # --- time -----------------------------------------------------------------------------------
@@ -164,10 +167,39 @@ class Pty:
         if self._past is None or now < self._past_time:
             self._past = Terminal(*self.size)
             self._past_time = -1
-        for when, data in self._output:
-            if self._past_time < when <= now:
-                self._past.feed(data)
+        for piece in self._scripts[-1].pieces if self._scripts else self._output:
+            if self._past_time < piece.when <= now:
+                feed(self._past, piece)
         self._past_time = now
+
+    # --- output that no terminal has seen -------------------------------------------------------
+
+    def known(self) -> int:
+        """How many pieces of the newest script there are."""
+        return self._scripts[-1].known if self._scripts else 0
+
+    def add(self, pieces: list[tuple[int, int, bytes]]) -> None:
+        """More of the newest script, or of a first one: time, stream, bytes."""
+        if not pieces:
+            return
+        with self._lock:
+            if not self._scripts:
+                self._scripts.append(Script())
+            self._scripts[-1].pieces += [Piece(time, data, raw=True) for time, _, data in pieces]
+            self._past_time = min(self._past_time, pieces[0][0] - 1)
+
+    def branch(self, time: int) -> None:
+        """From this time on something else is written."""
+        with self._lock:
+            before = self._scripts[-1] if self._scripts else Script(self._output)
+            self._scripts.append(Script(before.until(time)))
+            self._past_time = min(self._past_time, time)
+
+    def leave(self) -> None:
+        """As it was before the last branch()."""
+        with self._lock:
+            self._scripts.pop()
+            self._past, self._past_time = None, -1
 
     def look(self) -> tuple[Terminal, threading.Lock]:
         """The terminal to show, and the lock to hold while looking."""
