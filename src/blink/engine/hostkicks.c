@@ -16,13 +16,23 @@
 
 enum { STACK = 64 << 10, MASK_SIZE = 8 };
 
-const char host_kick_mark;
+static const char kick_mark; /* its address marks a kick */
+static volatile bool kicked; /* some thread, some time */
 
 int host_sig_kick(int tid) {
   siginfo_t info = {.si_signo = SIGTRAP, .si_code = SI_QUEUE};
-  info.si_value.sival_ptr = (void *)&host_kick_mark;
+  info.si_value.sival_ptr = (void *)&kick_mark;
+  kicked = true;
   u64 pid = (u64)host_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
   return (int)host_syscall(SYS_rt_tgsigqueueinfo, pid, (u64)tid, SIGTRAP, (u64)&info, 0, 0);
+}
+
+/* Beyond RLIMIT_SIGPENDING, which the guest may set to 0, the kernel keeps no siginfo of a signal: it
+ * arrives as if process 0 had sent it. */
+bool host_sig_is_kick(const siginfo_t *info) {
+  if (info->si_signo != SIGTRAP) return false;
+  if (info->si_code == SI_QUEUE) return info->si_value.sival_ptr == &kick_mark;
+  return kicked && info->si_code == SI_USER && info->si_pid == 0;
 }
 
 static void *kick_on(void *argument) {

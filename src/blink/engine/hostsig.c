@@ -258,11 +258,9 @@ static int sync_index(int signo) {
 static void on_sync_sent(int signo, siginfo_t *info, ucontext_t *uc) {
   HostThread *t = host_thread_self;
   int index = sync_index(signo);
-  bool ours = info->si_code == SI_QUEUE || info->si_code == SI_TIMER;
-  bool kick = ours && info->si_value.sival_ptr == &host_kick_mark;
   bool held = t != NULL && (t->held & SIG_BIT(signo)) != 0;
   u8 how = sync_how[index];
-  if (kick) {
+  if (host_sig_is_kick(info)) {
     if (t != NULL && (t->kicks.how != KICK_WAITS || ends_wait(t, uc))) wake(t, uc);
     return;
   }

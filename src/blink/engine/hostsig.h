@@ -112,7 +112,7 @@ int host_sig_kick(int tid);
 /* Kicks this thread again and again with so many nanoseconds between.  How many waits the kicks before
  * have ended, or -errno. */
 int host_sig_kicks(KickHow how, u64 nanoseconds);
-extern const char host_kick_mark __attribute__((visibility("hidden"))); /* its address marks them */
+bool host_sig_is_kick(const siginfo_t *info);
 
 /* Gives a signal that was taken back to the host, for this thread: it waits until the mask lets it in.
  * 0 or -errno. */

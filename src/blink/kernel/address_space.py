@@ -20,6 +20,7 @@ from blink.abi.mman import (
     MADV_DISCARDS,
     MADV_DOFORK,
     MADV_DONTFORK,
+    MADV_POPULATES,
     MS_ASYNC,
     PROT_EXEC,
     PROT_WRITE,
@@ -334,13 +335,17 @@ class AddressSpace:
 
     def advise(self, start: int, size: int, advice: int) -> None:
         """madvise(2): the host hears nothing of holes, in which memory of ours may lie.  Raises
-        ENOMEM at the end if there are some."""
+        ENOMEM at the end if there are some; MADV_POPULATE_* end at the first."""
         if self.covered(start, start + page_up(size)):
             self._advise(start, size, advice)
             return
         host.call(host.NR_MADVISE, start + self.memory.skew, 0, advice)
+        at = start
         for first, last in self.stretches(start, start + page_up(size)):
+            if advice in MADV_POPULATES and first > at:
+                break
             self._advise(first, last - first, advice)
+            at = last
         raise SysError(ENOMEM)
 
     def _advise(self, start: int, size: int, advice: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 from blink.vfs.proc import HostMapping, guest_mappings, read, shown_path
 
@@ -65,7 +65,7 @@ def smaps(task: Task) -> bytes:
     for vma, line in _lines(task):
         low, high = vma.start + task.memory.skew, vma.end + task.memory.skew
         first = max(bisect_right(starts, low) - 1, 0)
-        inside = [rows for start, rows in counted[first:] if start < high]
+        inside = [rows for _, rows in counted[first : bisect_left(starts, high)]]
         text.append(line + _sum(inside, vma.end - vma.start))
     return b"".join(text)
 

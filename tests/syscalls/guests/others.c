@@ -106,6 +106,10 @@ static void others(void) {
   for (int bad = 0; bad < 4; bad++) T(S(process_madvise, 99, &wrong_ranges[bad], 1L, MADV_DONTNEED, 0)), T(S(process_madvise, 99, &wrong_ranges[bad], 1L, MADV_COLD, 0));
   T(S(mincore, nowhere[1].iov_base, 2L * PAGE, 0x7ffffffff000)), T(S(mincore, nowhere[1].iov_base, 2L * PAGE, 0x7fffffffefff));
 
+  /* Filling ends at the first hole, other advice passes it by. */
+  munmap(page, PAGE), mprotect(page + PAGE, PAGE, PROT_READ), munmap(page + 2 * PAGE, PAGE);
+  for (int advice = 20; advice < 24; advice++) T(madvise(page, 2 * PAGE, advice)), T(madvise(page + PAGE, 2 * PAGE, advice));
+
   TITLE("process_mrelease");
   T(S(process_mrelease, fd, 0)), T(S(process_mrelease, fd, 1)), T(S(process_mrelease, 99, 0)), T(S(process_mrelease, a, 0));
   kill(child, SIGKILL);

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -94,9 +95,16 @@ static void blocked(void) {
   T(sigprocmask(SIG_UNBLOCK, &alarm_only, NULL)), V(ticks > before);
 }
 
+static void limited(void) { /* without room for what comes with signals */
+  struct rlimit before, none = {0, 0};
+  struct timespec second = {1000, 0};
+  getrlimit(RLIMIT_SIGPENDING, &before), none.rlim_max = before.rlim_max;
+  T(setrlimit(RLIMIT_SIGPENDING, &none)), short_calls(), V(computed()), T(nanosleep(&second, NULL)), T(setrlimit(RLIMIT_SIGPENDING, &before));
+}
+
 int main(int argc, char **argv) {
   (void)argc, period = atol(argv[1]);
-  clock_on(SA_RESTART), short_calls(), messages(), errors(), V(computed()), restarts(), blocked(), clock_off();
+  clock_on(SA_RESTART), short_calls(), messages(), errors(), V(computed()), restarts(), blocked(), limited(), clock_off();
   clock_on(0), waits(), clock_off();
   timer_t timer = 0;
   V(timer_create(CLOCK_MONOTONIC, NULL, &timer)), V((long)timer), V(timer_delete(timer)), V(timer_delete(timer)), V(ticks > 5);
