@@ -62,7 +62,7 @@ def mmap(
     start = _choose(task, addr, size, flags)
     typed = flags & mman.MAP_TYPE in (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE)
     asks = not typed or flags & mman.MAP_SYNC
-    if asks and (refusal := _refusal(size, flags, fd, offset)):
+    if asks and (refusal := _refusal(size, mman.PROT_READ, flags, fd, offset)):
         raise SysError(refusal)
     if not typed:  # MAP_DROPPABLE: pages that may be dropped, and never are
         flags = flags & ~mman.MAP_TYPE | mman.MAP_PRIVATE
@@ -76,6 +76,8 @@ def mmap(
     vma.grows = bool(flags & mman.MAP_GROWSDOWN)
     if fd >= 0 or vma.shared:
         vma.origin = task.process.space.new_origin()
+    if task.process.space.has_sealed(start, start + size):  # after what is wrong with a file
+        raise SysError(_refusal(size, vma.prot & ~mman.PROT_EXEC, host_flags, fd, offset) or EPERM)
     task.process.space.map(vma, host_flags, fd, offset)
     return start
 
@@ -92,10 +94,10 @@ def _host_flags(flags: int) -> int:
     return flags & ~place
 
 
-def _refusal(size: int, flags: int, fd: int, offset: int) -> int:
-    """The host's errno for a mapping of another type, or with MAP_SYNC; 0 if there is none."""
+def _refusal(size: int, prot: int, flags: int, fd: int, offset: int) -> int:
+    """The host's errno for such a mapping somewhere else; 0 if there is none."""
     place = mman.MAP_FIXED | mman.MAP_FIXED_NOREPLACE
-    found = host.now(host.NR_MMAP, 0, size, mman.PROT_READ, flags & ~place, fd, offset)
+    found = host.now(host.NR_MMAP, 0, size, prot, flags & ~place, fd, offset)
     if found > 0:
         host.now(host.NR_MUNMAP, found, size)
     return max(-found, 0)
@@ -128,7 +130,6 @@ def _choose(task: "Task", addr: int, size: int, flags: int) -> int:
             raise SysError(EPERM)
         if flags & mman.MAP_FIXED_NOREPLACE and not space.is_free(addr, addr + size):
             raise SysError(EEXIST)
-        _refuse_sealed(task, addr, addr + size)
         return addr
     if flags & mman.MAP_32BIT:
         hint = addr & ~PAGE_MASK

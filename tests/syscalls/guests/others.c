@@ -1,5 +1,6 @@
 /* Other processes and their memory; futexes one by one; NUMA policies; sealed pages. */
 #include "calls.h"
+#include <sys/eventfd.h>
 #include <linux/futex.h>
 #include <linux/kcmp.h>
 #include <linux/mempolicy.h>
@@ -232,6 +233,8 @@ static void sealed(void) {
   q = mremap(p + 2 * PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE), V(q == MAP_FAILED), V(errno);
   q = mremap(p, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, p + 3 * PAGE), V(q == MAP_FAILED), V(errno);
   q = mmap(p + 3 * PAGE, PAGE, PROT_READ, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), V(q == MAP_FAILED), V(errno);
+  int wrong[] = {open("only_read", O_CREAT | O_RDONLY, 0600), eventfd(0, 0), 99};
+  for (int i = 0; i < 3; i++) q = mmap(p + 3 * PAGE, PAGE, PROT_WRITE, MAP_FIXED | MAP_SHARED, wrong[i], 0), V(q == MAP_FAILED), V(errno);
   T(madvise(p + 2 * PAGE, PAGE, MADV_WILLNEED)), T(madvise(p + 2 * PAGE, PAGE, MADV_DONTNEED)), V(p[2 * PAGE]), V(p[3 * PAGE]);
   p[3 * PAGE] = 'w', V(p[3 * PAGE]), T(munmap(p, PAGE)), T(mprotect(p + 4 * PAGE, PAGE, PROT_READ));
   T(S(mseal, p + 4 * PAGE, 1L * PAGE, 0L)), T(madvise(p + 4 * PAGE, PAGE, MADV_DONTNEED)), T(madvise(p + 4 * PAGE, PAGE, MADV_FREE)), T(madvise(p + 3 * PAGE, 2 * PAGE, MADV_REMOVE)), T(madvise(p + 3 * PAGE, 2 * PAGE, MADV_DONTNEED)), T(madvise(p + 4 * PAGE, PAGE, MADV_REMOVE));
