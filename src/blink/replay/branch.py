@@ -29,8 +29,8 @@ from blink.kernel.director import Director
 from blink.kernel.loop import SYSCALL_SIZE, act
 from blink.replay import log as records
 from blink.replay import ops
+from blink.replay.answers import ALIVE, FILES, OUTPUT, THREADS, Answers
 from blink.replay.cursor import QUIET, Cursor, is_call
-from blink.replay.echo import PWRITE64, WRITE, WRITEV
 from blink.replay.own_calls import OWN, WAITS, write
 from blink.replay.runner import FOREVER, Halt, ending_halt
 from blink.replay.waits import Waits
@@ -44,30 +44,14 @@ if TYPE_CHECKING:
 
     from blink.kernel.task import Task
     from blink.replay.capture import Capture
-    from blink.replay.log import Event
     from blink.replay.replayer import Replayer
 
-# Done by the kernel layer: they concern nothing outside of the process's memory and signal state.
-_ALIVE = frozenset(
-    """
-    brk munmap mprotect madvise mremap mincore rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack
-    arch_prctl set_tid_address set_robust_list get_robust_list rseq uname
-""".split()
-)
-_THREADS = frozenset(("clone", "clone3", "exit"))  # done by it, too, but for processes
 _WAITING = frozenset(("futex", "nanosleep", "clock_nanosleep"))
 _INPUTS = ("clock_gettime", "gettimeofday", "time", "getrandom")  # done, if not recorded
-_SENDING = (62, 200, 234)  # kill, tkill, tgkill
-_OUTPUT = (WRITE, PWRITE64, WRITEV)
-_ANSWERS = frozenset((ops.WRITE, ops.ZERO, ops.RESULT, ops.TASK))  # that need nothing else
-_FILES = _ANSWERS | {ops.SHARE, ops.MAP, ops.INSERT, ops.REMOVE, ops.UNMAP}
-_BLOB = 5  # the word of MAP that says which file's bytes
-_NEAR = 1 << 12  # what a call writes begins so near behind a pointer that it was given
 _MAP_ANONYMOUS = 0x20
 _CLONE_THREAD = 0x10000
 _TURN = 1_000_000  # instructions, while other threads could run
 _CALL_COST = 10_000  # of these, what a system call takes
-_NEW_TIDS = 1 << 22  # above all that Linux gives
 
 
 class Stuck(Exception):
@@ -108,12 +92,10 @@ class Branch(Director):
         self._turn_ends = replayer.current.cpu.icount + _TURN
         event, at, _ = replayer.place()
         self._plan: Cursor | None = Cursor(replayer.log, event, at, replayer.log.used, None)
-        self._cursors = {tid: self._plan.of(tid) for tid in replayer.tasks}
-        self._start = self._plan.copy()
+        self._answers = Answers(self._plan.copy(), replayer.tasks, replayer.repeat)
         self._room = FOREVER  # until the plan has to be looked at again
         self._planned = False  # the call that is made now is the plan's
         self.capture: Capture | None = None  # who writes it down
-        self._made = 0  # threads that the recording does not know
         replayer.process.director = self
 
     def now(self, day: bool) -> int:
@@ -138,19 +120,11 @@ class Branch(Director):
 
     def new_thread(self, task: Task) -> int:
         """The number that it had while this was recorded, if it was."""
-        event = self._cursors[task.tid].call()
-        rows = ops.decode(event.payload) if event is not None and event.kind == records.STOP else ()
-        known = next((words[0] for code, _, words, _ in rows if code == ops.NEW), 0)
-        if known and known not in self._replayer.tasks:
-            return known
-        self._made += 1
-        return _NEW_TIDS + self._made
+        return self._answers.new_thread(task, self._replayer.tasks)
 
     def note(self, task: Task, reason: str, number: int = 0) -> None:
         assert reason == "clone"
-        if number not in self._cursors:
-            known = self._start if number < _NEW_TIDS else self._start.behind()
-            self._cursors[number] = known.of(number)
+        self._answers.begin_thread(number)
         self._replayer.begin_thread(number)
         self._add(ops.encode(ops.NEW, number, data=self._replayer.tasks[number].cpu.state()))
 
@@ -245,7 +219,7 @@ class Branch(Director):
             if self._deliver_due(task):
                 return _engine.STOP_BUDGET
             room = min(room, max(self._turn_ends - task.cpu.icount, 1))
-        event = self._cursors[task.tid].signal()
+        event = self._answers.signal(task)
         if event is not None and event.icount > task.cpu.icount:
             room = min(room, event.icount - task.cpu.icount)
         before, time = task.cpu.icount, self._replayer.time
@@ -281,7 +255,7 @@ class Branch(Director):
             self._call(task, planned)
         else:
             act(task, stop)
-            self._pass_fault(task, stop)
+            self._answers.pass_fault(task, stop)
 
     @contextmanager
     def _written(self, task: Task, stop: int) -> Iterator[None]:
@@ -301,24 +275,14 @@ class Branch(Director):
         else:
             capture.finish(task)
 
-    def _pass_fault(self, task: Task, stop: int) -> None:
-        """The recording had it, too: what the kernel layer has done for it is done."""
-        cursor = self._cursors[task.tid]
-        event = None if cursor.signal() is not None else cursor.event
-        if event is not None and event.kind == records.STOP and event.stop == stop:
-            cursor.skip()
-
     # --- signals ---
 
     def _deliver_due(self, task: Task) -> bool:
         """Signals that the recording has come by, and those that the branch itself has sent."""
-        cursor, came = self._cursors[task.tid], False
-        while (event := cursor.signal()) is not None and event.icount <= task.cpu.icount:
-            cursor.skip()
-            for code, _, words, data in ops.decode(event.payload):
-                if code == ops.SIGNAL:
-                    self._interrupt(task, words[0], bytes(data))
-                    came = True
+        came = False
+        for signo, info in self._answers.due_signals(task):
+            self._interrupt(task, signo, info)
+            came = True
         for signo, info in self._sent.get(task, ()):
             if not task.sigmask & sig.bit(signo):
                 self._sent[task].remove((signo, info))
@@ -386,8 +350,8 @@ class Branch(Director):
             self._calls[task], self._plan = call, None
             return
         if result is not None:
-            self._pass_by(task, number)
-        elif not self._as_recorded(task, number, args):
+            self._answers.pass_call(task, number)
+        elif not self._answers.give(task, number, args):
             raise Stuck(
                 f"the branch makes the system call {name}, which the recording cannot answer"
             )
@@ -400,10 +364,10 @@ class Branch(Director):
     ) -> bool:
         """Answers a call as recorded, though it could be done."""
         if name in _WAITING and planned:
-            return self._as_recorded(task, number, args, at_once=True)
+            return self._answers.give(task, number, args, at_once=True)
         if name == "mmap" and planned and not args[3] & _MAP_ANONYMOUS:
-            return self._as_recorded(task, number, args, at_once=True, allowed=_FILES)
-        return name in _INPUTS and self._as_recorded(task, number, args, at_once=True)
+            return self._answers.give(task, number, args, at_once=True, allowed=FILES)
+        return name in _INPUTS and self._answers.give(task, number, args, at_once=True)
 
     def _woken(self, task: Task, result: int) -> None:
         """Who waited goes on."""
@@ -411,7 +375,7 @@ class Branch(Director):
         if self.capture is not None:
             self.capture.resume(task)
         task.cpu.set_result(result)
-        self._pass_by(task, call[0] & 0xFFFFFFFF)
+        self._answers.pass_call(task, call[0] & 0xFFFFFFFF)
         self._replayer.called(task, call)
         if self.capture is not None:
             self.capture.finish(task)
@@ -421,7 +385,7 @@ class Branch(Director):
         if name == "exit_group":
             raise Ended(Halt("exit", task.tid, status=args[0] & 0xFF), args[0] & 0xFF)
         try:
-            if number in _OUTPUT and args[0] in (1, 2):
+            if number in OUTPUT and args[0] in (1, 2):
                 return write(self, task, number, args)
             if name in OWN:
                 return OWN[name](self, task, args)
@@ -442,62 +406,4 @@ class Branch(Director):
             flags = args[0] if name == "clone" else task.memory.read(args[0], 8, force=True)
             flags = flags if isinstance(flags, int) else int.from_bytes(flags, "little")
             return bool(flags & _CLONE_THREAD)
-        return name in _ALIVE or name in _THREADS
-
-    # --- what the recording knows ---
-
-    def _pass_by(self, task: Task, number: int) -> None:
-        """The recording made the same call here: the next answer is behind it, and behind the
-        signal that it sent."""
-        cursor = self._cursors[task.tid]
-        event = cursor.call()
-        if event is None or event.number != number:
-            return
-        cursor.skip()
-        sent = cursor.signal() if number in _SENDING else None
-        if sent is not None and sent.icount <= event.icount:
-            cursor.skip()
-
-    def _as_recorded(
-        self,
-        task: Task,
-        number: int,
-        args: tuple[int, ...],
-        at_once: bool = False,
-        allowed: frozenset[int] = _ANSWERS,
-    ) -> bool:
-        """Answers with what the recording has next, if that is this call, in these buffers.
-        Calls in between that need no answers are passed by, but not with `at_once`."""
-        cursor = self._cursors[task.tid].copy()
-        while (event := cursor.call()) is not None and event.number != number:
-            if at_once or not _needs_nothing(event):
-                break
-            cursor.skip()
-        if event is None or event.number != number or not _fits(event, args, allowed):
-            return False
-        self._replayer.repeat(event, task)
-        cursor.skip()
-        self._cursors[task.tid] = cursor
-        return True
-
-
-def _fits(event: Event, args: tuple[int, ...], allowed: frozenset[int]) -> bool:
-    if event.kind == records.CALL:
-        places = [start for start, _ in ops.ranges(event.payload)]
-    else:
-        rows = list(ops.decode(event.payload))
-        if any(row[0] not in allowed for row in rows):
-            return False
-        places = [row[2][0] for row in rows if row[0] in (ops.WRITE, ops.ZERO)]
-    return all(any(0 <= at - arg < _NEAR for arg in args if arg) for at in places)
-
-
-def _needs_nothing(event: Event) -> bool:
-    """Whether a branch makes such a call by itself."""
-    call = find(event.number)
-    if call is None:
-        return False
-    if call.name == "mmap" and event.kind == records.STOP:
-        return all(row[0] != ops.MAP or not row[2][_BLOB] for row in ops.decode(event.payload))
-    own = _ALIVE | _THREADS | OWN.keys()
-    return call.name in own or event.number in _OUTPUT
+        return name in ALIVE or name in THREADS

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from blink.kernel.task import Task
-    from blink.replay.replayer import Replayer
+    from blink.replay.replica import Replica
 
 (
     WRITE, ZERO, MAP, UNMAP, PROTECT, REMAP, RESET, DISCARD, INSERT, REMOVE, CLEAR, BRK, ACTION,
@@ -79,18 +79,18 @@ def decode(payload: memoryview) -> Iterator[tuple[int, int, tuple[int, ...], mem
 # --- repeating ---
 
 
-def apply(replayer: Replayer, task: Task, payload: memoryview) -> None:
+def apply(replica: Replica, task: Task, payload: memoryview) -> None:
     """Repeats all operations of an event of that thread."""
     for code, attribute, words, data in decode(payload):
-        task = task or replayer.current  # the first one makes it
-        _APPLY[code](replayer, task, attribute, words, data)
+        task = task or replica.current  # the first one makes it
+        _APPLY[code](replica, task, attribute, words, data)
 
 
-def apply_call(replayer: Replayer, payload: memoryview) -> int:
+def apply_call(replica: Replica, payload: memoryview) -> int:
     """Repeats what a CALL or PART record says: its result.  Raises ValueError."""
     (result,) = _WORDS[1].unpack_from(payload, 0)
     for address, data in ranges(payload):
-        replayer.store(address, data)
+        replica.store(address, data)
     return int(result)
 
 
@@ -107,61 +107,61 @@ def ranges(payload: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _write(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.store(words[0], data)
+    replica.store(words[0], data)
 
 
 def _zero(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.store(words[0], bytes(words[1]))
+    replica.store(words[0], bytes(words[1]))
 
 
 def _map(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
     start, length, prot, flags, offset, blob, size = words
-    replayer.mapped = bytes(data)
-    replayer.map(start, length, prot, flags, offset, blob, size)
+    replica.mapped = bytes(data)
+    replica.map(start, length, prot, flags, offset, blob, size)
     if data:
-        replayer.files.add(start, start + length, bytes(data), offset)
+        replica.files.add(start, start + length, bytes(data), offset)
 
 
 def _unmap(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.memory.unmap(*words)
+    replica.memory.unmap(*words)
 
 
 def _protect(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.memory.protect(*words)
+    replica.memory.protect(*words)
 
 
 def _remap(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.memory.remap(*words)
-    replayer.files.move(words[0], words[2], words[3])
+    replica.memory.remap(*words)
+    replica.files.move(words[0], words[2], words[3])
 
 
 def _reset(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.memory.reset()
-    replayer.files.clear()
+    replica.memory.reset()
+    replica.files.clear()
 
 
 def _discard(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.discard(*words)
+    replica.discard(*words)
 
 
 def _insert(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
     vma = Vma(*words[:3], origin=words[3])
     vma.shared, vma.grows = bool(attribute & 1), bool(attribute & 2)
@@ -169,36 +169,36 @@ def _insert(
     vma.label, named, name = bytes(data).partition(b"\0")
     vma.name = name if named else None
     vma.unfiled = not vma.origin or bool(attribute & 16)
-    replayer.process.space.insert(vma)
+    replica.process.space.insert(vma)
 
 
 def _remove(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.process.space.remove(*words)
+    replica.process.space.remove(*words)
 
 
 def _clear(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.process.space.clear()
+    replica.process.space.clear()
 
 
 def _brk(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.process.space.brk_start, replayer.process.space.brk = words
+    replica.process.space.brk_start, replica.process.space.brk = words
 
 
 def _action(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
     signo, handler, flags, restorer, mask = words
-    replayer.process.actions.rows[signo] = Action(handler, flags, restorer, mask)
+    replica.process.actions.rows[signo] = Action(handler, flags, restorer, mask)
 
 
 def _task(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
     task.sigmask = words[0]
     task.altstack.sp, task.altstack.flags, task.altstack.size = words[1:4]
@@ -207,62 +207,62 @@ def _task(
 
 
 def _state(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
     task.cpu.load(bytes(data))
 
 
 def _result(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
     task.cpu.set_result(words[0])
 
 
 def _new(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.add_task(words[0], bytes(data))
+    replica.add_task(words[0], bytes(data))
 
 
 def _gone(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.remove_task(words[0])
+    replica.remove_task(words[0])
 
 
 def _rename(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.rename_task(*words)
+    replica.rename_task(*words)
 
 
 def _image(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
     path, _, auxv = bytes(data).partition(b"\0")
-    replayer.set_image(path, auxv)
+    replica.set_image(path, auxv)
 
 
 def _signal(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.note(Halt("signal", task.tid, number=words[0], siginfo=bytes(data)))
+    replica.note(Halt("signal", task.tid, number=words[0], siginfo=bytes(data)))
 
 
 def _fork(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.note(Halt("fork", task.tid, number=words[0]))
+    replica.note(Halt("fork", task.tid, number=words[0]))
 
 
 def _share(
-    replayer: Replayer, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
 ) -> None:
-    replayer.share(words[0])
+    replica.share(words[0])
 
 
 _APPLY: dict[
-    int, Callable[[Replayer, Task, int, tuple[int, ...], memoryview], None]
+    int, Callable[[Replica, Task, int, tuple[int, ...], memoryview], None]
 ] = {
     WRITE: _write, ZERO: _zero, MAP: _map, UNMAP: _unmap, PROTECT: _protect, REMAP: _remap,
     RESET: _reset, DISCARD: _discard, INSERT: _insert, REMOVE: _remove, CLEAR: _clear, BRK: _brk,

@@ -10,8 +10,7 @@ import posix
 from struct import error as StructError
 
 from blink import _engine
-from blink.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE
-from blink.kernel import boot, host
+from blink.kernel import boot
 from blink.kernel.process import Options, Process
 from blink.kernel.task import Task
 from blink.replay import log as records
@@ -22,17 +21,14 @@ from blink.replay.cursor import QUIET
 from blink.replay.files import MappedFiles
 from blink.replay.log import Event, Log
 from blink.replay.notes import NotedActions, NotedMemory, NotedSpace
-from blink.replay.runner import FOREVER, Halt, Runner, access_halt, call_halt, ending_halt
-from blink.replay.shared_memory import SharedFiles
+from blink.replay.replica import Replica
+from blink.replay.runner import FOREVER, Halt, access_halt, call_halt, ending_halt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-NR_MADVISE, MADV_DONTNEED = 28, 4
-MAP_FILE_TYPE = 0x0F
 PAGE = records.PAGE
-_RETIRED = (_engine.STOP_SYSCALL, _engine.STOP_INT)  # the instruction counts
 NAMES = {getattr(_engine, n): n[5:].lower() for n in dir(_engine) if n.startswith("STOP_")}
 
 
@@ -57,34 +53,24 @@ class Diverged(Exception):
     """The program does not do what the log says.  The message tells both sides."""
 
 
-class Replayer(Runner):
+class Replayer(Replica):
     """See `Runner`; `log` is what it follows.  `on_call` is called behind system calls (those of
     `leave`, at least) with the thread, number and arguments, and RAX."""
 
     def __init__(self, log: Log, process: Process, current: Task | None, at: int) -> None:
-        super().__init__(process, current)  # type: ignore[arg-type]
-        self.log = log
-        self.files = MappedFiles()
-        self.image = b""
-        self.auxv = b""
+        super().__init__(log, process, current)
         self.event: Event | None = None  # the next one
         self._at = at  # where the one behind it is
         self._event_at = at
         address = _engine.buffer_address(log.view)
         self._tape = _engine.Tape(address, log.limit, False, bytes(512))
-        self._reached: dict[Task, int] = {}  # a thread's stop that the log has yet to tell about
         self._only: int | None = None
         self.on_call: Callable[[Task, tuple[int, ...], int], None] | None = None
         self.on_begin: Callable[[Task, tuple[int, ...]], None] | None = None
         self.off: Branch | None = None  # it has left the recording
         self._asked = False
-        self._noted: Halt | None = None
         self._over = False
         self._start = (0, 0)
-        self.shared = SharedFiles()
-        self._sharing = 0  # what the next mapping shares
-        self.mapped = b""  # the path of the file that is mapped now
-        self.pid = 0  # the process's number while it was recorded
 
     @classmethod
     def open(cls, log: Log, cpu: str, checked: bool) -> Replayer:
@@ -128,9 +114,6 @@ class Replayer(Runner):
             control(self)
 
         return fork_quietly(self, child)
-
-    def shared_files(self) -> dict[int, tuple[int, int]]:
-        return self.shared.keys()
 
     def take_over(self, pid: int, gone: int, inside: Iterable[Task], files: MappedFiles) -> None:
         """In a copy of a recording process `pid`: `gone` instructions are those of threads that
@@ -392,11 +375,6 @@ class Replayer(Runner):
         if "syscall" in self.caught:
             self.note(call_halt(task, call))
 
-    def note(self, halt: Halt) -> None:
-        """It halts next for that reason, if it is caught."""
-        if halt.reason in self.caught and self._noted is None:
-            self._noted = halt
-
     def _difference(self, task: Task, found: str) -> str:
         event = self.event
         assert event is not None
@@ -409,105 +387,3 @@ class Replayer(Runner):
             f"thread {task.tid}: recorded was {said} after {event.icount} instructions; "
             f"now there is {found} after {task.cpu.icount}, at {task.cpu.rip:#x}"
         )
-
-    # --- what operations do ---
-
-    def store(self, address: int, data: bytes | memoryview) -> None:
-        """The host's or the kernel layer's write to memory."""
-        self.memory.write(address, data, force=True)
-        for start, length, kind in self.watchpoints:
-            if (
-                kind & _engine.WATCH_WRITE
-                and start < address + len(data)
-                and address < start + length
-            ):
-                self._noted = Halt(
-                    "watchpoint", self.current.tid, address=address, size=len(data), write=True,
-                    call=True,
-                )  # fmt: skip
-
-    def share(self, key: int) -> None:
-        """The next mapping is one of a file that others show, too."""
-        self._sharing = key
-
-    def map(
-        self, start: int, length: int, prot: int, flags: int, offset: int, blob: int, size: int
-    ) -> None:
-        """A mapping; `size` bytes at `blob` in the log are the file's, if `blob` is not 0."""
-        key, self._sharing = self._sharing, 0
-        if key:
-            data = self.log.view[blob : blob + size] if blob else b""
-            there = length if flags & MAP_ANONYMOUS else size  # a segment is as large as it is
-            fd = self.shared.open(key, offset, there, data)
-            self.memory.map(start, length, prot, flags & ~MAP_ANONYMOUS, fd, offset)
-            return
-        if not blob:
-            if flags & MAP_ANONYMOUS:
-                self.memory.map(start, length, prot, flags)
-            else:  # a device
-                self.memory.map(start, length, prot, MAP_PRIVATE | MAP_ANONYMOUS)
-            return
-        there = (size + PAGE - 1) & ~(PAGE - 1)
-        if flags & MAP_FILE_TYPE != MAP_PRIVATE:
-            self._map_copy(start, length, prot, flags, blob, size)
-            return
-        if there:
-            self.memory.map(start, there, prot, flags, self.log.fd, blob)
-        if there < length:
-            self._map_copy(start + there, length - there, prot, flags, 0, 0)
-
-    def _map_copy(
-        self, start: int, length: int, prot: int, flags: int, blob: int, size: int
-    ) -> None:
-        """A file of its own, so that what is behind its end is SIGBUS, and sharing works."""
-        fd = posix.memfd_create("replay")
-        try:
-            if size:
-                posix.write(fd, self.log.view[blob : blob + size])
-            self.memory.map(start, length, prot, flags, fd, 0)
-        finally:
-            posix.close(fd)
-
-    def discard(self, start: int, length: int) -> None:
-        """madvise(2) with MADV_DONTNEED."""
-        self.memory.prepare_write(start, length)
-        host.now(NR_MADVISE, start + self.memory.skew, length, MADV_DONTNEED)
-
-    def set_image(self, path: bytes, auxv: bytes) -> None:
-        """The program's file and auxiliary vector, at the start and behind execve."""
-        if self.image:
-            self.note(Halt("exec", self.current.tid, path=path))
-        self.image, self.auxv = path, auxv
-
-    # --- threads ---
-
-    def add_task(self, tid: int, state: bytes) -> None:
-        cpu = _engine.Cpu(self.memory)
-        options = self.process.options
-        if options.cpu:
-            cpu.set_model(options.cpu)
-        cpu.native = False
-        cpu.counting = True
-        if options.translate:
-            cpu.set_jit(True)
-        cpu.load(state)
-        task = Task(self.process, cpu, tid)
-        if self.current is None:
-            self.current, self.pid = task, tid
-        else:
-            self.note(Halt("clone", self.current.tid, number=tid))
-        self.tasks[tid] = task
-        self._prepare(task)
-        self._attach(task)
-
-    def remove_task(self, tid: int) -> None:
-        task = self.tasks.pop(tid)
-        self._gone += task.cpu.icount
-        self._reached.pop(task, None)
-        task.cpu.retire()
-
-    def rename_task(self, old: int, new: int) -> None:
-        task = self.tasks.pop(old)
-        task.tid = new
-        self.tasks[new] = task
-        self._attach(task)
