@@ -162,6 +162,22 @@ def test_breakpoints_stop_translated_code(translated: Translated) -> None:
         assert cpu.icount == (round_ + 2) * (1 + 4 * 1000)
 
 
+def test_a_breakpoint_where_nothing_can_run_comes_before_the_fault(translated: Translated) -> None:
+    """GDB has the functions that it calls return to one on the stack."""
+    cpu = translated(bytes.fromhex("31c0 ffc0") + UD2)
+    nowhere = BASE + 0x100000
+    cpu.set_breakpoints([nowhere])
+    for _ in range(2):
+        cpu.set("rip", nowhere)
+        before = cpu.icount
+        assert cpu.run(None) == _engine.STOP_BREAKPOINT
+        assert (cpu.rip, cpu.icount) == (nowhere, before)
+        assert cpu.run(None) == _engine.STOP_FAULT
+        assert (cpu.rip, cpu.stop_addr, cpu.icount) == (nowhere, nowhere, before)
+        cpu.set("rip", BASE)
+        assert to_ud2(cpu) == 1
+
+
 def test_a_breakpoint_is_passed_only_when_it_stopped_there(translated: Translated) -> None:
     cpu = translated(bytes.fromhex("31c0 ffc0 ffc0") + UD2)
     cpu.set_breakpoints([BASE + 2])

@@ -329,6 +329,15 @@ static u64 room_in_segment(const Cpu *c, u64 rip) {
   return rip > c->code_limit ? 0 : c->code_limit + (u64)1 - rip;
 }
 
+/* There is no instruction at the start of a block.  A breakpoint there comes before the fault:
+ * GDB has functions that it calls return to one on the stack. */
+static NORETURN void no_instruction(Cpu *c, u64 rip, u32 got) {
+  if (!cpu_breakpoint_at(c, code_address(c, rip)) || c->resume_at == rip) fetch_fault(c, rip, got);
+  c->cur = NULL;
+  c->rip = rip;
+  cpu_leave(c, STOP_BREAKPOINT);
+}
+
 /* Decodes and appends the next instruction; false when the block is done. */
 static bool step(Builder *b) {
   const u8 *bytes;
@@ -339,7 +348,7 @@ static bool step(Builder *b) {
   if (status == DECODE_TRUNCATED && room <= got) status = DECODE_TOO_LONG;
   if (status == DECODE_OK && in.enc != ENC_LEGACY && is_real(b->c)) status = DECODE_INVALID;
   if (status == DECODE_TRUNCATED) {
-    if (!b->count) fetch_fault(b->c, b->rip, got);
+    if (!b->count) no_instruction(b->c, b->rip, got);
     return true; /* the next block will begin there, and fault */
   }
   if (cpu_breakpoint_at(b->c, code_address(b->c, b->rip))) {
