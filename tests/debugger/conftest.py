@@ -48,6 +48,8 @@ static int fork_one(void) {
   return WEXITSTATUS(status);
 }
 
+__attribute__((noinline)) int length(const char *text) { return quiet += strlen(text); }
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   if (!strcmp(what, "crash")) return crash();
@@ -61,6 +63,7 @@ int main(int argc, char **argv) {
   }
   int sum = fib(6);
   fill(41);
+  if (!strcmp(what, "length")) return length(argv[1]);
   printf("sum %d\n", sum);
   return 5;
 }
@@ -133,11 +136,15 @@ def debug(
     """debug(program, *commands): what GDB says to these commands."""
 
     def run(
-        program: Path, *commands: str, arguments: tuple[str, ...] = (), capsule: Path | None = None
+        program: Path,
+        *commands: str,
+        arguments: tuple[str, ...] = (),
+        capsule: Path | None = None,
+        target: str = "remote",
     ) -> str:
         _, port = blink(capsule, tool="replay") if capsule else blink(program, *arguments)
         words = [need("gdb"), "-nx", "-batch"]
-        for command in (*QUIET, f"target remote 127.0.0.1:{port}", *commands):
+        for command in (*QUIET, f"target {target} 127.0.0.1:{port}", *commands):
             words += ["-ex", command]
         done = subprocess.run(
             [*words, str(program)], capture_output=True, text=True, timeout=LONG, check=False

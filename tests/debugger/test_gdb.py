@@ -12,8 +12,9 @@ import pytest
 
 from blink.debugger.gdb import registers
 from blink.debugger.gdb.packets import Packets, escaped, unescaped
-from blink.debugger.gdb.server import address_of
+from blink.debugger.gdb.server import Server, address_of
 from blink.debugger.gdb.signals import from_gdb, to_gdb
+from blink.debugger.session import Session
 
 LONG = 100.0
 THREADS = r"""
@@ -159,6 +160,79 @@ def test_a_capsule_goes_both_ways(debug: Debug, program: Path, tmp_path: Path) -
 
 
 @pytest.mark.ci
+def test_functions_are_called_here_and_now(debug: Debug, program: Path) -> None:
+    """What a function does to a live program stays; texts among its arguments are made there."""
+    said = debug(
+        program,
+        *("break fill", "continue", "print fib(7)", "print fib(8)", 'print length("four")'),
+        *("print quiet", "set var quiet = 100", "print quiet", "print $_siginfo.si_signo"),
+        "continue",
+    )
+    assert "$1 = 13\n$2 = 21\n$3 = 11\n$4 = 11\n$5 = 100\n$6 = 5\n" in said, said
+    assert said.rstrip().endswith("exited with code 05]")
+
+
+@pytest.mark.ci
+def test_the_past_is_changed_on_a_branch(debug: Debug, program: Path, tmp_path: Path) -> None:
+    """A function that is called leaves no trace; `set var` is for what follows, until somebody goes
+    back over it."""
+    capsule = tmp_path / "run.cap"
+    command = [sys.executable, "-m", "blink", "record", "-o", str(capsule), str(program)]
+    assert subprocess.run(command, capture_output=True, timeout=LONG, check=False).returncode == 5
+    said = debug(
+        program,
+        *("break fill", "continue", "print fib(7)", 'print length("four")', "print quiet"),
+        *("set var quiet = 100", "next", "print quiet", 'print length("x")', "print quiet"),
+        *("monitor time", "reverse-continue", "print quiet", "reverse-continue", "tbreak main"),
+        *("continue", "print quiet", "set var $rip = 0", "continue", "monitor leave"),
+        *("monitor mark", "monitor goto 1x", "monitor mark here", "monitor goto here"),
+        capsule=capsule,
+    )
+    assert "$1 = 13\n$2 = 11\n$3 = 7\n" in said, said
+    assert "$4 = 100\n$5 = 101\n$6 = 100\n" in said
+    assert "of a branch, which goes from" in said
+    assert said.count("No more reverse-execution history.") == 2
+    assert "$7 = 100\n" in said
+    assert "blink: the branch ends: this is the recording again\n" in said
+    assert "$8 = 7\n" in said
+    assert "Program received signal SIGSEGV" in said
+    assert "back in the recording, at " in said
+    assert "a mark has a name\n1x is no time, and no mark\nhere is " in said
+
+
+@pytest.mark.ci
+def test_it_is_started_again(debug: Debug, program: Path) -> None:
+    said = debug(
+        program,
+        *("tbreak fill", "continue", "run", "info threads", "set args crash", "run", "continue"),
+        *("set args length", "tbreak length", "run", "print *text@6", "delete", "continue"),
+        *("info threads", "kill", "run"),
+        target="extended-remote",
+    )
+    assert "exited with code 05]" in said, said
+    assert "No threads." in said
+    assert "Program received signal SIGSEGV" in said
+    assert '$1 = "length"' in said
+    assert said.count("exited with code 015]") == 2
+
+
+@pytest.mark.ci
+def test_core_files(
+    debug: Debug, program: Path, tmp_path: Path, need: Callable[[str], str]
+) -> None:
+    core = tmp_path / "core"
+    said = debug(program, "break fib if n == 2", "continue", f"generate-core-file {core}")
+    assert f"Saved corefile {core}" in said, said
+    assert "Memory read failed" not in said
+    words = [need("gdb"), "-nx", "-batch", "-ex", "print n", "-ex", "up", "-ex", "print n"]
+    done = subprocess.run(
+        [*words, str(program), str(core)], capture_output=True, text=True, timeout=LONG, check=False
+    )
+    assert "$1 = 2\n" in done.stdout, done.stdout + done.stderr
+    assert "$2 = 3\n" in done.stdout
+
+
+@pytest.mark.ci
 def test_signals_and_a_crash(debug: Debug, program: Path) -> None:
     said = debug(program, "continue", "backtrace", "continue", arguments=("crash",))
     assert "Program received signal SIGSEGV, Segmentation fault." in said
@@ -224,6 +298,56 @@ def test_a_running_program_is_interrupted(
     with socket.create_connection(("127.0.0.1", port), timeout=LONG) as connection:
         Packets(connection).send(b"k")
         assert process.wait(LONG) == 0
+
+
+def test_many_steps_back_in_a_row(start: Callable[..., Session]) -> None:
+    """They are answered from notes, and say what there was; ctrl-C between two is not lost."""
+    session = start()
+    session.add_breakpoint("fill")
+    session.cont()
+    session.wait(LONG)
+    then, rsp = session.time, session.registers()["rsp"]
+    ours, theirs = socket.socketpair()
+    server = Server(session, theirs)
+    line = b"m%x,40" % (rsp & -64)
+    found = []
+    for _ in range(300):
+        stop = server.reply(b"bs")
+        words = dict(word.split(b":") for word in stop[3:-1].split(b";"))
+        found.append((words[b"10"], words[b"7"], server.reply(line)))
+    assert session.time < then - 300, "it has gone far"
+    there = server.reply(b"g")
+    assert session.time == then - 300
+    assert there == registers.encode(session.registers())
+    for back in (0, 17, 100, 299):
+        session.goto(then - 1 - back)
+        session.wait(LONG)
+        values = session.registers()
+        rip, stack = (values[name].to_bytes(8, "little").hex().encode() for name in ("rip", "rsp"))
+        assert found[back] == (rip, stack, session.read(rsp & -64, 64).hex().encode())
+    ours.close()
+
+
+def test_ctrl_c_between_two_steps_back_is_not_lost(
+    blink: Callable[..., tuple[subprocess.Popen[str], int]], program: Path
+) -> None:
+    _, port = blink(program)
+    with socket.create_connection(("127.0.0.1", port), timeout=LONG) as connection:
+        packets = Packets(connection)
+        packets.send(b"QCatchSyscalls:1;1")  # write(2)
+        packets.receive()
+        packets.send(b"vCont;c")
+        assert packets.receive().startswith(b"T05syscall_return")
+        for _ in range(30):
+            packets.send(b"bs")
+            last = packets.receive()
+        connection.sendall(b"\x03")
+        packets.send(b"m%x,8" % 0x1FFFFFFF0000)
+        packets.receive()
+        packets.send(b"bs")
+        assert packets.receive() == last.replace(b"T05", b"T02")
+        packets.send(b"bs")
+        assert packets.receive().startswith(b"T05")
 
 
 def test_packets() -> None:

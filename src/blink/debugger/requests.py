@@ -141,6 +141,15 @@ def path(target: Target, message: Message) -> Message:
 
 
 @request
+def trail(target: Target, message: Message) -> Message:
+    """What is on the way to a time."""
+    from blink.debugger.trail import follow
+
+    target.stops.arm(target.runner, [])
+    return {"rows": follow(target.runner, message["until"], message["reads"])}
+
+
+@request
 def run(target: Target, message: Message) -> Message:
     """A motion; the reply tells how it ended."""
     return Motion(target, message).go()

@@ -12,7 +12,6 @@ Motion returns at once; `wait()` tells how it ended.  The program runs in a proc
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from blink.debugger.core import Core, Plan
 from blink.debugger.disassembly import MAX_INSTRUCTION, disassemble
 from blink.debugger.errors import DebugError
 from blink.debugger.frames import Frame
+from blink.debugger.launching import Launch
 from blink.debugger.link import Link, Stdio
 from blink.debugger.modules import Mapping as Mapped
 from blink.debugger.modules import Symbols
@@ -32,6 +32,7 @@ from blink.debugger.motions import Motions
 from blink.debugger.rows import CallLine, Thread, View
 from blink.debugger.stop import Stop
 from blink.debugger.timeline import LIMIT, Timeline
+from blink.debugger.trail import Row
 from blink.debugger.wire import bytes_of, text_of
 from blink.replay.kept import KeptFiles
 
@@ -55,7 +56,7 @@ class Session:
         self._core = Core(shown, kept)
         self._timeline = Timeline(self._core, shown if live else None, recorded, checkpoints)
         self._motions = Motions(self._core, self._timeline)
-        self._relaunch: Callable[[], Link] | None = None
+        self._launch: Launch | None = None
         self._marks: dict[str, int] = {}
         self._calls: list[CallLine] = []
         self._checkpoints = checkpoints
@@ -86,34 +87,10 @@ class Session:
         how many processes may stand in the past; limit: bytes of the recording, behind which the
         program goes on without; calls: note the system calls, for calls().  Raises DebugError.
         """
-        chosen = dict(options or {})
-        if isinstance(argv, (str, bytes)) or not (argv or chosen.get("image")):
-            raise DebugError("argv is a list of words, the program first")
-        variables = (
-            os.environb if env is None else {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
-        )
-        checkpoints = int(chosen.pop("checkpoints", LIMIT))
-        fields = {
-            "program": text_of(os.fsencode(program or (argv[0] if argv else ""))),
-            "argv": [text_of(os.fsencode(word)) for word in argv],
-            "env": [text_of(name + b"=" + value) for name, value in variables.items()],
-            "terminal": isinstance(stdio, int),
-            "record": record,
-            "options": chosen,
-        }
-
-        def start() -> Link:
-            target = link.spawn(stdio, cwd)
-            try:
-                target.ask("start", **fields)
-            except DebugError:
-                target.close()
-                raise
-            return target
-
-        session = cls(start(), True, record, checkpoints, None)
-        session._timeline.notes_calls = bool(chosen.get("calls")) or not record
-        session._relaunch = start
+        launch = Launch(argv, env, cwd, stdio, record, options, program)
+        session = cls(launch.start(), True, record, launch.checkpoints, None)
+        session._timeline.notes_calls = launch.notes_calls
+        session._launch = launch
         return session
 
     @classmethod
@@ -171,13 +148,16 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def restart(self) -> None:
-        """The program again, from its start, with the same breakpoints."""
+    def restart(self, arguments: Sequence[str | bytes] | None = None) -> None:
+        """The program again, from its start, with the same breakpoints; with other arguments behind
+        its name, if some are given.  Raises DebugError."""
         self._core.need_stopped()
-        if self._relaunch is None:
+        if self._launch is None:
             raise DebugError("a recording starts again with goto(0)")
+        if arguments is not None:
+            self._launch.change(arguments)
         self._timeline.close()
-        self._timeline.begin_again(self._relaunch())
+        self._timeline.begin_again(self._launch.start())
         self.pid = self._core.target.pid
         self._calls = []
         self._core.stop = self._core.exit_status = None
@@ -247,6 +227,11 @@ class Session:
         return max(self._timeline.end, self._core.time)
 
     @property
+    def first(self) -> int:
+        """The earliest time that can be gone to."""
+        return self._timeline.first
+
+    @property
     def live(self) -> bool:
         """Whether the next instruction has never run before."""
         return not self._timeline.in_past and self.exit_status is None
@@ -304,6 +289,13 @@ class Session:
     def step_range(self, start: int, end: int) -> None:
         """Runs single instructions of the selected thread until it is outside of [start, end)."""
         self._forwards(lambda: self._timeline.forward(range=[start, end], only=self.tid))
+
+    def trail(self, until: int, reads: Sequence[tuple[int, int]] = ()) -> list[Row]:
+        """What is on the way from here to a time that is known, instruction by instruction, with
+        the memory of `reads` (address, length); only from where there was a single thread.
+        Nothing moves.  Raises DebugError."""
+        self._core.need_stopped()
+        return self._timeline.trail(until, reads)
 
     def cont(self, only: int | None = None) -> None:
         """Runs until something of what is wanted comes; with `only`, no thread but that one."""

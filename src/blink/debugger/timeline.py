@@ -12,13 +12,15 @@ is looked at, and whoever goes forwards beyond the end goes on with it.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
 from blink.debugger.core import OVER, Core, Result
 from blink.debugger.errors import DebugError
 from blink.debugger.link import Link
-from blink.debugger.wire import TargetGone
+from blink.debugger.trail import Row
+from blink.debugger.wire import TargetGone, bytes_of
 
 LIMIT = 24  # stations
 CALLS = 2000  # rows of the log of system calls in one reply
@@ -104,6 +106,16 @@ class Timeline:
             copy.close()
             raise
         return copy
+
+    def trail(self, until: int, reads: Sequence[tuple[int, int]]) -> list[Row]:
+        """What is on the way from here to a time that is known; less where there were threads."""
+        self._begin()
+        copy = self._copy(self._core.target)
+        try:
+            rows = copy.ask("trail", until=until, reads=reads)["rows"]
+        finally:
+            copy.close()
+        return [Row(time, values, [bytes_of(text) for text in read]) for time, values, read in rows]
 
     def begin_at(self, first: Link, end: int) -> None:
         """The recording alone: `first` stands where the session is."""

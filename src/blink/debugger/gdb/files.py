@@ -11,11 +11,12 @@ import stat
 from collections.abc import Callable
 from struct import pack
 
+from blink.abi.mman import PROT_WRITE
 from blink.debugger.errors import DebugError
 from blink.debugger.gdb import recorded
+from blink.debugger.gdb.drive import Drive
 from blink.debugger.gdb.packets import MAX_PACKET
 from blink.debugger.modules import Mapping
-from blink.debugger.session import Session
 
 # The protocol's numbers (GDB manual, appendix E, "File-I/O Remote Protocol Extension").
 _ERRNO = {
@@ -32,8 +33,8 @@ _MAX_READ = MAX_PACKET // 2 - 64
 class Files:
     """The files that GDB has open: descriptors, or bytes that we have made."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, drive: Drive) -> None:
+        self._drive = drive
         self._open: dict[int, int | bytes] = {}
         self._next = 1
         self._calls: dict[bytes, Callable[[bytes], bytes]] = {
@@ -63,7 +64,7 @@ class Files:
         path = bytes.fromhex(name.decode())
         if int(flags, 16) & _WRITING:
             raise OSError(errno.EROFS, "files are only read")
-        made = self._made(path) or recorded.contents(self._session, os.fsdecode(path))
+        made = self._made(path) or recorded.contents(self._drive.session, os.fsdecode(path))
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK) if made is None else made
         self._open[self._next] = fd
         self._next += 1
@@ -71,13 +72,16 @@ class Files:
 
     def _made(self, path: bytes) -> bytes | None:
         """What a file of /proc says about the guest, not about its host process."""
-        folder = b"/proc/%d/" % self._session.pid
+        session = self._drive.session
+        folder = b"/proc/%d/" % session.pid
         if not path.startswith(folder):
             return None
         name = path.removeprefix(folder)
         if name == b"maps" or name.endswith(b"/maps"):
-            return "".join(_maps_line(m) for m in self._session.maps()).encode()
-        return self._session.auxv() if name == b"auxv" else None
+            return "".join(_maps_line(m) for m in session.maps()).encode()
+        if name == b"smaps":
+            return "".join(_maps_line(m) + _smaps_lines(m) for m in session.maps()).encode()
+        return session.auxv() if name == b"auxv" else None
 
     def _pread(self, arguments: bytes) -> bytes:
         fd, count, offset = (int(word, 16) for word in arguments.split(b","))
@@ -105,8 +109,8 @@ class Files:
 
     def _readlink(self, arguments: bytes) -> bytes:
         path = bytes.fromhex(arguments.decode())
-        if path == b"/proc/%d/exe" % self._session.pid:
-            data = os.fsencode(recorded.executable(self._session))
+        if path == b"/proc/%d/exe" % self._drive.session.pid:
+            data = os.fsencode(recorded.executable(self._drive.session))
         else:
             data = os.readlink(path)
         return b"F%x;" % len(data) + data
@@ -137,3 +141,11 @@ def _maps_line(m: Mapping) -> str:
     prot = "".join(c if m.prot & bit else "-" for c, bit in (("r", 1), ("w", 2), ("x", 4)))
     head = f"{m.start:x}-{m.end:x} {prot}p {m.offset:08x} 00:00 0"
     return f"{head.ljust(73)}{m.path}\n" if m.path else f"{head}\n"
+
+
+def _smaps_lines(m: Mapping) -> str:
+    """What GDB decides by about what belongs into a core file: what may have been written does."""
+    size = (m.end - m.start) >> 10
+    anonymous = size if m.prot & PROT_WRITE or not m.path else 0
+    flags = " ".join(flag for flag, bit in (("rd", 1), ("wr", 2), ("ex", 4)) if m.prot & bit)
+    return f"Size: {size} kB\nAnonymous: {anonymous} kB\nVmFlags: {flags} mr mw me\n"

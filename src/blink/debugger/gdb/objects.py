@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from struct import iter_unpack
+from signal import SIGTRAP
+from struct import iter_unpack, pack
 from xml.sax.saxutils import quoteattr
 
 from blink.abi.layout import GUEST_TOP
 from blink.debugger.gdb import recorded, registers
 from blink.debugger.session import Session
+from blink.debugger.stop import Stop
 
 AT_PHDR, AT_PHENT, AT_PHNUM = 3, 4, 5
 PT_DYNAMIC, PT_PHDR = 2, 6
 DT_NULL, DT_DEBUG = 0, 21
+TRAP_TRACE, _SIGINFO = 2, 128
 _R_MAP = 8  # offset of r_map in struct r_debug
 _LONGEST_PATH = 4096
 _MOST_LIBRARIES = 10_000
 
 
 def document(
-    session: Session, name: str, annex: str, thread_id: Callable[[int], str]
+    session: Session, name: str, annex: str, thread_id: Callable[[int], str], stop: Stop
 ) -> bytes | None:
-    """The whole of one; None when there is no such thing.  `thread_id` writes a thread's number."""
+    """The whole of one; None when there is no such thing.  `thread_id` writes a thread's number;
+    `stop` is the last one."""
     if name == "features":
         return registers.description().encode() if annex == "target.xml" else None
     if name == "auxv":
         return session.auxv()
+    if name == "siginfo":
+        return _siginfo(stop)
     if name == "exec-file":
         return os.fsencode(recorded.executable(session))
     if name == "threads":
@@ -36,6 +42,18 @@ def document(
     if name == "libraries-svr4":
         return _libraries(session).encode()
     return None
+
+
+def _siginfo(stop: Stop) -> bytes:
+    """The siginfo_t of what has stopped the program."""
+    details = stop.details
+    if stop.reason == "signal" and isinstance(details.get("siginfo"), str):
+        text: str = details["siginfo"]  # bytes, or their digits where they are no ASCII text
+        return text.encode() if len(text) == _SIGINFO else bytes.fromhex(text)
+    signo, code, address = SIGTRAP, TRAP_TRACE, stop.rip or 0
+    if stop.reason == "killed":
+        signo, code, address = (details.get(n, 0) for n in ("signo", "code", "address"))
+    return pack("<iiiiQ", signo, 0, code, 0, address).ljust(_SIGINFO, b"\0")
 
 
 def piece(whole: bytes, offset: int, length: int) -> bytes:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from blink.debugger.session import Session
-
-Begin = Callable[[], None]
+from blink.debugger.gdb.drive import Begin, Drive
 
 
 def thread_number(text: str) -> int | None:
@@ -18,15 +14,15 @@ def thread_number(text: str) -> int | None:
 class Resume:
     """`only`: the thread that `Hc` has named, for the older packets."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, drive: Drive) -> None:
+        self._drive = drive
         self.only: int | None = None
 
     def plain(self, letter: str, text: str) -> Begin | None:
         """`c ADDRESS`, `s`, `C SIGNAL;ADDRESS`, `S`."""
         signal, _, place = text.partition(";") if letter in "CS" else ("", "", text)
         if place:
-            self._session.set_register("rip", int(place, 16))
+            self._drive.change().set_register("rip", int(place, 16))
         return self._motion(letter + signal, self.only)
 
     def actions(self, text: str) -> Begin | None:
@@ -46,7 +42,7 @@ class Resume:
         return action, thread_number(thread)
 
     def _motion(self, action: str, tid: int | None) -> Begin | None:
-        session = self._session
+        session = self._drive.session
         if session.exit_status is not None:
             return None
         kind = action[0]

@@ -9,24 +9,24 @@ gets the empty reply, as the protocol says, and GDB does without.
 
 from __future__ import annotations
 
-import os
-import select
 import socket
 import sys
 from collections.abc import Callable
 
 from blink.debugger.errors import DebugError
-from blink.debugger.gdb import objects, registers, stops
+from blink.debugger.gdb import monitor, objects, registers, stops
+from blink.debugger.gdb.backwards import Backwards
+from blink.debugger.gdb.drive import Begin, Drive
 from blink.debugger.gdb.files import Files
 from blink.debugger.gdb.packets import INTERRUPT, MAX_PACKET, Disconnected, Packets
 from blink.debugger.gdb.resume import Resume, thread_number
-from blink.debugger.gdb.signals import from_gdb, to_gdb
+from blink.debugger.gdb.signals import to_gdb
 from blink.debugger.session import Session
 from blink.debugger.stop import Stop
 
 OK, UNKNOWN = b"OK", b""
 EINVAL, EFAULT = b"E16", b"E0e"
-_WATCHES = {"2": ("w", "watch"), "3": ("r", "rwatch"), "4": ("rw", "awatch")}
+_MOTIONS = (b"bs", b"bc", b"vCont;", b"c", b"s", b"C", b"S")
 
 
 class Ended(Exception):
@@ -37,20 +37,21 @@ class Server:
     """One connection."""
 
     def __init__(self, session: Session, connection: socket.socket) -> None:
-        self.session = session
         self.packets = Packets(connection)
-        self.files = Files(session)
-        self.resume = Resume(session)
+        self.drive = Drive(session, self.packets)
+        self.files = Files(self.drive)
+        self.resume = Resume(self.drive)
+        self.back = Backwards(self.drive, self._stepped)
         self.features: set[str] = set()
-        self._points: dict[tuple[str, int, int], int] = {}  # type, address, length -> number
-        self._watches: dict[int, tuple[str, int]] = {}
-        self._signals: int | None = None  # numbers of catchpoints
-        self._syscalls: int | None = None
-        self._passed: set[int] = set()
+        self.extended = False  # GDB stays when the program is gone, and may start it again
+        self._dead = False  # it has been told so
+        self._asked = False  # ctrl-C has come between two packets
         self._last = Stop("step", session.tid, None, session.time, "", [], {})
-        self._wake, self._woken = os.pipe()
-        session.on_stop = self._stopped
-        self._catch_signals()
+
+    @property
+    def session(self) -> Session:
+        """What GDB sees."""
+        return self.drive.session
 
     # --- the loop ---
 
@@ -59,22 +60,25 @@ class Server:
         try:
             while True:
                 packet = self.packets.receive()
-                if packet != INTERRUPT:
+                if packet == INTERRUPT:
+                    self._asked = True
+                else:
                     self._answer(packet)
         except Disconnected:
-            if self.session.running:
-                self.session.interrupt()
+            if self._dead:
+                raise Ended from None
         finally:
             self.files.close()
-            self.session.on_stop = None
-            os.close(self._wake)
-            os.close(self._woken)
+            self.drive.close()
+            if self._dead:
+                self.session.close()
 
     def _answer(self, packet: bytes) -> None:
         try:
             reply = self.reply(packet)
-        except DebugError:
-            reply = EFAULT
+        except DebugError as error:
+            is_motion = packet.startswith(_MOTIONS)
+            reply = b"E." + str(error).encode() if is_motion else EFAULT
         except (ValueError, IndexError, OverflowError):
             reply = EINVAL
         self.packets.send(reply)
@@ -83,6 +87,13 @@ class Server:
 
     def reply(self, packet: bytes) -> bytes:
         """To one packet.  Raises DebugError, ValueError."""
+        asked = self._asked and packet.startswith(_MOTIONS)
+        if asked or not packet.startswith(b"m"):
+            self._asked = False
+        if asked:
+            return self._interrupted()
+        if (known := self.back.answer(packet)) is not None:
+            return known
         text = packet.decode("latin-1")
         if packet.startswith(b"vFile:"):
             return self.files.call(packet[6:])
@@ -95,36 +106,47 @@ class Server:
 
     # --- motion ---
 
-    def _stopped(self, stop: Stop) -> None:
-        os.write(self._woken, b"x")
-
-    def move(self, begin: Callable[[], None] | None) -> bytes:
+    def move(self, begin: Begin | None) -> bytes:
         """Begins a motion and waits for its end, or for ctrl-C; the stop reply.  None: the program
         has been ended by a signal that GDB lets it have now."""
         if begin is None:
             return b"X%02x" % (to_gdb(-(self.session.exit_status or 0)))
-        begin()
-        while self.session.running:
-            waiting = self.packets.waiting
-            ready, _, _ = select.select(
-                [self._wake, self.packets.fileno()], [], [], 0 if waiting else None
-            )
-            if self._wake in ready:
-                break
-            if self.packets.receive() == INTERRUPT:
-                self.session.interrupt()
-        os.read(self._wake, 1)
-        self._last = self.session.wait()
-        if self._last.reason == "error":
-            raise DebugError(self._last.text)
+        self._last = self.drive.carry_out(begin)
+        if text := self.drive.new_output():
+            self.say(text)
+        if self._last.reason == "diverged":
+            self.say(f"blink: {self._last.text}\n".encode())
         return self._stop_reply()
+
+    def say(self, text: bytes) -> None:
+        """GDB shows it, while it waits for a motion's end or for a command of ours."""
+        for at in range(0, len(text), _MOST_TEXT):
+            self.packets.send(b"O" + text[at : at + _MOST_TEXT].hex().encode())
 
     def _stop_reply(self) -> bytes:
-        known = stops.Known(self._watches, "exec-events+" in self.features, self._thread_id)
-        return stops.reply(self.session, self._last, known)
+        return stops.reply(self.session, self._last, self._known())
+
+    def _known(self) -> stops.Known:
+        watches, events = self.drive.points.watches, "exec-events+" in self.features
+        return stops.Known(watches, events, self._thread_id)
+
+    def _stepped(self, values: dict[str, int]) -> bytes:
+        return stops.stepped(self.session.tid, values, self._known())
+
+    def _interrupted(self) -> bytes:
+        """To a motion that GDB has begun before it heard of ctrl-C: it ends at once."""
+        self.back.interrupted()
+        session = self.session
+        self._last = Stop("interrupt", session.tid, None, session.time, "", [], {})
+        return self._stop_reply()
 
     def _why(self, _: str) -> bytes:
-        return self._stop_reply()
+        return b"X09" if self._dead else self._stop_reply()
+
+    @property
+    def _is_gone(self) -> bool:
+        """Whether there is no program: GDB may start it again."""
+        return self._dead or self.session.exit_status is not None
 
     def _vcont(self, text: str) -> bytes:
         return self.move(self.resume.actions(text))
@@ -145,11 +167,17 @@ class Server:
         return self.move(self.resume.plain("S", text))
 
     def _back_step(self, _: str) -> bytes:
+        self._go_back()
         session = self.session
         several = len(session.threads()) > 1
         return self.move(lambda: session.reverse_step(only=session.tid if several else None))
 
+    def _go_back(self) -> None:
+        if self.drive.go_back():
+            self.say(b"blink: the branch ends: this is the recording again\n")
+
     def _back_continue(self, _: str) -> bytes:
+        self._go_back()
         return self.move(self.session.reverse_cont)
 
     # --- registers and memory ---
@@ -160,7 +188,7 @@ class Server:
     def _write_registers(self, text: str) -> bytes:
         new = registers.changes(bytes.fromhex(text), self.session.registers())
         for name, value in new.items():
-            self.session.set_register(name, value)
+            self.drive.change().set_register(name, value)
         return OK
 
     def _read_register(self, text: str) -> bytes:
@@ -171,8 +199,8 @@ class Server:
         register = registers.ALL[int(number, 16)]
         values = self.session.registers()
         registers.put(register, bytes.fromhex(value), values)
-        if register.ours:
-            self.session.set_register(register.ours, values[register.ours])
+        if register.ours and values != self.session.registers():
+            self.drive.change().set_register(register.ours, values[register.ours])
         return OK
 
     def _read_memory(self, text: str) -> bytes:
@@ -182,13 +210,13 @@ class Server:
 
     def _write_memory(self, text: str) -> bytes:
         place, _, data = text.partition(":")
-        self.session.write(int(place.partition(",")[0], 16), bytes.fromhex(data))
+        self.drive.write(int(place.partition(",")[0], 16), bytes.fromhex(data))
         return OK
 
     def _write_binary(self, packet: bytes) -> bytes:
         place, _, data = packet[1:].partition(b":")
         if data:
-            self.session.write(int(place.partition(b",")[0], 16), data)
+            self.drive.write(int(place.partition(b",")[0], 16), data)
         return OK
 
     def _search_memory(self, text: str) -> bytes:
@@ -201,52 +229,18 @@ class Server:
     # --- breakpoints ---
 
     def _insert(self, text: str) -> bytes:
-        kind, address, length = self._place(text)
-        if (kind, address, length) in self._points:
-            return OK
-        if kind in ("0", "1"):
-            number = self.session.add_breakpoint(address).number
-        elif kind in _WATCHES:
-            access, name = _WATCHES[kind]
-            number = self.session.add_watchpoint(address, length, access).number
-            self._watches[number] = (name, address)
-        else:
-            return UNKNOWN
-        self._points[kind, address, length] = number
-        return OK
+        return OK if self.drive.points.insert(text) else UNKNOWN
 
     def _delete(self, text: str) -> bytes:
-        number = self._points.pop(self._place(text), None)
-        if number is not None:
-            self.session.remove(number)
-            self._watches.pop(number, None)
+        self.drive.points.delete(text)
         return OK
 
-    @staticmethod
-    def _place(text: str) -> tuple[str, int, int]:
-        kind, address, length = text.partition(";")[0].split(",")
-        return kind, int(address, 16), int(length, 16) if kind in _WATCHES else 1
-
-    def _catch_signals(self) -> None:
-        """All signals but those that GDB lets pass."""
-        if self._signals is not None:
-            self.session.remove(self._signals)
-        names = [str(n) for n in range(1, 65) if n not in self._passed]
-        self._signals = self.session.catch("signal", names).number if names else None
-
     def _pass_signals(self, text: str) -> bytes:
-        self._passed = {from_gdb(int(word, 16)) for word in text.split(";") if word}
-        self._catch_signals()
+        self.drive.points.pass_signals(text)
         return OK
 
     def _catch_syscalls(self, text: str) -> bytes:
-        if self._syscalls is not None:
-            self.session.remove(self._syscalls)
-            self._syscalls = None
-        on, *numbers = text.split(";")
-        if on == "1":
-            names = [str(int(number, 16)) for number in numbers]
-            self._syscalls = self.session.catch("syscall", names).number
+        self.drive.points.catch_calls(text)
         return OK
 
     # --- threads ---
@@ -269,12 +263,18 @@ class Server:
 
     def _alive(self, text: str) -> bytes:
         tid = thread_number(text)
+        if self._is_gone:
+            return EINVAL
         return OK if any(t.tid == tid for t in self.session.threads()) else EINVAL
 
     def _current_thread(self, _: str) -> bytes:
+        if self._is_gone:
+            return UNKNOWN
         return b"QC" + self._thread_id(self.session.tid).encode()
 
     def _first_threads(self, _: str) -> bytes:
+        if self._is_gone:
+            return b"l"
         return b"m" + ",".join(self._thread_id(t.tid) for t in self.session.threads()).encode()
 
     def _thread_text(self, text: str) -> bytes:
@@ -290,25 +290,37 @@ class Server:
             f"PacketSize={MAX_PACKET:x}",
             *(f"qXfer:{name}:read+" for name in _DOCUMENTS),
             *("QStartNoAckMode+", "vContSupported+", "swbreak+", "hwbreak+", "QPassSignals+"),
-            *("QCatchSyscalls+", "exec-events+", "multiprocess+"),
+            *("QCatchSyscalls+", "exec-events+", "multiprocess+", "qXfer:siginfo:write+"),
         ]
         if self.session.reversible:
             ours += ["ReverseStep+", "ReverseContinue+"]
         if "exec-events+" in self.features:
-            self.session.catch("exec")
+            self.drive.points.catch_exec()
         return ";".join(ours).encode()
 
     def _transfer(self, text: str) -> bytes:
-        name, what, annex, place = text.split(":")
-        if what != "read":
+        name, what, annex, place = text.split(":", 3)
+        if name == "siginfo" and what == "write":
+            return self._give_signal(place)
+        if what != "read" or name not in _DOCUMENTS:
             return UNKNOWN
-        if name not in _DOCUMENTS:
-            return UNKNOWN
-        whole = objects.document(self.session, name, annex, self._thread_id)
+        if name == "threads" and self._is_gone:
+            return b"l<threads></threads>"
+        if name == "siginfo":
+            self.drive.take_signal()
+        whole = objects.document(self.session, name, annex, self._thread_id, self._last)
         if whole is None:
             return b"E00"
         offset, length = (int(word, 16) for word in place.split(","))
         return objects.piece(whole, offset, min(length, MAX_PACKET // 2))
+
+    def _give_signal(self, place: str) -> bytes:
+        """The information of a signal is what it was: only a function that GDB called is over."""
+        self.drive.give_signal()
+        return b"%x" % len(place.partition(":")[2])
+
+    def _monitor(self, text: str) -> bytes:
+        return monitor.answer(self.drive, bytes.fromhex(text).decode("utf-8", "replace"), self.say)
 
     def _ok(self, _: str) -> bytes:
         return OK
@@ -317,19 +329,46 @@ class Server:
 
     def _detach(self, _: str) -> bytes:
         self.packets.send(OK)
-        self.session.detach()
+        self.drive.leave()
+        if self.session.kept is not None:  # a capsule
+            self.session.close()
+        elif self.session.exit_status is None:
+            self.session.detach()
         raise Ended
 
     def _kill(self, _: str) -> bytes:
+        if self.extended:
+            self._dead = True
+            return OK
         self.session.close()
         raise Ended
 
     def _vkill(self, _: str) -> bytes:
-        self.packets.send(OK)
+        if not self.extended:
+            self.packets.send(OK)
         return self._kill("")
 
+    # --- the program again ---
 
-_DOCUMENTS = ("features", "auxv", "exec-file", "threads", "memory-map", "libraries-svr4")
+    def _extend(self, _: str) -> bytes:
+        self.extended = True
+        return OK
+
+    def _run(self, text: str) -> bytes:
+        """`vRun;FILE;ARGUMENT...`, all in hexadecimal digits; without arguments those that it had.
+        The file is the one that it was."""
+        words = [bytes.fromhex(word) for word in text.split(";")][1:]
+        self.drive.restart(words or None)
+        self._dead = False
+        session = self.session
+        self._last = Stop("step", session.tid, None, session.time, "", [], {})
+        return self._stop_reply()
+
+
+_MOST_TEXT = MAX_PACKET // 4
+_DOCUMENTS = (
+    "features", "auxv", "exec-file", "threads", "memory-map", "libraries-svr4", "siginfo",
+)  # fmt: skip
 
 # Longer prefixes first; what stands behind goes to the handler.
 _HANDLERS: list[tuple[str, Callable[[Server, str], bytes]]] = sorted(
@@ -338,6 +377,9 @@ _HANDLERS: list[tuple[str, Callable[[Server, str], bytes]]] = sorted(
         "vCont?": Server._vcont_query,
         "vCont;": Server._vcont,
         "vKill": Server._vkill,
+        "vRun;": Server._run,
+        "!": Server._extend,
+        "qRcmd,": Server._monitor,
         "c": Server._continue,
         "s": Server._step,
         "C": Server._continue_signal,

@@ -53,9 +53,17 @@ def _why(session: Session, stop: Stop, known: Known) -> bytes:
     return b"swbreak:;" if stop.reason == "breakpoint" else b""
 
 
+def stepped(tid: int, values: dict[str, int], known: Known) -> bytes:
+    """For a step of a thread whose registers are these."""
+    return b"T" + _TRAP + _registers(tid, values, known)
+
+
 def _thread(session: Session, stop: Stop, known: Known) -> bytes:
-    values = session.registers(stop.tid)
-    parts = [b"thread:%s;" % known.thread_id(stop.tid).encode()]
+    return _registers(stop.tid, session.registers(stop.tid), known)
+
+
+def _registers(tid: int, values: dict[str, int], known: Known) -> bytes:
+    parts = [b"thread:%s;" % known.thread_id(tid).encode()]
     for name in _EXPEDITED:
         number = registers.NUMBER[name]
         parts.append(b"%x:%s;" % (number, registers.encode_one(registers.ALL[number], values)))
