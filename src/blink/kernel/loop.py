@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 DIFFERENCE = 49  # exit status of --doctor
+RT_SIGRETURN = 15
 SYSCALL_SIZE = 2  # bytes of the instruction, 0F 05
 PATIENCE = 2  # how often a signal may come before the same system call
 MANY, ALIKE = 32, 16  # how often before any instruction, and how much more one like the last counts
@@ -54,6 +55,7 @@ def _syscall(task: Task) -> None:
         _starved().begin(task)
         return
     call = task.cpu.syscall_args()
+    task.after_handler = call[0] & 0xFFFFFFFF == RT_SIGRETURN
     try:
         result = dispatch(task, call[0], call[1:])
     except Interrupted:
@@ -90,9 +92,9 @@ def _turned_away(task: Task) -> None:
 
 
 def _interrupt(task: Task) -> None:
-    """A signal came; when none lets a single instruction run, one is held back for a while."""
+    """A signal came; when none lets an instruction behind its handler run, one is held back."""
     taken = None
-    if task.cpu.stop_error and task.process.director is None:
+    if task.cpu.stop_error and task.after_handler and task.process.director is None:
         taken = _engine.sig_take()
     if taken is None:
         task.stuck = (0, 0)

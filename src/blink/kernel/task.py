@@ -45,11 +45,13 @@ class Task:
                     the first handler starts from it and returns to `sigmask`
     trap            what the last exception left, for signal frames
     native_before   while signals are held back (`starved`): Cpu.native as it was; else None
+    after_handler   whether the last system call that Python saw was a handler's return
     stuck           the last signal that came before a single instruction had run, and how often
     turned_away     where a system call did not begin for a signal that came first, and how often
     """
 
     __slots__ = (
+        "after_handler",
         "altstack",
         "call_mask",
         "clear_child_tid",
@@ -79,6 +81,7 @@ class Task:
         self.altstack = AltStack()
         self.trap = Trap()
         self.native_before: bool | None = None
+        self.after_handler = False
         self.stuck = (0, 0)
         self.turned_away = (0, 0)
         self.clear_child_tid = 0

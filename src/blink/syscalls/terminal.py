@@ -100,6 +100,8 @@ _ROWS: "tuple[tuple[str, int, Any], ...]" = (
     ("TIOCGPTLCK", 0x80045439, _OUT),
     ("TIOCGEXCL", 0x80045440, _OUT),
     ("TIOCGPTPEER", 0x5441, _NUMBER),
+    ("TIOCGLCKTRMIOS", 0x5456, Out[Struct, TERMIOS]),
+    ("TIOCSLCKTRMIOS", 0x5457, _TERMIOS_IN),
     # consoles
     ("KDGKBTYPE", 0x4B33, _BYTE_OUT),
     ("KDGETMODE", 0x4B3B, _OUT),

@@ -121,6 +121,21 @@ static void masks(void) {
   set(SIGSEGV, SIG_DFL, 0);
 }
 
+/* A signal that a call lets in is handled before the call returns, however often. */
+static void at_once(void) {
+  sigset_t usr1 = just(SIGUSR1), none = just(0), pending;
+  int wrong = 0;
+  set(SIGUSR1, simple, 0);
+  for (int i = 0; i < 100; i++) {
+    sigprocmask(SIG_SETMASK, &usr1, NULL), count = 0;
+    kill(getpid(), SIGUSR1), sigpending(&pending);
+    wrong += count != 0 || !sigismember(&pending, SIGUSR1);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    wrong += count != 1;
+  }
+  V(wrong);
+}
+
 static void nest(int signo) {
   nested++;
   if (nested > max_nested) max_nested = nested;
@@ -393,6 +408,7 @@ int main(void) {
   actions();
   sending();
   masks();
+  at_once();
   nesting();
   altstack();
   restarts();

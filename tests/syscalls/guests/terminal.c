@@ -49,6 +49,8 @@ static void terminals(int master, const char *name) {
   T(read(tty, buf, 100));
   T(S(ioctl, tty, TIOCGETD, &value)), V(value);
   T(S(ioctl, tty, TIOCGEXCL, &value)), V(value);
+  T(S(ioctl, tty, TIOCGLCKTRMIOS, &t)), V(t.c_iflag | t.c_lflag), t.c_lflag = ECHO, T(S(ioctl, tty, TIOCSLCKTRMIOS, &t)), T(S(ioctl, tty, TIOCGLCKTRMIOS, &t)), V(t.c_lflag);
+  t.c_lflag = 0, T(S(ioctl, tty, TIOCSLCKTRMIOS, &t)), T(S(ioctl, tty, TIOCGLCKTRMIOS, BAD));
   T(S(ioctl, tty, TIOCEXCL, 0)), T(S(ioctl, tty, TIOCGEXCL, &value)), V(value);
   T(S(ioctl, tty, TIOCNXCL, 0));
   T(S(ioctl, tty, TIOCGSID, &value));
