@@ -23,7 +23,7 @@ from .draft import (
     q,
     target_address,
 )
-from .encode import Address, Code
+from .encode import Code
 from .features import is_amd
 from .forms import Plan
 from .fxstate import random_fx, x87_control
@@ -125,11 +125,20 @@ def _bit_offset(d: Draft) -> None:
 
 
 def _modrm_reg(code: Code) -> int:
-    """ModRM.reg with REX.R of a legacy 0F-map instruction without immediate."""
+    """ModRM.reg with REX.R of a legacy instruction with two or three bytes of opcode."""
     at = code.data.index(0x0F)
     rex = code.data[at - 1] if at else 0
     extension = (rex & 4) << 1 if rex & 0xF0 == 0x40 else 0
-    return code.data[at + 2] >> 3 & 7 | extension
+    length = 3 if code.data[at + 1] in (0x38, 0x3A) else 2
+    return code.data[at + length] >> 3 & 7 | extension
+
+
+def _direct(d: Draft) -> None:
+    """MOVDIR64B stores where a register points: to a line, unless it is to fault."""
+    assert d.code.address is not None
+    rng, narrow = d.rng, d.code.address.width != 64
+    target = target_address(rng, not narrow, 64) & ~63 | (rng.randrange(12) == 0)
+    d.gpr[_modrm_reg(d.code)] = q(target | (rng.getrandbits(32) << 32 if narrow else 0))
 
 
 def _double_shift(d: Draft) -> None:
@@ -138,11 +147,15 @@ def _double_shift(d: Draft) -> None:
         d.gpr[RCX] = q(d.reg(RCX) & ~31 | d.rng.randrange(17))
 
 
-def addresses_by_mask(plan: Plan, address: Address | None) -> bool:
-    """Whether an address needs the registers that name components, of which hosts have more."""
-    if address is None or "xsave" not in plan.fixups:
-        return False
-    return bool({RAX, RDX} & {address.base, address.offset})
+def addresses_by_input(plan: Plan, code: Code) -> bool:
+    """Whether an address needs registers that a fix-up must be free to choose: those that name
+    components, of which hosts have more, and the one that says where MOVDIR64B stores."""
+    taken = set()
+    if "xsave" in plan.fixups:
+        taken = {RAX, RDX}
+    if "direct" in plan.fixups:
+        taken = {_modrm_reg(code)}
+    return code.address is not None and bool(taken & {code.address.base, code.address.offset})
 
 
 def defined(d: Draft) -> bool:
@@ -292,6 +305,7 @@ FIXUPS: dict[str, Callable[[Draft], None]] = {
     "string": _string,
     "divide": _divide,
     "bit_offset": _bit_offset,
+    "direct": _direct,
     "double_shift": _double_shift,
     "rdi": _rdi_target,
     "xlat": _xlat,

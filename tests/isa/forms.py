@@ -32,6 +32,7 @@ _BY_OPCODE: dict[tuple[int, int], str] = {
     (0, 0xC9): "frame",
     (0, 0xD7): "xlat",
     (1, 0xF7): "rdi",
+    (2, 0xF8): "direct",
     (3, 0x60): "lengths",
     (3, 0x61): "lengths",
 }

@@ -17,7 +17,7 @@ from .cpustate import (
 from .draft import Draft, place_operand
 from .encode import Code, encode
 from .features import host_has
-from .fixups import FIXUPS, addresses_by_mask, defined
+from .fixups import FIXUPS, addresses_by_input, defined
 from .forms import Plan
 from .fxstate import limited, nearly_tiny, random_fx
 from .values import Pools
@@ -92,7 +92,7 @@ class Generator:
         cases: list[Case] = []
         while len(cases) < n:
             code = encode(plan.form, self.rng.choice(plan.sizes), self.rng, rip)
-            if addresses_by_mask(plan, code.address):
+            if addresses_by_input(plan, code):
                 continue
             cases += [self.case(code, plan) for _ in range(min(STATES_PER_CODE, n - len(cases)))]
         return cases

@@ -16,7 +16,7 @@ from blink.isa.spec import Form
 from .cpustate import CODE_BASE
 from .encode import Address, Code, may_lock
 from .features import host_has
-from .fixups import addresses_by_mask
+from .fixups import addresses_by_input
 from .forms import EMULATED, Plan, keeps_to_a_line, plan_of
 
 PREFIXES = (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, 0x40, 0x48, 0x4F)
@@ -130,11 +130,10 @@ def mutation(code: Code, rng: Random) -> tuple[Code, Plan] | None:
     address = _address(insn, code.rip)
     if address and address.fixed is not None and _elsewhere(address.fixed):
         return None
-    if addresses_by_mask(plan, address):
-        return None
     if insn["lock"] and form.lock and not may_lock(form):
         return None
     if address and address.fixed and address.fixed & 15 and keeps_to_a_line(form):
         return None
     vsib = insn["index"] if insn["vsib"] else -1
-    return Code(form, size, data, code.rip, address, insn["imm"] & 0xFF, vsib), plan
+    made = Code(form, size, data, code.rip, address, insn["imm"] & 0xFF, vsib)
+    return None if addresses_by_input(plan, made) else (made, plan)

@@ -115,6 +115,6 @@ def place(size: int) -> int:
 def plain_stack(memory: Mapper, image: Image, program: Program) -> None:
     """The initial stack of a program of root's, with nothing random in it."""
     build_stack(
-        memory, image, program.argv, program.env, random16=bytes(16),
-        uid=0, euid=0, gid=0, egid=0, hwcap=0, execfn=program.path,
+        memory, image, program.argv, program.env,
+        values={}, random16=bytes(16), execfn=program.path,
     )  # fmt: skip

@@ -27,12 +27,8 @@ def test_the_engine_maps_the_same(path: str, paged: bool) -> None:
                 image,
                 program.argv,
                 program.env,
+                values={11: 1, 16: 1},
                 random16=bytes(16),
-                uid=1,
-                euid=1,
-                gid=1,
-                egid=1,
-                hwcap=1,
                 execfn=program.path,
             )
         images.append(image)

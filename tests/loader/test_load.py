@@ -70,6 +70,10 @@ def build(need: Callable[[str], str]) -> Iterator[Callable[[str], bytes]]:
     shutil.rmtree(folder)
 
 
+# auxv keys -> values that the image does not decide: ids, hardware.
+OURS = {11: 1, 12: 2, 13: 3, 14: 4, 16: 5, 26: 2, 51: 2048}
+
+
 def start(
     path: bytes, argv: list[bytes], env: list[bytes], native: Snapshot | None = None
 ) -> tuple[FakeMemory, Image]:
@@ -85,15 +89,9 @@ def start(
             image,
             program.argv,
             program.env,
+            values={key: auxv.get(key, value) for key, value in OURS.items()},
             random16=random16,
-            uid=auxv.get(11, 1),
-            euid=auxv.get(12, 2),
-            gid=auxv.get(13, 3),
-            egid=auxv.get(14, 4),
-            hwcap=auxv.get(16, 5),
-            hwcap2=auxv.get(26, 2),
             execfn=program.path,
-            minsigstksz=auxv.get(51, 2048),
             stack_top=top,
         )
     return memory, image
@@ -390,12 +388,8 @@ def test_a_stack_too_small_for_its_strings(tmp_path: Path) -> None:
                 image,
                 program.argv,
                 [],
+                values={},
                 random16=bytes(16),
-                uid=0,
-                euid=0,
-                gid=0,
-                egid=0,
-                hwcap=0,
                 execfn=path,
                 stack_size=0x10000,
             )

@@ -54,7 +54,7 @@ def _kinds() -> dict[str, Kind]:
     table.append(Kind("vsib", "rm", "", 64, mem=True, address=True))  # no vector of indices yet
     table += [Kind(f"m{w}", "rm", "", w, mem=True, address=True) for w in ("p", "d", "env", "save")]
     table += [  # a32: the address of 32 bits
-        Kind(f"a{w}", "rm", "", w, mem=True, address=True) for w in (16, 32, 64, 80, 128, 4096)
+        Kind(f"a{w}", "rm", "", w, mem=True, address=True) for w in (16, 32, 64, 80, 128, 512, 4096)
     ]
     table.append(Kind("bits", "rm", "", 64, mem=True, address=True))  # a bit string at an offset
     table.append(Kind("m48", "rm", "", 48, mem=True, address=True))  # the image of a table register

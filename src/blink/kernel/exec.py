@@ -18,13 +18,14 @@ from blink.kernel.address_space import Vma, page_up
 from blink.kernel.frame import minsigstksz
 from blink.kernel.shown import show_arguments
 from blink.kernel.threads import replace
-from blink.loader import LoadError, build_stack, load, open_program
+from blink.loader import LoadError, build_stack, load, open_program, stack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import NoReturn
 
+    from blink import _engine
     from blink.kernel.process import Process
     from blink.kernel.task import Task
     from blink.loader import Image, Program
@@ -120,14 +121,8 @@ def enter(task: Task, program: Program, comm: bytes | None = None) -> None:
         image,
         program.argv,
         program.env,
+        values=_auxiliary(task.cpu),
         random16=posix.urandom(16),
-        uid=posix.getuid(),
-        euid=posix.geteuid(),
-        gid=posix.getgid(),
-        egid=posix.getegid(),
-        hwcap=task.cpu.cpuid(1)[3],
-        hwcap2=HWCAP2_FSGSBASE * (task.cpu.cpuid(7)[1] & 1),
-        minsigstksz=minsigstksz(task.cpu),
         execfn=program.path,
         stack_size=stack_size(process),
     )
@@ -136,6 +131,19 @@ def enter(task: Task, program: Program, comm: bytes | None = None) -> None:
     task.cpu.rip = image.start_rip
     set_comm(comm or program.path)
     process.hidden.with_room(show_arguments, image, process.memory.skew)
+
+
+def _auxiliary(cpu: _engine.Cpu) -> dict[int, int]:
+    """Identity and hardware, for the auxiliary vector."""
+    return {
+        stack.AT_UID: posix.getuid(),
+        stack.AT_EUID: posix.geteuid(),
+        stack.AT_GID: posix.getgid(),
+        stack.AT_EGID: posix.getegid(),
+        stack.AT_HWCAP: cpu.cpuid(1)[3],
+        stack.AT_HWCAP2: HWCAP2_FSGSBASE * (cpu.cpuid(7)[1] & 1),
+        stack.AT_MINSIGSTKSZ: minsigstksz(cpu),
+    }
 
 
 def _enter_mappings(process: Process, image: Image) -> None:

@@ -116,8 +116,8 @@ def open_program(
 
     `open_file(path)` opens a guest path for reading and returns a fd (with O_CLOEXEC and
     O_NONBLOCK) or raises OSError.  `stack_limit` is RLIMIT_STACK, which bounds argv and env (below
-    0: none).
-    `path_inaccessible`: the path goes through a CLOEXEC fd, so scripts get ENOENT (execveat(2)).
+    0: none).  `path_inaccessible`: the path goes through a CLOEXEC fd, so scripts get ENOENT
+    (execveat(2)).
     Flat images (.bin .img .raw) need no x bit.  Raises LoadError; nothing is left open then.
     """
     strings, variables = [encode(s) for s in argv], [encode(s) for s in env]
@@ -130,16 +130,19 @@ def open_program(
             _check_flat(source)
             program.flat = source
             return program
-        source.require_exec()
-        if path_inaccessible and source.head[:2] == b"#!":
-            text = "is a script whose fd closes on exec; clear FD_CLOEXEC"
-            raise source.error(text, ENOENT)
+        _check_script(source, path_inaccessible)
         source = _follow_scripts(program, source, arguments, open_file)
         _read_elf(program, source, open_file)
     except BaseException:
         program.close()
         raise
     return program
+
+
+def _check_script(source: Source, path_inaccessible: bool) -> None:
+    source.require_exec()
+    if path_inaccessible and source.head[:2] == b"#!":
+        raise source.error("is a script whose fd closes on exec; clear FD_CLOEXEC", ENOENT)
 
 
 def check_program(path: Name, open_file: OpenFile) -> None:

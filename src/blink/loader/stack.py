@@ -27,7 +27,7 @@ from .image import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .image import Image, Mapper
 
@@ -37,8 +37,13 @@ AT_FLAGS, AT_ENTRY, AT_UID, AT_EUID, AT_GID, AT_EGID = 8, 9, 11, 12, 13, 14
 AT_PLATFORM, AT_HWCAP, AT_CLKTCK, AT_SECURE, AT_RANDOM = 15, 16, 17, 23, 25
 AT_HWCAP2, AT_EXECFN, AT_MINSIGSTKSZ = 26, 31, 51
 
-MINSIGSTKSZ = 2048
-CLKTCK = 100
+# In the kernel's order.  AT_SYSINFO_EHDR (no vDSO) and AT_RSEQ_* are absent.
+_ORDER = (
+    AT_MINSIGSTKSZ, AT_HWCAP, AT_PAGESZ, AT_CLKTCK, AT_PHDR, AT_PHENT, AT_PHNUM, AT_BASE, AT_FLAGS,
+    AT_ENTRY, AT_UID, AT_EUID, AT_GID, AT_EGID, AT_SECURE, AT_RANDOM, AT_HWCAP2, AT_EXECFN,
+    AT_PLATFORM, AT_NULL,
+)  # fmt: skip
+_DEFAULTS = {AT_MINSIGSTKSZ: 2048, AT_PAGESZ: PAGE, AT_CLKTCK: 100}  # all others are 0
 _FLAGS = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE
 
 
@@ -48,56 +53,58 @@ def build_stack(
     argv: Sequence[bytes],
     env: Sequence[bytes],
     *,
+    values: Mapping[int, int],
     random16: bytes,
-    uid: int,
-    euid: int,
-    gid: int,
-    egid: int,
-    hwcap: int,
-    hwcap2: int = 0,
     execfn: bytes,
     platform: bytes = b"x86_64",
-    minsigstksz: int = MINSIGSTKSZ,
-    secure: int = 0,
     stack_top: int = STACK_TOP,
     stack_size: int = STACK_SIZE,
 ) -> int:
     """Maps the stack, fills it and returns rsp; every other general register is 0 at entry.
 
-    `hwcap` is EDX of CPUID leaf 1, `minsigstksz` the size of our largest signal frame.  Sets `rsp`,
-    `auxv`, `arg_*` and `env_*` of the image and adds the stack to its segments.  Raises LoadError
-    (fatal) when strings and vectors leave no room, or the host has no memory.
+    `values` are what auxv tells and neither the image nor the stack decides: identity, hardware.
+    Sets `rsp`, `auxv`, `arg_*` and `env_*` of the image and adds the stack to its segments.  Raises
+    LoadError (fatal) when strings and vectors leave no room, or the host has no memory.
     """
     strings = [*argv, *env, execfn]
     size = sum(map(len, strings)) + len(strings)
     # Where each string begins, and behind them all the 8 zero bytes.
     starts = list(accumulate((len(s) + 1 for s in strings), initial=stack_top - 8 - size))
-    argc = len(argv)
     platform_at = (starts[0] & -16) - len(platform) - 1
     random_at = platform_at - len(random16)
-    # In the kernel's order.  AT_SYSINFO_EHDR (no vDSO) and AT_RSEQ_* are absent.
-    auxv = (
-        *(AT_MINSIGSTKSZ, minsigstksz, AT_HWCAP, hwcap, AT_PAGESZ, PAGE, AT_CLKTCK, CLKTCK),
-        *(AT_PHDR, image.phdr, AT_PHENT, image.phent, AT_PHNUM, image.phnum),
-        *(AT_BASE, image.interp_base, AT_FLAGS, 0, AT_ENTRY, image.entry),
-        *(AT_UID, uid, AT_EUID, euid, AT_GID, gid, AT_EGID, egid),
-        *(AT_SECURE, secure, AT_RANDOM, random_at, AT_HWCAP2, hwcap2),
-        *(AT_EXECFN, starts[-2], AT_PLATFORM, platform_at, AT_NULL, 0),
-    )
-    words = (argc, *starts[:argc], 0, *starts[argc:-2], 0, *auxv)
-    rsp = (random_at - 8 * len(words)) & -16
+    places = {AT_RANDOM: random_at, AT_EXECFN: starts[-2], AT_PLATFORM: platform_at}
+    auxv = _auxv({**_DEFAULTS, **_of_image(image), **places, **values})
+    vectors = _vectors(starts[:-2], len(argv)) + auxv
+    rsp = (random_at - len(vectors)) & -16
     parts = (
-        pack(f"<{len(words)}Q", *words).ljust(random_at - rsp, b"\0"),
+        vectors.ljust(random_at - rsp, b"\0"),
         (random16 + platform).ljust(starts[0] - random_at, b"\0"),
         b"\0".join(strings),
         bytes(9),
     )
     _map_stack(memory, image, rsp, b"".join(parts), stack_top - stack_size)
-    image.rsp = rsp
-    image.auxv = pack(f"<{len(auxv)}Q", *auxv)
-    image.arg_start, image.arg_end = starts[0], starts[argc]
-    image.env_start, image.env_end = starts[argc], starts[-2]
+    image.rsp, image.auxv = rsp, auxv
+    image.arg_start, image.arg_end = starts[0], starts[len(argv)]
+    image.env_start, image.env_end = starts[len(argv)], starts[-2]
     return rsp
+
+
+def _of_image(image: Image) -> dict[int, int]:
+    return {
+        AT_PHDR: image.phdr, AT_PHENT: image.phent, AT_PHNUM: image.phnum,
+        AT_BASE: image.interp_base, AT_ENTRY: image.entry,
+    }  # fmt: skip
+
+
+def _auxv(values: Mapping[int, int]) -> bytes:
+    words = [word for key in _ORDER for word in (key, values.get(key, 0))]
+    return pack(f"<{len(words)}Q", *words)
+
+
+def _vectors(starts: Sequence[int], argc: int) -> bytes:
+    """argc, argv and envp."""
+    words = (argc, *starts[:argc], 0, *starts[argc:], 0)
+    return pack(f"<{len(words)}Q", *words)
 
 
 def _map_stack(memory: Mapper, image: Image, rsp: int, data: bytes, bottom: int) -> None:

@@ -54,10 +54,8 @@ def mmap(
     size = page_up(length)
     if flags & mman.MAP_ANONYMOUS:
         fd, offset = -1, 0
-    elif host.now(host.NR_FCNTL, fd, host.F_GETOWN) < -EINTR:
-        raise SysError(EBADF)
-    if fd >= 0 and flags & mman.MAP_HUGETLB:
-        raise SysError(EINVAL)
+    else:
+        _check_file(fd, flags)
     _check_size(length, size, flags)
     start = _choose(task, addr, size, flags)
     typed = flags & mman.MAP_TYPE in (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE)
@@ -69,17 +67,25 @@ def mmap(
     host_flags = _host_flags(flags)
     if prot & mman.PROT_EXEC and fd >= 0:
         _check_executable(prot & mman.PROT_RWX, flags, fd, offset)
+    space = task.process.space
+    space.check_exec_gain(prot, prot)
     vma = Vma(start, start + size, prot & mman.PROT_RWX)
-    task.process.space.check_exec_gain(prot, prot)
     vma.unfiled = fd < 0
     vma.shared = flags & mman.MAP_TYPE != mman.MAP_PRIVATE
     vma.grows = bool(flags & mman.MAP_GROWSDOWN)
     if fd >= 0 or vma.shared:
-        vma.origin = task.process.space.new_origin()
-    if task.process.space.has_sealed(start, start + size):  # after what is wrong with a file
+        vma.origin = space.new_origin()
+    if space.has_sealed(start, start + size):  # after what is wrong with a file
         raise SysError(_refusal(size, vma.prot & ~mman.PROT_EXEC, host_flags, fd, offset) or EPERM)
-    task.process.space.map(vma, host_flags, fd, offset)
+    space.map(vma, host_flags, fd, offset)
     return start
+
+
+def _check_file(fd: int, flags: int) -> None:
+    if host.now(host.NR_FCNTL, fd, host.F_GETOWN) < -EINTR:  # any other value is an owner
+        raise SysError(EBADF)
+    if flags & mman.MAP_HUGETLB:
+        raise SysError(EINVAL)
 
 
 def _host_flags(flags: int) -> int:
@@ -247,13 +253,7 @@ def mremap(
     _check_mremap(old, old_size, new_size, flags, new)
     if flags & mman.MREMAP_FIXED and old_size == new_size:
         return _move_each(task, old, old_size, new, flags)
-    vma = task.process.space.find(old)
-    if vma is None:
-        raise SysError(EFAULT)
-    if vma.sealed:
-        raise SysError(EPERM)
-    if old_size == 0 and not vma.shared:
-        raise SysError(EINVAL)
+    vma = _to_remap(task, old, old_size)
     if flags & mman.MREMAP_FIXED:
         return _move(task, vma, old, old_size, new, new_size, flags)
     keep = flags & mman.MREMAP_DONTUNMAP
@@ -282,6 +282,17 @@ def _check_mremap(old: int, old_size: int, new_size: int, flags: int, new: int) 
         raise SysError(EINVAL)
     if fixed and new < old + old_size and old < new + new_size:
         raise SysError(EINVAL)
+
+
+def _to_remap(task: "Task", old: int, old_size: int) -> Vma:
+    vma = task.process.space.find(old)
+    if vma is None:
+        raise SysError(EFAULT)
+    if vma.sealed:
+        raise SysError(EPERM)
+    if old_size == 0 and not vma.shared:
+        raise SysError(EINVAL)
+    return vma
 
 
 def _shrink(task: "Task", old: int, old_size: int, new_size: int) -> None:
