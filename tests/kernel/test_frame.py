@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from struct import Struct
 from typing import TYPE_CHECKING, Any, cast
@@ -223,15 +224,15 @@ def test_autodisarm(task: Task) -> None:
 @pytest.mark.parametrize(
     ("sp", "flags", "size", "problem"),
     [
-        (0x1000, 0, 2047, "ENOMEM"),
-        (0x1000, 4, 8192, "EINVAL"),
-        (0x1000, SS_ONSTACK | SS_DISABLE, 8192, "EINVAL"),
-        (0x1000, SS_ONSTACK, 8192, None),
-        (0x1000, SS_DISABLE, 0, None),
-        (0x1000, SS_AUTODISARM, 8192, None),
+        (0x1000, 0, 2047, errno.ENOMEM),
+        (0x1000, 4, 8192, errno.EINVAL),
+        (0x1000, SS_ONSTACK | SS_DISABLE, 8192, errno.EINVAL),
+        (0x1000, SS_ONSTACK, 8192, 0),
+        (0x1000, SS_DISABLE, 0, 0),
+        (0x1000, SS_AUTODISARM, 8192, 0),
     ],
 )
-def test_sigaltstack(sp: int, flags: int, size: int, problem: str | None) -> None:
+def test_sigaltstack(sp: int, flags: int, size: int, problem: int) -> None:
     stack = AltStack()
     assert frame.set_altstack(stack, TOP, sp, flags, size) == problem
 
@@ -239,5 +240,5 @@ def test_sigaltstack(sp: int, flags: int, size: int, problem: str | None) -> Non
 def test_sigaltstack_while_on_it() -> None:
     stack = AltStack(STACK, 0, 8192)
     assert frame.altstack_flags(stack, STACK + 100) == SS_ONSTACK
-    assert frame.set_altstack(stack, STACK + 100, 0, SS_DISABLE, 0) == "EPERM"
+    assert frame.set_altstack(stack, STACK + 100, 0, SS_DISABLE, 0) == errno.EPERM
     assert frame.altstack_flags(stack, TOP) == 0

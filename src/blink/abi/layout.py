@@ -6,6 +6,7 @@ program, and the translator's arenas lie between the two (engine/jit.c).
 """
 
 PAGE = 0x1000
+MASK64 = (1 << 64) - 1
 GUEST_MIN = 0x1_0000
 GUEST_TOP = 0x2000_0000_0000
 PIE_BASE = 0x1000_0000_0000

@@ -7,8 +7,9 @@ from time import monotonic
 
 from blink.replay.echo import Echo
 from blink.syscalls import _strace
+from blink.syscalls._strace import MAX_ERRNO
 from blink.syscalls._table import find
-from blink.syscalls._trace import LEAVES, MAX_ERRNO, format_result
+from blink.syscalls._trace import LEAVES, format_result
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

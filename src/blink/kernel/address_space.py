@@ -243,9 +243,7 @@ class AddressSpace:
 
     # --- changing: table and memory ---
 
-    def map(
-        self, vma: Vma, flags: int, fd: int = -1, offset: int = 0
-    ) -> None:  # fmt: skip
+    def map(self, vma: Vma, flags: int, fd: int = -1, offset: int = 0) -> None:
         """Maps host memory for `vma` and enters it.  Raises SysError."""
         self.check_limits(vma)
         try:

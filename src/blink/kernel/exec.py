@@ -11,10 +11,11 @@ from __future__ import annotations
 import posix
 from errno import E2BIG, EFAULT
 
+from blink.abi import sched
 from blink.abi.errors import SysError
 from blink.abi.layout import PAGE, STACK_SIZE
 from blink.kernel import host, robust
-from blink.kernel.address_space import Vma, page_up
+from blink.kernel.address_space import MAX_STACK, Vma, page_up
 from blink.kernel.frame import minsigstksz
 from blink.kernel.shown import show_arguments
 from blink.kernel.threads import replace
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
 
 MAX_STRING = 32 * PAGE
 MAX_STRINGS = 6 << 20
-MAX_STACK = 1 << 30
 UNLIMITED = 1 << 63
 COMM_SIZE = 15
-PR_SET_NAME = 15
 HWCAP2_FSGSBASE = 2
 
 
@@ -162,7 +161,7 @@ def _enter_mappings(process: Process, image: Image) -> None:
 def set_comm(path: bytes) -> None:
     """The name of the process in ps and /proc/PID/comm: the last part of the program's path."""
     name = path.rpartition(b"/")[2][:COMM_SIZE]
-    host.now(host.NR_PRCTL, PR_SET_NAME, name + b"\0")
+    host.now(host.NR_PRCTL, sched.PR_SET_NAME, name + b"\0")
 
 
 def stack_size(process: Process) -> int:

@@ -2,9 +2,9 @@
 
 A vfork child shares its parent's memory in Linux: posix_spawn(3) reads the error of a failed exec
 from there.  Ours is a fork; it notes the pages that it writes, and when it ends or executes another
-program, it sends them to the parent, which has waited, deaf to signals, and stores
-them. Mappings that the child makes or removes are its own (Linux would share those, too); a child
-that another process kills sends nothing.
+program, it sends them to the parent, which has waited, deaf to signals, and stores them.  Mappings
+that the child makes or removes are its own (Linux would share those, too); a child that another
+process kills sends nothing.
 """
 
 from __future__ import annotations

@@ -9,8 +9,10 @@ asm/ucontext.h.
 
 from __future__ import annotations
 
+from errno import EINVAL, ENOMEM, EPERM
 from struct import Struct
 
+from blink.abi.layout import MASK64
 from blink.abi.signals import MINSIGSTKSZ, SS_AUTODISARM, SS_DISABLE, SS_ONSTACK
 
 TYPE_CHECKING = False
@@ -89,7 +91,7 @@ def place(rsp: int, altstack: AltStack, use_altstack: bool, size: int) -> tuple[
     frame = ((fpu - FRAME_SIZE) & ~15) - 8
     if checked and not altstack.sp < frame <= altstack.sp + altstack.size:
         raise FrameOverflow
-    return fpu & (1 << 64) - 1, frame & (1 << 64) - 1
+    return fpu & MASK64, frame & MASK64
 
 
 def push(task: Task, restorer: int, info: bytes, saved_mask: int, use_altstack: bool) -> int:
@@ -218,19 +220,19 @@ def _aligned(fpu: int, boundary: int) -> None:
         raise ValueError(f"an FPU image at {fpu:#x}")
 
 
-def set_altstack(stack: AltStack, rsp: int, sp: int, flags: int, size: int) -> str | None:
-    """sigaltstack(2): None, or the name of the error (EPERM, EINVAL, ENOMEM), nothing changed."""
+def set_altstack(stack: AltStack, rsp: int, sp: int, flags: int, size: int) -> int:
+    """sigaltstack(2): 0, or an errno, with nothing changed."""
     if stack.holds(rsp):
-        return "EPERM"
+        return EPERM
     mode = flags & ~SS_AUTODISARM
     if mode not in (0, SS_ONSTACK, SS_DISABLE):
-        return "EINVAL"
+        return EINVAL
     if mode == SS_DISABLE:
         sp = size = 0
     elif size < MINSIGSTKSZ:
-        return "ENOMEM"
+        return ENOMEM
     stack.sp, stack.flags, stack.size = sp, flags, size
-    return None
+    return 0
 
 
 def altstack_flags(stack: AltStack, rsp: int) -> int:

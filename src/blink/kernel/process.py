@@ -40,7 +40,7 @@ class Options:
                  whose two sides differ, before the process ends
     log_path     file for messages (`-L`)
     log_stderr   messages go to stderr, too (`-e`)
-    root         the guest's root directory (`-C --bare`), or None
+    root         the guest's root directory (`-C` with `--no-mounts`), or None
     mounts       a root of layers and mounts, or None
     cpu          the CPU model (`--cpu`), one of _engine.CPU_MODELS; empty: the first
     """

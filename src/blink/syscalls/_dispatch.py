@@ -220,9 +220,7 @@ def _word(task: Task, address: int) -> int:
 def iovecs(task: Task, address: int, count: int) -> list[tuple[int, int]]:
     """The (base, length) pairs of an iovec array.  Raises MemoryFault."""
     data = task.memory.read(address, count * IOVEC.size)
-    return [
-        (pair[0], pair[1]) for pair in IOVEC.codec.iter_unpack(data)
-    ]  # fmt: skip
+    return [(base, length) for base, length in IOVEC.codec.iter_unpack(data)]
 
 
 def _host_iovecs(task: Task, arg: Arg, address: int, registers: Registers) -> int | bytes:

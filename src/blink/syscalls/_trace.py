@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Registers = tuple[int, ...]
     Invoke = Callable[[Task, Call, Registers], int]
 
-MAX_ERRNO = 4095
 LEAVES = ("exit", "exit_group", "execve", "execveat", "rt_sigreturn")  # may not come back
 
 
@@ -105,7 +104,7 @@ class Tracer:
         self, task: Task, call: Call, texts: _strace.Texts, result: int | None, seconds: float,
         announced: bool,
     ) -> None:  # fmt: skip
-        failed = result is not None and -MAX_ERRNO <= result < 0
+        failed = result is not None and -_strace.MAX_ERRNO <= result < 0
         self._count(call.name, failed, seconds)
         if not self.options.level:
             return
@@ -154,7 +153,7 @@ class Tracer:
     def _json_call(
         self, task: Task, call: Call, texts: _strace.Texts, result: int | None, seconds: float
     ) -> None:
-        failed = result is not None and -MAX_ERRNO <= result < 0
+        failed = result is not None and -_strace.MAX_ERRNO <= result < 0
         error = errorcode.get(-result, str(-result)) if failed and result is not None else None
         self._json(task.tid, {
             "call": call.name, "args": texts.named(result), "result": result, "error": error,
@@ -184,6 +183,6 @@ def format_result(call: Call, result: int | None) -> str:
     """`3`, `0x7f...`, `-1 ENOENT (No such file or directory)`, or `? RESTART`."""
     if result is None:
         return "? RESTART"
-    if -MAX_ERRNO <= result < 0:
+    if -_strace.MAX_ERRNO <= result < 0:
         return f"-1 {errorcode.get(-result, str(-result))} ({strerror(-result)})"
     return hex(result) if call.result == "hex" else str(result)

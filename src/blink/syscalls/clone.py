@@ -43,7 +43,7 @@ _THREAD_SUPPORTED = (
     | sched.CLONE_UNTRACED
     | sched.CLONE_IO
 )
-NOTE = "namespaces give EINVAL, and so do descriptors or directories that only some tasks share"
+NOTE = "other combinations, other signals and namespaces give EINVAL"
 
 
 class Request:
@@ -80,9 +80,9 @@ def clone(
 ) -> int:
     """Implements clone(2).
 
-    A thread shares memory, descriptors, directories and signal actions, a process none of them:
-    other combinations, and namespaces, give EINVAL.  A process that shares memory (CLONE_VM) runs
-    while its parent waits, as after vfork(2).
+    A thread shares memory, descriptors, directories and signal actions, a process none of them, and
+    its parent hears of its end by SIGCHLD.  A process that shares memory (CLONE_VM) runs while its
+    parent waits, as after vfork(2).
     """
     request = Request(flags & 0xFFFFFF00, flags & sched.CSIGNAL, stack, tls)
     request.parent_tid = request.pidfd = ptid
@@ -96,9 +96,7 @@ def clone(
 def clone3(task: "Task", args: In[Struct, CLONE_ARGS], size: Size) -> int:
     """Implements clone3(2).
 
-    A thread shares memory, descriptors, directories and signal actions, a process none of them:
-    other combinations, and namespaces, give EINVAL.  A process that shares memory (CLONE_VM) runs
-    while its parent waits, as after vfork(2).
+    As clone(2); thread numbers cannot be chosen (`set_tid`): EINVAL.
     """
     values = _read_clone_args(task, args, size)
     request = Request(values["flags"], values["exit_signal"], 0, values["tls"])

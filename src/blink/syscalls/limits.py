@@ -9,13 +9,12 @@ from errno import EFAULT, EINVAL
 from blink.abi import limits
 from blink.abi.errors import SysError
 from blink.abi.structs import RLIMIT
+from blink.kernel import host
 from blink.syscalls._spec import Flags, In, Int, Out, Struct, UInt, syscall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import Task
-
-NR_PRLIMIT64 = 302
 
 
 @syscall(97)
@@ -47,7 +46,7 @@ def prlimit64(
     """
     if pid not in (0, task.tid):
         values = task.guest(new), task.guest(old, RLIMIT.size, True)
-        return task.host(NR_PRLIMIT64, pid, resource, *values)
+        return task.host(host.NR_PRLIMIT64, pid, resource, *values)
     return _change(task, resource, new, old)
 
 

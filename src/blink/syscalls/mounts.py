@@ -41,6 +41,7 @@ MNT_ID_REQ = Layout("mnt_id_req", "IIQQ", "size spare mnt_id param")
 NR_MOUNT, NR_UMOUNT2, NR_OPEN_TREE, NR_MOVE_MOUNT, NR_FSCONFIG = 165, 166, 428, 429, 431
 NR_FSOPEN = 430
 NR_FSPICK, NR_MOUNT_SETATTR, NR_STATMOUNT, NR_LISTMOUNT = 433, 442, 457, 458
+NR_OPEN_TREE_ATTR = 467
 
 
 def _refuse_under_root(task: "Task") -> None:
@@ -136,6 +137,19 @@ def mount_setattr(
 ) -> int:
     """Implements mount_setattr(2)."""
     return _outside_roots(task, NR_MOUNT_SETATTR, dirfd, path, flags, attributes, size)
+
+
+@syscall(467, native=UNLESS_POLICY, note=NOTE)
+def open_tree_attr(
+    task: "Task",
+    dirfd: Fd,
+    path: Text,
+    flags: Flags[UInt, m.OPEN_TREE],
+    attributes: In[Buffer, "size"],
+    size: Size,
+) -> int:
+    """Implements open_tree_attr(2)."""
+    return _outside_roots(task, NR_OPEN_TREE_ATTR, dirfd, path, flags, attributes, size)
 
 
 @syscall(457, native=UNLESS_POLICY, note=NOTE)

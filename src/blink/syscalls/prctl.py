@@ -4,6 +4,7 @@ from errno import EINVAL, EPERM
 
 from blink.abi import sched
 from blink.abi.errors import SysError
+from blink.abi.layout import MASK64
 from blink.abi.structs import S32, U64
 from blink.kernel import host
 from blink.kernel.address_space import MDWE_NO_INHERIT, MDWE_REFUSE_EXEC_GAIN, PAGE_MASK, page_up
@@ -13,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import Task
 
-MASK64 = (1 << 64) - 1
 _NAME_SIZE = 80  # of PR_SET_VMA, with the zero at its end
 
 # Options whose arguments are plain numbers, and which mean the same to the host.

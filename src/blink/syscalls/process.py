@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
     from blink.kernel.task import Task
 
-AT_FDCWD, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH = -100, 0x100, 0x1000
-AT_EXECVE_CHECK = 0x10000
-O_NOFOLLOW = 0o400000
 NR_EXECVEAT = 322
 
 
@@ -74,7 +71,7 @@ def _check(path: bytes, open_file: "Callable[[bytes], int]") -> None:
 
 def _host_checks_programs() -> bool:
     """Whether uname(2) shows a kernel with AT_EXECVE_CHECK; no descriptor has the number -1."""
-    flags = AT_EXECVE_CHECK | AT_EMPTY_PATH
+    flags = f.AT_EXECVE_CHECK | f.AT_EMPTY_PATH
     return host.now(NR_EXECVEAT, -1, b"\0", 0, 0, flags) == -EBADF
 
 
@@ -87,19 +84,19 @@ def execveat(
     Set-user-ID and set-group-ID bits and file capabilities have no effect.  A program that is open
     for writing runs (no ETXTBSY).
     """
-    if not path and not flags & AT_EMPTY_PATH:
+    if not path and not flags & f.AT_EMPTY_PATH:
         raise SysError(ENOENT)
-    if flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK):
+    if flags & ~(f.AT_EMPTY_PATH | f.AT_SYMLINK_NOFOLLOW | f.AT_EXECVE_CHECK):
         raise SysError(EINVAL)
-    if flags & AT_EXECVE_CHECK and not _host_checks_programs():
+    if flags & f.AT_EXECVE_CHECK and not _host_checks_programs():
         raise SysError(EINVAL)
-    if not path and dirfd == AT_FDCWD:
+    if not path and dirfd == f.AT_FDCWD:
         raise SysError(EACCES)  # the working directory
-    through_fd = not path.startswith(b"/") and dirfd != AT_FDCWD
+    through_fd = not path.startswith(b"/") and dirfd != f.AT_FDCWD
     name = _name_at(dirfd, path) if through_fd else path
     open_file = _opener(task, name, dirfd, path, flags)
     arguments, variables = _read_vectors(task, argv, envp, name, open_file)
-    if flags & AT_EXECVE_CHECK:
+    if flags & f.AT_EXECVE_CHECK:
         _check(name, open_file)
         return 0
     exec_.execute(
@@ -126,7 +123,7 @@ def _opener(
 ) -> "Callable[[bytes], int]":
     """Opens the program by descriptor and path, and interpreters by their names."""
     files = task.process.files
-    nofollow = O_NOFOLLOW if flags & AT_SYMLINK_NOFOLLOW and path else 0
+    nofollow = f.O_NOFOLLOW if flags & f.AT_SYMLINK_NOFOLLOW and path else 0
 
     def open_file(wanted: bytes) -> int:
         if wanted != name:
@@ -208,7 +205,6 @@ def ioprio_get(which: Int, who: Int) -> None:
     """Implements ioprio_get(2)."""
 
 
-PER_MASK, PER_LINUX = 0xFF, 0
 ADDR_NO_RANDOMIZE = 0x0040000
 _QUERY = 0xFFFFFFFF
 

@@ -1,6 +1,6 @@
 """Signals: actions, masks, sending, waiting, the alternate stack.  Timers are in `time`."""
 
-import errno
+from errno import EINTR, EINVAL
 
 from blink.abi import signals as sig
 from blink.abi.errors import SysError
@@ -39,11 +39,11 @@ def rt_sigaction(
 ) -> None:
     """Implements rt_sigaction(2)."""
     if size != SIGSET_SIZE:
-        raise SysError(errno.EINVAL)
+        raise SysError(EINVAL)
     values = task.read_struct(new, SIGACTION) if new else None
     immutable = values is not None and signo in (sig.SIGKILL, sig.SIGSTOP)
     if not 1 <= signo <= sig.NSIG or immutable:
-        raise SysError(errno.EINVAL)
+        raise SysError(EINVAL)
     actions = task.process.actions
     was = actions[signo]
     if values is not None:
@@ -63,7 +63,7 @@ def rt_sigprocmask(
 ) -> None:
     """Implements rt_sigprocmask(2)."""
     if size != SIGSET_SIZE:
-        raise SysError(errno.EINVAL)
+        raise SysError(EINVAL)
     was = task.sigmask
     if new:
         (bits,) = task.read_struct(new, SIGSET)
@@ -79,14 +79,14 @@ def _combine(how: int, mask: int, bits: int) -> int:
         return mask & ~bits
     if how == sig.SIG_SETMASK:
         return bits
-    raise SysError(errno.EINVAL)
+    raise SysError(EINVAL)
 
 
 @syscall(127)
 def rt_sigpending(task: "Task", pending: Out[Struct, SIGSET], size: Size) -> None:
     """Implements rt_sigpending(2)."""
     if size > SIGSET_SIZE:
-        raise SysError(errno.EINVAL)
+        raise SysError(EINVAL)
     task.memory.write(pending, SIGSET.pack(pending_signals())[:size])
 
 
@@ -94,14 +94,14 @@ def rt_sigpending(task: "Task", pending: Out[Struct, SIGSET], size: Size) -> Non
 def rt_sigsuspend(task: "Task", mask: In[Struct, SIGSET], size: Size) -> int:
     """Implements rt_sigsuspend(2)."""
     if size != SIGSET_SIZE:
-        raise SysError(errno.EINVAL)
+        raise SysError(EINVAL)
     (bits,) = task.read_struct(mask, SIGSET)
     during = bits & ~sig.UNBLOCKABLE
     held = SIGSET.pack(during & ~sig.SYNCHRONOUS_MASK)
     try:
         return task.host(host.NR_RT_SIGSUSPEND, held, SIGSET_SIZE)
     except SysError as error:
-        if error.errno == errno.EINTR:
+        if error.errno == EINTR:
             task.call_mask = during
         raise
 
@@ -163,9 +163,8 @@ def sigaltstack(task: "Task", new: In[Struct, STACK_T], old: Out[Struct, STACK_T
     was = (stack.sp, frame.altstack_flags(stack, rsp), stack.size)
     if new:
         sp, flags, size = task.read_struct(new, STACK_T)
-        problem = frame.set_altstack(stack, rsp, sp, flags, size)
-        if problem is not None:
-            raise SysError(getattr(errno, problem))
+        if error := frame.set_altstack(stack, rsp, sp, flags, size):
+            raise SysError(error)
     if old:
         task.write_struct(old, STACK_T, *was)
 

@@ -2,6 +2,7 @@
 
 from blink.abi import sockets as s
 from blink.abi.structs import S32
+from blink.kernel import host
 from blink.syscalls._spec import (
     UNLESS_POLICY,
     Array,
@@ -23,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.task import Task
 
-NR_SENDTO, NR_BIND, NR_CONNECT = 44, 49, 42
+NR_BIND, NR_CONNECT = 49, 42
 
 
 @syscall(41, passthrough=True)
@@ -113,7 +114,7 @@ def sendto(
     files = task.process.files
     with files.temporary() as opened:
         pointer, size = files.address(task, addr, addrlen, opened)
-        return task.host(NR_SENDTO, fd, task.guest(buf), length, flags, pointer, size)
+        return task.host(host.NR_SENDTO, fd, task.guest(buf), length, flags, pointer, size)
 
 
 @syscall(45, passthrough=True, native=UNLESS_POLICY, waits=True)

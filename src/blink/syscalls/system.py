@@ -37,7 +37,7 @@ SYSLOG = enumeration(
     }
 )
 GRND = FlagSet({"GRND_NONBLOCK": 1, "GRND_RANDOM": 2, "GRND_INSECURE": 4})
-FS_TYPE_BY_NAME, FS_TYPE_BY_NUMBER, FS_TYPE_COUNT = 1, 2, 3
+FS_TYPE_BY_NAME, FS_TYPE_BY_NUMBER = 1, 2
 FS_NAME_MAX = 64  # longer than every name of a file system type
 
 

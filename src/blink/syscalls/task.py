@@ -82,10 +82,7 @@ def get_robust_list(
 
 @syscall(334, level="none", note="ENOSYS; glibc and others then work without it")
 def rseq(task: "Task", area: Ptr, length: UInt, flags: Int, signature: UInt) -> int:
-    """Implements rseq(2).
-
-    ENOSYS: restartable sequences are not supported.
-    """
+    """Implements rseq(2)."""
     raise SysError(ENOSYS)
 
 

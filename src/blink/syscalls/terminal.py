@@ -10,6 +10,7 @@ from blink.abi.errors import SysError
 from blink.abi.file_structs import IFCONF, IFREQ, TERMIO, TERMIOS, TERMIOS2, WINSIZE
 from blink.abi.flags import enumeration
 from blink.abi.structs import S32, S64, TIMESPEC, TIMEVAL, U32, U64
+from blink.kernel import host
 from blink.syscalls._dispatch import forward
 from blink.syscalls._spec import (
     ALWAYS,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from blink.kernel.task import Task
 
 NR_IOCTL = 16
-F_GETOWN, NR_FCNTL = 9, 72
 SIOCGIFCONF, FS_IOC_FIEMAP = 0x8912, 0xC020660B
 FIEMAP_SIZE, FIEMAP_COUNT, EXTENT_SIZE = 32, 24, 56  # the header, a field of it, what may follow
 
@@ -199,7 +199,7 @@ def ioctl(
         return _interfaces(task, fd, arg)
     if request == FS_IOC_FIEMAP:
         return _extents(task, fd, arg)
-    task.host(NR_FCNTL, fd, F_GETOWN)  # EBADF comes before ENOTTY, with O_PATH too
+    task.host(host.NR_FCNTL, fd, host.F_GETOWN)  # EBADF comes before ENOTTY, with O_PATH too
     task.process.log_once(f"ioctl request {request:#x} is not known")
     raise SysError(ENOTTY)
 

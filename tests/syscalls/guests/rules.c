@@ -15,6 +15,9 @@
 #define SYS_lsm_set_self_attr 460
 #define SYS_lsm_list_modules 461
 #endif
+#ifndef SYS_open_tree_attr
+#define SYS_open_tree_attr 467
+#endif
 #ifndef LANDLOCK_RULE_NET_PORT
 #define LANDLOCK_RULE_NET_PORT 2
 #endif
@@ -162,6 +165,10 @@ static void mounts(void) {
   struct mount_attr attr = {MOUNT_ATTR_RDONLY, 0, 0, 0}, odd = {1 << 30};
   T(S(mount_setattr, D, "n", 0x8000, &attr, sizeof attr)), T(open("n/g", O_CREAT | O_RDWR, 0600)), T(S(mount_setattr, D, "absent", 0, &attr, sizeof attr)), T(S(mount_setattr, D, "n", 0, BAD, sizeof attr)), T(S(mount_setattr, D, "n", 0, &odd, sizeof attr)), T(S(mount_setattr, D, "n", 0, &attr, 4L)), T(S(mount_setattr, D, "n", 0, &attr, 5000L));
   T(S(mount_setattr, D, "n", 1 << 30, &attr, sizeof attr)), T(S(mount_setattr, 99, "n", 0, &attr, sizeof attr)), T(S(mount_setattr, copy, "", 0x1000, &attr, sizeof attr)), T(S(mount_setattr, D, "n", 0x100 | 0x800, &attr, sizeof attr)), T(S(mount_setattr, D, "n", 1, &attr, sizeof attr));
+  int sealed = S(open_tree_attr, D, "n", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | 0x8000, &attr, sizeof attr);
+  V(sealed >= 0 ? 0 : errno), T(S(move_mount, sealed, "", D, "m2", MOVE_MOUNT_F_EMPTY_PATH)), T(open("m2/g", O_CREAT | O_RDWR, 0600)), T(S(umount2, "m2", 0));
+  T(S(open_tree_attr, D, "n", 0x100 | 0x800, NULL, 0L) >= 0), T(S(open_tree_attr, copy, "", 0x1000, NULL, 0L) >= 0), T(S(open_tree_attr, D, "n", 0, &attr, sizeof attr)), T(S(open_tree_attr, D, "n", 0, NULL, 32L)), T(S(open_tree_attr, D, "absent", 1, &attr, sizeof attr)), T(S(open_tree_attr, 99, "n", 1, &attr, sizeof attr));
+  T(S(open_tree_attr, D, BAD, 1, &attr, sizeof attr)), T(S(open_tree_attr, D, "n", 1, BAD, sizeof attr)), T(S(open_tree_attr, D, "n", 1, &attr, 4L)), T(S(open_tree_attr, D, "n", 1, &attr, 5000L)), T(S(open_tree_attr, D, "n", 1, &odd, sizeof attr)), T(S(open_tree_attr, D, "n", 1 << 30, &attr, sizeof attr));
   T((sb = S(fspick, D, "n", 1)) >= 0), T(S(fsconfig, sb, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0)), T(S(fspick, D, "absent", 0)), T(S(fspick, D, BAD, 0)), T(S(fspick, D, "n", 99)), T(S(fspick, D, "n", 2 | 4) >= 0), T(S(fspick, copy, "", 8) >= 0), T(S(fspick, D, ".", 0));
   AS_NOBODY({ T(S(mount, "x", "m", "tmpfs", 0L, NULL)), T(S(umount2, "m", 0)), T(S(fsopen, "tmpfs", 0)), T(S(fspick, D, "m", 0)), T(S(open_tree, D, "m", 1)), T(S(move_mount, D, "m", D, "n", 0)), T(S(mount_setattr, D, "m", 0, &attr, sizeof attr)); });
   T(S(umount2, "n", 0)), T(S(umount2, "m", MNT_DETACH));
