@@ -103,6 +103,11 @@ def test_who_wrote_it_last(start: Start) -> None:
         assert stop.reason == "watchpoint"
         assert session.symbols.at(stop.rip or 0).name == "fill"
         assert int.from_bytes(session.read(total, 8), "little") == value
+    now = session.time
+    stop = go(session, "last_write", total, 8)
+    assert (stop.reason, stop.time, session.time) == ("error", now, now)
+    assert stop.text == f"nobody has written to 8 bytes at {total:#x} since the start"
+    assert "nothing is mapped there" in go(session, "last_write", 0x20, 1).text
     session.add_watchpoint(total, 8, "change")
     assert "0x0 -> 0x29" in go(session, "cont").text
     assert "0x29 -> 0x2a" in go(session, "cont").text

@@ -475,10 +475,11 @@ class FakeSession:
 
     def last_write(self, address: int, length: int) -> None:
         self._move("last_write", address, length)
-        now = self.read(address, length)
+        now, here = self.read(address, length), self.time
         while self.time > 0:
             self.time -= 1
             if self.read(address, length) != now:
                 self._arrive("watchpoint", address=address)
                 return
-        self._arrive("start")
+        self.time = here
+        self._arrive("error")

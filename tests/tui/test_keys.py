@@ -151,6 +151,11 @@ def test_who_wrote_this() -> None:
         await stage.type(f"{TOTAL:#x} 8")
         assert ("last_write", TOTAL, 8) in stage.session.asked
         assert stage.session.registers()["rip"] == MAIN + 0x19  # mov [total], rax
+        assert not stage.app.status.bad
+        now = stage.session.time
+        await stage.press("W")
+        await stage.type(f"{MAIN:#x} 8")
+        assert stage.app.status.bad and "error" in stage.message and stage.session.time == now
 
     perform(scene)
 

@@ -89,6 +89,14 @@ class Motions:
         return self._timeline.search(guards=guards)
 
     def last_write(self, address: int, length: int) -> Result:
-        """To before the instruction, or system call, that wrote there last."""
+        """To before the instruction, or system call, that wrote there last.  Raises DebugError when
+        nobody did."""
         watch = {"number": 0, "address": address, "length": length, "kind": "w"}
-        return self._timeline.search(watches=[watch])
+        return self._timeline.search(self._unwritten(address, length), watches=[watch])
+
+    def _unwritten(self, address: int, length: int) -> str:
+        first = self._timeline.first
+        since = f"since {first:,}, where this begins" if first else "since the start"
+        there = "" if self._core.read(address, 1) else ", and nothing is mapped there"
+        what = f"{length} bytes at " if length > 1 else ""
+        return f"nobody has written to {what}{address:#x} {since}{there}"

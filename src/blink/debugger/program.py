@@ -171,9 +171,13 @@ class Program:
         return self
 
     def last_write(self, address: int, length: int) -> Stop:
-        """Back to before the instruction that wrote there last."""
+        """Back to before the instruction that wrote there last.  Raises DebugError when nobody
+        did."""
         self.session.last_write(address, length)
-        return self.session.wait()
+        stop = self.session.wait()
+        if stop.reason == "error":
+            raise DebugError(stop.text)
+        return stop
 
     def save(self, path: str) -> None:
         """Writes what ran until now to a capsule, which replays anywhere."""

@@ -338,7 +338,8 @@ class Session:
         self._core.begin(self._timeline.search)
 
     def last_write(self, address: int, length: int) -> None:
-        """Back to before the instruction or system call that wrote there last."""
+        """Back to before the instruction or system call that wrote there last; nowhere (the stop's
+        reason is "error") when nobody did."""
         self._core.begin(lambda: self._motions.last_write(address, length))
 
     def mark(self, name: str) -> None:

@@ -381,11 +381,13 @@ class Timeline:
         result = self.goto(began) | {"tid": tid}
         return result | {"reason": "start", "details": {"thread": tid}} if n else result
 
-    def search(self, **fields: Any) -> Result:
-        """Goes to the last thing before now that the session, or `guards`, wants to stop at; to the
-        start when there is none."""
+    def search(self, otherwise: str = "", **fields: Any) -> Result:
+        """Goes to the last thing before now that the session, or `guards`, wants to stop at.  When
+        there is none: to the start; or, with what is said `otherwise`, nowhere (DebugError)."""
         self._begin()
         found = self._last(fields)
+        if found is None and otherwise:
+            raise DebugError(otherwise)
         if found is None:
             return self._at(self.first) | {"reason": "start"}
         if found["reason"] == "interrupt":

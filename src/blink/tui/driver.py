@@ -213,7 +213,9 @@ class Driver:
         if motion is None:
             raise DebugError("this session has no recording")
         motion(*words)
-        self._wait()
+        stop = self._wait()
+        if stop.reason == "error":
+            raise DebugError(stop.text)
 
     def _wait(self) -> Stop:
         """Until the motion ends, showing that it lasts."""
