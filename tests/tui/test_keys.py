@@ -249,6 +249,21 @@ def test_a_breakpoint_is_set_while_the_program_runs() -> None:
     perform(scene, (120, 40), session)
 
 
+def test_a_program_that_runs_stops_for_another_motion() -> None:
+    session = FakeSession(endless=True)
+
+    async def scene(stage: Stage) -> None:
+        await stage.pilot.press("c")
+        await stage.until(lambda: stage.app.driver.lasts)
+        await stage.pilot.press("c")
+        assert stage.message == "the program runs already; ctrl-C stops it"
+        assert stage.app.driver.busy
+        await stage.press("S")
+        assert session.asked[-1] == ("reverse_step", 1) and not stage.app.driver.busy
+
+    perform(scene, (80, 25), session)
+
+
 def screen_of(stage: Stage) -> list[str]:
     """The lines of the program's terminal."""
     assert stage.app.pty is not None

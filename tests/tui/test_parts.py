@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 
 import pytest
+from rich.cells import cell_len
 
 pytest.importorskip("textual", reason="the interface's libraries are not installed")
 
 from blink.tui import code
+from blink.tui.lines import fitted
 from blink.tui.options import parser
 from blink.tui.panels._arrows import arrows
 from blink.tui.panels._cp437 import GLYPHS, shade
@@ -161,3 +163,25 @@ def test_options() -> None:
     assert line.watchpoints == ["x,4"]
     assert (line.no_jit, line.memory_checked, line.no_tui, line.zoom) == (True, True, True, 2)
     assert line.words == ["prog", "-b", "-h"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (("fits", " here"), "fits here"),
+        (("ten  cells", ""), "ten  cells"),
+        (("ten  cells", " and more"), "ten  cell…"),
+        (("spaces are", "   "), "spaces are"),
+        (("one", " ", "two", " ", "three"), "one two t…"),
+        (("漢字漢字漢", ""), "漢字漢字漢"),
+        (("漢字漢字漢字",), "漢字漢字 …"),
+        (("a漢字漢字漢字",), "a漢字漢字…"),
+        (("", "wider than ten"), "wider tha…"),
+    ],
+)
+def test_what_is_cut_says_so(texts: tuple[str, ...], shown: str) -> None:
+    parts = tuple((text, f"style{i}") for i, text in enumerate(texts))
+    kept, width = fitted(parts, 10)
+    assert "".join(text for text, _ in kept) == shown
+    assert width == cell_len(shown) <= 10
+    assert [names for _, names in kept] == sorted(names for _, names in kept)

@@ -60,15 +60,23 @@ class Motions:
         self.driver.move("goto", 0)
 
     def action_end(self) -> None:
+        if self.driver.busy and self.session.live:
+            self.status.say("the program runs: this is the end of its history")
+            return
         self.driver.move("goto", self.session.end)
 
     def action_go(self) -> None:
         self.follow_present()
-        self.driver.quiet = False
-        self.driver.go()
+        self._go(quiet=False)
 
     def action_go_quietly(self) -> None:
-        self.driver.quiet = True
+        self._go(quiet=True)
+
+    def _go(self, quiet: bool) -> None:
+        if self.driver.lasts:
+            self.status.say("the program runs already; ctrl-C stops it")
+            return
+        self.driver.quiet = quiet
         self.driver.go()
 
     def action_interrupt(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.containers import Container, Vertical
 from textual.message import Message
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from blink.tui.panel import Panel
+
+LEAST = 12  # columns in which a part of a note says something
 
 
 class Tabs(Kept, can_focus=False):
@@ -56,14 +59,12 @@ class Tabs(Kept, can_focus=False):
             x += len(text)
             self._ends.append(x)
             segments.append(Segment(text, self.get_component_rich_style(f"tabs--{name}")))
-        note = self.front.content.note
-        room = self.size.width - x
-        if note and room > 4:
-            text = f" {note} "[-room:]
-            style = self.get_component_rich_style("tabs--note")
-            segments += [Segment(" " * (room - len(text)), style), Segment(text, style)]
-        fill = self.get_component_rich_style("tabs--note")
-        return Strip(segments).adjust_cell_length(self.size.width, fill)
+        text = _fitted(self.front.content.note, self.size.width - x)
+        style = self.get_component_rich_style("tabs--note")
+        if text:
+            room = self.size.width - x - cell_len(text)
+            segments += [Segment(" " * room, style), Segment(text, style)]
+        return Strip(segments).adjust_cell_length(self.size.width, style)
 
     def on_click(self, event: events.Click) -> None:
         event.stop()
@@ -71,6 +72,14 @@ class Tabs(Kept, can_focus=False):
             if event.x < end:
                 self.post_message(self.Picked(panel))
                 return
+
+
+def _fitted(note: str, room: int) -> str:
+    """A note, its end if it is too long, nothing where that would say nothing."""
+    text = f" {note} "
+    if not note or (len(text) > room and room < LEAST):
+        return ""
+    return text if len(text) <= room else f" …{text[3 - room - 1 :]}"
 
 
 class Group(Blank, Vertical):

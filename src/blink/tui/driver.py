@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FRAME = 1 / 25
 EXACT = 100  # instructions of a frame that are looked at one by one
+TYPED_AHEAD = 0.5  # seconds in which keys are for when what runs has ended
 PATIENCE = 1.0  # seconds to wait for the UI to draw
 REFUSED = (DebugError, OSError, ValueError, KeyError)
 BACKWARDS = ("reverse_step", "reverse_next", "reverse_finish", "reverse_cont", "goto", "last_write")
@@ -86,6 +87,7 @@ class Driver:
         self._over = False
         self._running = False
         self._working = False
+        self._begun = 0.0  # when what runs began
         self._last = (0.0, 0)
         self._flown = 0.0  # seconds of a slice at full speed
         self._probe: Probe | None = None  # the look that the last frame shows
@@ -128,10 +130,7 @@ class Driver:
         """Stops the program, soon; forgets what else was asked for."""
         with self._wake:
             self._jobs.clear()
-        self._halt.set()
-        if self._running:
-            with contextlib.suppress(DebugError):  # it may just have ended
-                self.session.interrupt()
+        self._stop()
 
     def look(self) -> None:
         """Asks for a frame, unless one is coming anyway."""
@@ -145,14 +144,28 @@ class Driver:
     def move(self, name: str, *words: Any) -> None:
         """Asks for a motion: the name of one of the session's.
 
-        Keys that repeat faster than the program moves are not saved up.
+        Keys that repeat faster than the program moves are not saved up.  What has run for a while
+        stops for it: it may go on for ever.
         """
         if len(self._jobs) < 4 or self._is_ours():
             self._add(lambda: self._move(name, *words), moves=True)
+            if self.lasts:
+                self._stop()
 
     def go(self) -> None:
         """Asks to continue at the chosen speed."""
         self._add(self._go, moves=True)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the program runs, and not just since a key that was typed right before."""
+        return self._running and time.monotonic() - self._begun > TYPED_AHEAD
+
+    def _stop(self) -> None:
+        self._halt.set()
+        if self._running:
+            with contextlib.suppress(DebugError):  # it may just have ended
+                self.session.interrupt()
 
     def _add(self, job: Callable[[], Any], moves: bool) -> None:
         """What a job asks for comes before what was asked for after it."""
@@ -190,7 +203,8 @@ class Driver:
         error = ""
         self._halt.clear()
         self._fresh = None
-        self._last = (time.monotonic(), self.session.time)
+        self._begun = time.monotonic()
+        self._last = (self._begun, self.session.time)
         self._running = moves
         try:
             job()

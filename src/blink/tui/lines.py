@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.style import Style
 
+Row = tuple[tuple[str, str], ...]  # texts, each with the names of its styles
+ELLIPSIS = "…"
+
 
 def filtered(widget: Widget, strip: Strip) -> Strip:
     """A line as the application's filters leave it."""
@@ -77,9 +80,9 @@ class Blank(Widget):
 
 
 def line(parts: list[tuple[str, Style]], width: int, fill: Style) -> Strip:
-    """Texts as a line of some width; neighbours of one style are one segment."""
+    """Texts that fit as a line of some width; neighbours of one style are one segment."""
     segments: list[Segment] = []
-    text, last, length = "", None, 0
+    text, last = "", None
     for more, style in parts:
         if style is not last:
             if text:
@@ -91,11 +94,30 @@ def line(parts: list[tuple[str, Style]], width: int, fill: Style) -> Strip:
     length = sum(segment.cell_length for segment in segments)
     if length < width:
         segments.append(Segment(" " * (width - length), fill))
-    strip = Strip(segments, max(length, width))
-    return strip if length <= width else strip.crop(0, width)
+    return Strip(segments, max(length, width))
 
 
-def fitted(text: str, room: int) -> tuple[str, int]:
-    """A text, cut where it does not fit, and how many cells it takes."""
-    cells = len(text) if text.isascii() else cell_len(text)
-    return (text, cells) if cells <= room else (set_cell_size(text, room), room)
+def fitted(parts: Row, width: int) -> tuple[Row, int]:
+    """A row that is no wider, and its width; `…` says that there is more."""
+    cells = [_cells(text) for text, _ in parts]
+    length = sum(cells)
+    if length <= width:
+        return parts, length
+    if _cells("".join(text for text, _ in parts).rstrip()) <= width:
+        return _cut(parts, cells, width), width
+    kept = _cut(parts, cells, width - 1)
+    return (*kept, (ELLIPSIS, kept[-1][1] if kept else "")), width
+
+
+def _cut(parts: Row, cells: list[int], room: int) -> Row:
+    kept: list[tuple[str, str]] = []
+    for (text, names), size in zip(parts, cells, strict=True):
+        kept.append((text if size <= room else set_cell_size(text, room), names))
+        room -= size
+        if room <= 0:
+            break
+    return tuple(kept)
+
+
+def _cells(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)

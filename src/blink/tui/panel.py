@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from blink.tui.lines import Kept, cropped, filtered, fitted, line
+from blink.tui.lines import Row as Row
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from blink.tui.probe import Probe
 
 RESET = "\x1b[0m"
-Row = tuple[tuple[str, str], ...]  # texts, each with the names of its styles
 STYLES = (
     "dim address number symbol string comment mnemonic operand jump register keyword "
     "changed current selected mark off source header arrow read read-old write write-old "
@@ -135,26 +135,24 @@ class Panel(Kept, can_focus=True):
         known = self._lines.get(y)
         if known is not None and known[1] == width and known[0] == parts:
             return known[2]
-        style_of, parts_or_none = self._drawn_style, parts or ()
-        fill = style_of(_fill(parts_or_none))
-        strip = line([(text, style_of(names)) for text, names in parts_or_none], width, fill)
+        style_of, (shown, _) = self._drawn_style, fitted(parts or (), width)
+        fill = style_of(_fill(shown))
+        strip = line([(text, style_of(names)) for text, names in shown], width, fill)
         self._lines[y] = parts, width, strip
         return strip
 
     def text_of(self, y: int, console: Console) -> str:
         if not self.ROWS:
             return super().text_of(y, console)
-        parts, room, last = _at(self.content.rows, y) or (), self.size.width, ""
+        parts, length = fitted(_at(self.content.rows, y) or (), self.size.width)
+        fill = " " * (self.size.width - length)
         texts: list[str] = []
-        for text, names in (*parts, (" " * room, _fill(parts))):
-            if names != last or not texts:
+        last = None
+        for text, names in (*parts, (fill, _fill(parts))):
+            if names != last:
                 texts.append(self._code(names, console))
                 last = names
-            text, cells = fitted(text, room)
             texts.append(text)
-            room -= cells
-            if not room:
-                break
         return "".join(texts) + RESET
 
     def _code(self, names: str, console: Console) -> str:

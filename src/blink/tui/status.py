@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.segment import Segment
 from textual.strip import Strip
 
+from blink.tui.lines import fitted
 from blink.tui.panel import Content, Panel, row
 from blink.tui.speed import short
 
@@ -70,13 +71,12 @@ class Status(Panel, can_focus=False):
             if frame.threads > 1:
                 parts.append((f" {frame.threads} threads ", "dim"))
         parts.append((f" {self.message} ", "warning" if self.bad else ""))
-        left = Strip([Segment(text, self.style_of(names)) for text, names in row(*parts)])
+        width = self.size.width
+        left, length = fitted(row(*parts), width)
         key = f" {self.key}  ? help  : commands "
-        if left.cell_length + len(key) > self.size.width:  # what was said needs the room
+        if length + len(key) > width:  # what was said needs the room
             key = ""
-        right = Segment(key, self.style_of("dim"))
-        room = max(0, self.size.width - len(key))
-        fill = self.style_of("")
-        return Strip([*left.adjust_cell_length(room, fill), right]).adjust_cell_length(
-            self.size.width, fill
+        fill = (" " * (width - length - len(key)), "")
+        return Strip(
+            [Segment(text, self.style_of(names)) for text, names in (*left, fill, (key, "dim"))]
         )

@@ -11,6 +11,8 @@ from blink.tui.speed import short
 if TYPE_CHECKING:
     from blink.tui.probe import Probe
 
+ROOMY = 52  # columns that are enough for ends, too
+
 
 class Maps(ListPanel):
     """The mappings; one that is opened is shown in the memory panel."""
@@ -29,8 +31,9 @@ class Maps(ListPanel):
         for name in ("rip", "rsp"):
             if mapping.start <= probe.registers.get(name, 0) < mapping.end:
                 marks.append(name)
+        end = f"-{mapping.end:012x}" if self.size.width >= ROOMY else ""
         return row(
-            (f" {mapping.start:012x}-{mapping.end:012x} ", "address"),
+            (f" {mapping.start:012x}{end} ", "address"),
             (f"{protection(mapping.prot)} ", "mnemonic"),
             (f"{size(mapping.end - mapping.start):>6} ", "number"),
             (os.path.basename(mapping.path) or mapping.path or "anonymous", "symbol"),

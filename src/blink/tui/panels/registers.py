@@ -57,12 +57,16 @@ class Registers(Panel):
         )
 
     def _pair(self, probe: Probe, left: str, right: str) -> Row:
+        """Two in a row; with little room, blanks for leading zeros keep names and values apart."""
         gap = " " if self.size.width >= ROOMY else ""
+        values = [self._value(probe, name) for name in (left, right)]
+        if not gap:
+            values = [(f"{text.lstrip('0') or '0':>16}", style) for text, style in values]
         return row(
             (f"{gap}{left:<3}{gap}", "register"),
-            self._value(probe, left),
+            values[0],
             (f" {right:<3}{gap}", "register"),
-            self._value(probe, right),
+            values[1],
         )
 
     def _segments(self, probe: Probe) -> Row:
