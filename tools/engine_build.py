@@ -34,6 +34,7 @@ MODULE = "_engine.abi3.so"
 STAMP = "stamp.json"
 CODEGEN_INPUTS = ("isa", "codegen", "syscalls", "abi")
 PYTHON_PLACES = {"_generated_index.py": "syscalls"}  # generated modules, and their packages
+SCALAR_FILES = ("_generated_handlers_scalar", "_generated_handlers_couples")
 TWICE = "/* build: twice */"
 
 COMMON = (
@@ -41,6 +42,10 @@ COMMON = (
     " -fPIC -fvisibility=hidden -DPy_LIMITED_API=0x030B0000"
 ).split()
 RELEASE = "-O2 -fno-stack-protector -fomit-frame-pointer -foptimize-sibling-calls".split()
+# For gcc.  A core reorders by itself; and most handlers of the interpreter are straight code, which
+# gains nothing from the rest of -O2, half as long again to compile.
+GCC = ["-fno-schedule-insns2"]
+SCALAR = "-O1 -fcrossjumping -fstore-merging -fpeephole2 -ftree-slp-vectorize".split()
 SANITIZE = (
     "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
     " -fno-sanitize=null -DBLINK_TRAMPOLINE=1"  # a guest's null pointer is its own business
@@ -50,13 +55,14 @@ SANITIZE = (
 class Variant:
     """One way to build the engine: its flags, its object folder and where the module goes."""
 
-    __slots__ = ("flags", "link_flags", "name", "output")
+    __slots__ = ("flags", "link_flags", "name", "output", "scalar")
 
     def __init__(self, name: str, flags: list[str], link_flags: list[str], output: Path) -> None:
         self.name = name
         self.flags = flags
         self.link_flags = link_flags
         self.output = output
+        self.scalar: list[str] = []
 
     @property
     def objects(self) -> Path:
@@ -65,7 +71,11 @@ class Variant:
 
 def release() -> Variant:
     """What users run; built in place, so that `import blink._engine` works from src."""
-    return Variant("release", [*COMMON, *RELEASE], [], ROOT / "src" / "blink" / MODULE)
+    flags = [*COMMON, *RELEASE, *(GCC if is_gcc() else [])]
+    variant = Variant("release", flags, [], ROOT / "src" / "blink" / MODULE)
+    if is_gcc():
+        variant.scalar = SCALAR
+    return variant
 
 
 def sanitize() -> Variant:
@@ -255,9 +265,10 @@ def units(variant: Variant) -> list[Unit]:
     """All objects of the module, the largest sources first, so that the jobs end together."""
     found = []
     for source in sorted(sources(), key=lambda path: -path.stat().st_size):
-        found.append(Unit(variant, source, "", []))
+        flags = variant.scalar if source.name.startswith(SCALAR_FILES) else []
+        found.append(Unit(variant, source, "", flags))
         if is_built_twice(source):
-            found.append(Unit(variant, source, ".paged", ["-DBLINK_PAGED=1"]))
+            found.append(Unit(variant, source, ".paged", [*flags, "-DBLINK_PAGED=1"]))
     return found
 
 

@@ -102,7 +102,7 @@ def test_a_first_call_comes_before_the_operands() -> None:
 
 def test_shards_hold_every_handler_once() -> None:
     handlers, _ = built(add_insn())
-    shards = [emit_handlers.source(handlers, part, 3) for part in range(3)]
+    shards = [emit_handlers.scalar(handlers, part, 3) for part in range(3)]
     for signature, text in zip(handlers.signatures(), handlers.bodies[1:], strict=True):
         assert sum(f"\n{signature} {{\n{text}\n}}\n" in shard for shard in shards) == 1
     table = emit_handlers.table(handlers)
@@ -120,8 +120,21 @@ def test_what_accesses_no_memory_is_compiled_once() -> None:
     handlers, _ = built(add_insn())
     by_mode = dict(zip(handlers.names, handlers.memory, strict=True))
     assert not by_mode["toy_32r_3"] and by_mode["toy_32m_4"] and by_mode["toy_32lock_8"]
-    both, once = emit_handlers.source(handlers, 0, 1).split("#if !BLINK_PAGED")
+    both, once = emit_handlers.scalar(handlers, 0, 1).split("#if !BLINK_PAGED")
     assert "HANDLER(toy_32m_4)" in both and "COMMON_HANDLER(toy_32r_3)" in once
+
+
+def test_vectors_have_files_of_their_own() -> None:
+    """The others need less of the compiler's work."""
+    mixed = [
+        toy(lambda s, a, b: a ^ b, Form("NP 0F 57 /r", "xmm:rw xm128")),
+        toy(lambda s, a, b: s.fp("f32_to_s32", 32, b), Form("F3 0F 2C /r", "r32:w xm32")),
+    ]
+    handlers, _ = emit_handlers.build([add_insn(), *mixed])
+    scalar, vectors = emit_handlers.scalar(handlers, 0, 1), emit_handlers.vectors(handlers, 0, 1)
+    assert "toy_32r_3)" in scalar and "toy_32r_3)" not in vectors
+    assert "v_xor" in vectors and "f32_to_s32" in vectors
+    assert "v_xor" not in scalar and "f32_to_s32" not in scalar
 
 
 # --- Fusion ------------------------------------------------------------------------------------
@@ -181,10 +194,10 @@ def test_three_in_one() -> None:
 
 def test_two_in_one() -> None:
     """The flags of the first are dropped: the second overwrites them."""
-    handlers, (form,) = built(add_insn("SUB"))
+    handlers, (form,) = built(add_insn("ADD"))
     first = form.plain[2][0]
     assert handlers.couples.made.keys() == {form.plain[1][0], first}
-    assert find(handlers, "sub_64r_sub_64r") == body("""
+    assert find(handlers, "add_64r_add_64r") == body("""
         {
         const u64 t1 = REG64(r->a);
         const u64 t2 = REG64(r->b);
@@ -203,6 +216,15 @@ def test_two_in_one() -> None:
     signatures = handlers.signatures()[handlers.single - 1 :]
     assert len(signatures) == 4
     assert all(f"\n{s} {{" in emit_handlers.couples(handlers) for s in signatures)
+
+
+def test_couples_that_do_not_pay_are_not_made() -> None:
+    other = toy(lambda s, a, b: a ^ b, Form("31 /r", "rmv:rw rv"), name="XOR")
+    handlers, forms = built(add_insn("ADD"), other)
+    add_, xor = (form.plain[2][0] for form in forms)
+    made = handlers.couples.made
+    assert made[add_][add_] and made[add_][xor] and made[xor][add_]
+    assert made[xor][xor] == 0
 
 
 def test_what_is_not_fused() -> None:

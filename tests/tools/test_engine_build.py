@@ -133,6 +133,19 @@ def test_flags_are_part_of_the_key(tree: Path, capsys: pytest.CaptureFixture[str
     assert "4 of 4 objects" in capsys.readouterr().out
 
 
+def test_scalar_handlers_need_less_of_gcc(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "build/generated").mkdir(parents=True)
+    for kind in ("scalar_0", "vectors_0"):
+        (tree / f"build/generated/_generated_handlers_{kind}.c").touch()
+    for gcc, levels in ((True, {"-O1", "-O2"}), (False, {"-O2"})):
+        monkeypatch.setattr(engine_build, "is_gcc", lambda gcc=gcc: gcc)
+        found = engine_build.units(engine_build.release())
+        last = {u.object.name: [f for f in u.flags if f.startswith("-O")][-1] for u in found}
+        assert set(last.values()) == levels
+        assert last["_generated_handlers_vectors_0.paged.o"] == last["py_module.o"] == "-O2"
+        assert last["_generated_handlers_scalar_0.paged.o"] == min(levels)
+
+
 def test_an_error_is_told_and_not_remembered(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ _SIGNED = {"sdiv": "/", "srem": "%"}
 _NOT_OF_ONE_BIT = ("add", "sub", "mul", "not", "shl")
 _MACRO = {"shl": "SHL", "shr": "SHR", "sar": "SAR", "umulh": "UMULH", "smulh": "SMULH"}
 _UNARY = {"popcnt": "POPCNT", "clz": "CLZ", "ctz": "CTZ", "bswap": "BSWAP"}
+_OF_VECTORS = ("vmap", "simd", "fp")
 _VECTOR = {
     "and": "v_and",
     "or": "v_or",
@@ -240,6 +241,7 @@ class HandlerPrinter(Printer):
         self.rec = rec
         self.cas: tuple[int, str] | None = None
         self.memory = any(e.op != "fault" for e in trace.effects)  # the two memory modes differ
+        self.vectors = any(n.w > 64 or n.op in _OF_VECTORS for n in walk(self._roots()))
         for pair in zip(*trace.halves, strict=True):
             self.pairs |= {id(node): pair for node in pair}
 

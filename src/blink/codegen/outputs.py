@@ -16,7 +16,7 @@ from blink.codegen import (
 from blink.isa import families
 from blink.isa.spec import REGISTRY
 
-SHARDS = 8
+SCALAR, VECTORS = 4, 4  # files of the handlers
 
 
 def generate() -> dict[str, str]:
@@ -37,8 +37,10 @@ def generate() -> dict[str, str]:
         "_generated_handlers_couples.c": emit_handlers.couples(handlers),
         "_generated_handlers_table.c": emit_handlers.table(handlers),
     }
-    for part in range(SHARDS):
-        files[f"_generated_handlers_{part}.c"] = emit_handlers.source(handlers, part, SHARDS)
+    for n in range(SCALAR):
+        files[f"_generated_handlers_scalar_{n}.c"] = emit_handlers.scalar(handlers, n, SCALAR)
+    for n in range(VECTORS):
+        files[f"_generated_handlers_vectors_{n}.c"] = emit_handlers.vectors(handlers, n, VECTORS)
     return files
 
 
