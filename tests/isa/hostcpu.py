@@ -63,7 +63,7 @@ def build(name: str, more: Sequence[str] = (), read: Sequence[Path] = ()) -> Pat
     source = NATIVE / f"{name}.c"
     command = [compiler, *FLAGS, str(source), *more]
     state = hashlib.sha256(" ".join(command).encode())
-    for path in (source, NATIVE / "cases.h", *read):
+    for path in (source, *sorted(NATIVE.glob("case*.h")), *read):
         state.update(path.read_bytes())
     folder = Path(tempfile.gettempdir())
     program = folder / f"blink-{name}-{os.getuid()}-{state.hexdigest()[:16]}"
