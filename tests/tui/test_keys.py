@@ -398,6 +398,27 @@ def test_the_slider_goes_where_it_is_clicked() -> None:
 
 
 @pytest.mark.ci
+def test_a_click_on_a_register_goes_where_it_points() -> None:
+    async def scene(stage: Stage) -> None:
+        async def click(value: int) -> None:
+            stage.session.state.registers["rbx"] = value
+            await stage.press("ctrl+l")
+            rows = stage.rows("registers")
+            row = next(y for y, text in enumerate(rows) if text.lstrip().startswith("rbx"))
+            await stage.pilot.click("#registers", offset=(8, row))
+            await stage.settle()
+
+        await click(0x10)
+        assert stage.message == "nothing is mapped at 0x10"
+        await click(MAIN)
+        assert getattr(stage.app.panels["disassembly"], "pinned", None) == MAIN
+        await click(TOTAL)
+        assert getattr(stage.app.panels["memory-code"], "pinned", None) == TOTAL
+
+    perform(scene, (200, 60))
+
+
+@pytest.mark.ci
 def test_a_click_in_the_margin_sets_a_breakpoint() -> None:
     async def scene(stage: Stage) -> None:
         row = next(y for y, t in enumerate(stage.rows("disassembly")) if f"{BAD_STORE:012x}" in t)

@@ -59,7 +59,7 @@ def _what(reason: str, details: dict[str, Any], numbers: list[int]) -> str:
         "step": "stopped",
         "breakpoint": f"breakpoint {which}",
         "interrupt": "interrupted",
-        "syscall": f"system call {_call(details.get('number'))} = {details.get('result')}",
+        "syscall": f"system call {_call(details)}",
         "signal": f"signal {_signal(details.get('number'))}",
         "exec": f"executes {details.get('path')}",
         "clone": f"new thread {details.get('number')}",
@@ -90,9 +90,17 @@ def _cause(details: dict[str, Any]) -> str:
     return f" ({name}, {details.get('address', 0):#x})"
 
 
-def _call(number: object) -> str:
+def _call(details: dict[str, Any]) -> str:
+    """`read = 5`, `open = -1 ENOENT (No such file or directory)`; without a result where it has
+    none."""
+    from blink.syscalls._trace import format_result
+
+    number, result = details.get("number"), details.get("result")
     call = find(number) if isinstance(number, int) else None
-    return str(number) if call is None else call.name
+    name = str(number) if call is None else call.name
+    if not isinstance(result, int) or call is None:
+        return name if result is None else f"{name} = {result}"
+    return f"{name} = {format_result(call, result - (1 << 64) if result >> 63 else result)}"
 
 
 def _number(text: str) -> str:

@@ -12,6 +12,7 @@ from blink.tui.panels.disassembly import Disassembly
 from blink.tui.panels.frames import Frames
 from blink.tui.panels.maps import Maps
 from blink.tui.panels.memory import Memory
+from blink.tui.panels.registers import Registers
 from blink.tui.panels.stack import Stack
 from blink.tui.panels.threads import Threads
 from blink.tui.panels.vector import Vector
@@ -246,6 +247,8 @@ class Actions(Motions, Tools):
             self.driver.move("goto", target)
         elif isinstance(panel, Maps) or (isinstance(panel, Stack) and target is not None):
             self.show_memory(target)
+        elif isinstance(panel, Registers):
+            self.driver.call(lambda: self._show_address(hex(target)))
         elif isinstance(panel, Breakpoints):
             self._change_stop(target, what)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from blink.debugger.errors import DebugError
 from blink.tui.starting import open_session
-from blink.tui.stoplog import log_stop, open_log
+from blink.tui.stoplog import log_line, log_stop, open_log
 
 if TYPE_CHECKING:
     from blink.debugger.session import Session
@@ -47,7 +47,9 @@ def _run(session: Session, line: argparse.Namespace, log: TextIO) -> Stop:
         stop = session.wait()
         if stop.reason == "error":
             raise DebugError(stop.text)
-        if stop.reason not in ("exit", "end") or line.verbose:
+        if stop.reason == "syscall" and (calls := session.calls(count=1)):
+            log_line(log, stop.time, calls[-1].text)
+        elif stop.reason not in ("exit", "end") or line.verbose:
             log_stop(log, stop)
         if stop.reason in OVER:
             return stop

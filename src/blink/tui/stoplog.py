@@ -21,5 +21,10 @@ def open_log(line: argparse.Namespace) -> TextIO | None:
 
 def log_stop(log: TextIO, stop: Stop) -> None:
     """A stop as a line of a log."""
-    log.write(f"{stop.time:>14,}  {stop.text}\n")
+    log_line(log, stop.time, stop.text)
+
+
+def log_line(log: TextIO, time: int, text: str) -> None:
+    """A line of a log."""
+    log.write(f"{time:>14,}  {text}\n")
     log.flush()

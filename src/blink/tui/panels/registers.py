@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from blink.tui.panel import Content, Panel, Row, row
 
 if TYPE_CHECKING:
+    from textual import events
+
     from blink.tui.probe import Probe
 
 GENERAL = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15".split()
@@ -30,7 +32,7 @@ class Registers(Panel):
         if not values:
             return Content([row((" no registers: the program has ended", "dim"))])
         names = [name for name in GENERAL if name in values]
-        if self.size.height >= TALL - 2:
+        if self._tall:
             rows = [self._full(probe, name) for name in names]
         else:
             half = len(names) // 2
@@ -43,7 +45,30 @@ class Registers(Panel):
             rows.append(self._segments(probe))
         if self.size.height > len(rows):
             rows.append(self._bases(probe))
-        return Content(rows, [], f"thread {probe.tid}")
+        return Content(rows, self._targets(probe, names, len(rows)), f"thread {probe.tid}")
+
+    def _targets(self, probe: Probe, names: list[str], count: int) -> list[tuple[int, ...]]:
+        """What each row holds: one value, or two side by side, or none."""
+        per_row: list[tuple[str, ...]] = [(name,) for name in names]
+        if not self._tall:
+            half = len(names) // 2
+            per_row = list(zip(names[:half], names[half:], strict=True))
+        values = [tuple(probe.registers.get(name, 0) for name in row) for row in per_row]
+        values.append((probe.rip,))
+        return values + [()] * (count - len(values))
+
+    def on_click(self, event: events.Click) -> None:
+        """The memory that the value under the pointer is the address of."""
+        event.prevent_default()  # the base class would open the row
+        values = self.target_at(event.y)
+        if values:
+            column = 0 if len(values) == 1 else event.x * 2 // max(1, self.size.width)
+            self.post_message(self.Chosen(self, values[min(column, len(values) - 1)]))
+
+    @property
+    def _tall(self) -> bool:
+        """Whether each register has a row."""
+        return self.size.height >= TALL - 2
 
     def _value(self, probe: Probe, name: str) -> tuple[str, str]:
         text = f"{probe.registers.get(name, 0):016x}"

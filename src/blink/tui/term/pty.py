@@ -59,7 +59,8 @@ class Pty:
             return
         self._over = True
         os.write(self._wake_write, b"x")
-        self._thread.join(2)
+        if self._thread.ident is not None:  # it has been started
+            self._thread.join(2)
         for fd in (self._master, self.slave, self._wake_read, self._wake_write):
             os.close(fd)
 
