@@ -272,9 +272,17 @@ def units(variant: Variant) -> list[Unit]:
     return found
 
 
+def _remove_others(variant: Variant, wanted: list[Unit]) -> None:
+    """Removes objects whose source is gone: tests link what lies in the folder."""
+    for old in {*variant.objects.glob("*.o")} - {unit.object for unit in wanted}:
+        for suffix in (".o", ".d", ".json"):
+            old.with_suffix(suffix).unlink(missing_ok=True)
+
+
 def compile_all(variant: Variant, jobs: int) -> tuple[list[Unit], str, int]:
     """Brings all objects up to date: (units, a key of them all, how many were compiled)."""
     wanted, hashes = units(variant), Hashes()
+    _remove_others(variant, wanted)
     keys = {unit.object: unit.current_key(hashes) for unit in wanted}
     stale = [unit for unit in wanted if keys[unit.object] is None]
     with ThreadPoolExecutor(jobs) as pool:

@@ -123,6 +123,8 @@ def test_a_removed_source_is_linked_out(tree: Path, capsys: pytest.CaptureFixtur
     compiled(capsys)
     (tree / "src/blink/engine/twice.c").unlink()
     assert compiled(capsys) == ("0 of 2", False, True)
+    left = {path.stem for path in engine_build.release().objects.iterdir()}
+    assert left == {"py_module", "_generated_table", "linked"}
 
 
 def test_flags_are_part_of_the_key(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
