@@ -24,10 +24,10 @@ from blink.debugger.core import Core, Plan
 from blink.debugger.disassembly import MAX_INSTRUCTION, disassemble
 from blink.debugger.errors import DebugError
 from blink.debugger.frames import Frame
+from blink.debugger.inspection import Inspection
 from blink.debugger.launching import Launch
 from blink.debugger.link import Link, Stdio
 from blink.debugger.modules import Mapping as Mapped
-from blink.debugger.modules import Symbols
 from blink.debugger.motions import Motions
 from blink.debugger.rows import CallLine, Thread, View
 from blink.debugger.stop import Stop
@@ -37,7 +37,7 @@ from blink.debugger.wire import bytes_of, text_of
 from blink.replay.kept import KeptFiles
 
 
-class Session:
+class Session(Inspection):
     """See docs/internals/time-travel.md for the table of what there is.
 
     stop          how the last motion ended; None before the first
@@ -52,9 +52,9 @@ class Session:
     def __init__(
         self, shown: Link, live: bool, recorded: bool, checkpoints: int, kept: KeptFiles | None
     ) -> None:
+        core = Core(shown, kept)
+        super().__init__(core, Timeline(core, shown if live else None, recorded, checkpoints))
         self.kept = kept
-        self._core = Core(shown, kept)
-        self._timeline = Timeline(self._core, shown if live else None, recorded, checkpoints)
         self._motions = Motions(self._core, self._timeline)
         self._launch: Launch | None = None
         self._marks: dict[str, int] = {}
@@ -193,11 +193,6 @@ class Session:
         return self._core.running
 
     @property
-    def tid(self) -> int:
-        """The selected thread."""
-        return self._core.tid
-
-    @property
     def exit_status(self) -> int | None:
         """Where the program has ended: its exit status, or minus the signal."""
         return self._core.exit_status
@@ -210,11 +205,6 @@ class Session:
     @on_stop.setter
     def on_stop(self, function: Callable[[Stop], None] | None) -> None:
         self._core.on_stop = function
-
-    @property
-    def symbols(self) -> Symbols:
-        """Names of addresses, addresses of names."""
-        return self._core.symbols
 
     @property
     def time(self) -> int:
