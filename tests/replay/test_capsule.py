@@ -44,7 +44,7 @@ def complaint(path: Path) -> str:
         (lambda data: b"#!/bin/sh\n" * 100, "no capsule"),
         (lambda data: data[: len(data) // 2], "cut off"),
         (lambda data: data[:20], "no capsule"),
-        (lambda data: data[:VERSION_AT] + b"\4" + data[VERSION_AT + 1 :], "a newer blink"),
+        (lambda data: data[:VERSION_AT] + b"\xff" + data[VERSION_AT + 1 :], "a newer blink"),
         (lambda data: data[:VERSION_AT] + b"\1" + data[VERSION_AT + 1 :], "an older blink"),
         (lambda data: data[:FINISHED_AT] + b"\0" + data[FINISHED_AT + 1 :], "damaged"),
         (lambda data: data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], "damaged"),

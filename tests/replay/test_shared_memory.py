@@ -10,6 +10,8 @@ import pytest
 
 from blink.debugger.session import Session
 from debugger.driving import go
+from kernel.test_guests import blink
+from replay.test_record import run
 
 SOURCE = r"""
 #define _GNU_SOURCE
@@ -161,3 +163,84 @@ def test_what_nobody_has_touched_costs_no_memory(
 def _shared_kilobytes(pid: int) -> int:
     text = Path(f"/proc/{pid}/status").read_text()
     return int(text.partition("RssShmem:")[2].split()[0])
+
+
+CHILD = r"""
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct box { volatile int value, done; char text[90]; volatile int sums[8192]; } *box;
+
+static void work(int go, int ready) {
+  char byte;
+  while (read(go, &byte, 1) == 1) {
+    box->value = box->value * 10 + getpid() % 10;
+    sprintf(box->text, "child %d, parent of %d", getpid(), getppid());
+    for (int i = 0; i < 8192; i += 100) box->sums[i] += getpid() + i;
+    write(ready, "", 1);
+  }
+  for (volatile int i = 0; i < 100000; i++);
+  box->done = 1;
+  _exit(3);
+}
+
+int main(int argc, char **argv) {
+  int go[2], ready[2], status;
+  long total = 0;
+  char byte;
+  box = mmap(0, sizeof *box, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pipe(go), pipe(ready);
+  pid_t child = fork();
+  if (!child) close(go[1]), work(go[0], ready[1]);
+  for (int i = 0; i < 5; i++) {
+    write(go[1], "", 1);
+    read(ready[0], &byte, 1);
+    box->value++;
+    for (int k = 0; k < 8192; k++) total += box->sums[k] * i;
+    printf("%d %s %ld\n", box->value, box->text, total);
+  }
+  close(go[1]);
+  if (argc > 1) while (!box->done) total++;
+  waitpid(child, &status, 0);
+  return WEXITSTATUS(status);
+}
+"""
+
+
+@pytest.fixture
+def child(tmp_path: Path, need: Callable[[str], str]) -> Path:
+    program = tmp_path / "child"
+    command = [need("gcc"), "-g", "-O1", "-w", "-xc", "-", "-o", str(program)]
+    subprocess.run(command, input=CHILD.encode(), check=True, timeout=60)
+    return program
+
+
+@pytest.mark.ci
+def test_what_a_child_writes_is_recorded(child: Path, tmp_path: Path) -> None:
+    capsule = str(tmp_path / "it.cap")
+    live = run([*blink("record", "-o", capsule), str(child)], tmp_path)
+    assert live.returncode == 3
+    assert live.stdout.count(b"child ") == 5
+    again = run([*blink("replay"), capsule], tmp_path)
+    assert (again.returncode, again.stdout, again.stderr) == (3, live.stdout, b"")
+    assert run([*blink("replay", "--verify"), capsule], tmp_path).returncode == 0
+    with Session.open(capsule) as session:
+        go(session, "cont")
+        (box,) = session.symbols.find("box")
+        at = int.from_bytes(session.read(box, 8), "little")
+        assert session.read(at + 8, 90).startswith(b"child ")
+        stop = go(session, "last_write", at + 8, 8)
+        assert stop.reason == "watchpoint"
+        assert stop.details["syscall"]
+
+
+@pytest.mark.ci
+def test_who_waits_for_a_child_without_system_calls_diverges(child: Path, tmp_path: Path) -> None:
+    capsule = str(tmp_path / "it.cap")
+    assert run([*blink("record", "-o", capsule), str(child), "spin"], tmp_path).returncode == 3
+    again = run([*blink("replay"), capsule], tmp_path)
+    if again.returncode != 3:  # the child may have been so quick that nobody waited
+        assert b"it shares memory with a child" in again.stderr, again.stderr

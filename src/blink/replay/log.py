@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAGIC = b"BLNKCAP\n"
-VERSION, OLDEST = 3, 2
+VERSION, OLDEST = 4, 2
 PAGE = 0x1000
 SPAN = 1 << 36
 """Addresses that a log may need.  Its file has holes until then."""

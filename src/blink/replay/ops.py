@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 (
     WRITE, ZERO, MAP, UNMAP, PROTECT, REMAP, RESET, DISCARD, INSERT, REMOVE, CLEAR, BRK, ACTION,
-    TASK, STATE, RESULT, NEW, GONE, RENAME, IMAGE, SIGNAL, FORK, SHARE,
-) = range(1, 24)  # fmt: skip
+    TASK, STATE, RESULT, NEW, GONE, RENAME, IMAGE, SIGNAL, FORK, SHARE, SYNC,
+) = range(1, 25)  # fmt: skip
 
 _HEAD = Struct("<HHI")
 _WORDS = [Struct(f"<{n}Q") for n in range(12)]
@@ -33,6 +33,7 @@ _COUNTS = {
     WRITE: 1, ZERO: 2, MAP: 7, UNMAP: 2, PROTECT: 3, REMAP: 4, RESET: 0, DISCARD: 2, INSERT: 4,
     REMOVE: 2, CLEAR: 0, BRK: 2, ACTION: 5, TASK: 7, STATE: 0, RESULT: 1, NEW: 1, GONE: 1,
     RENAME: 2, IMAGE: 0, SIGNAL: 1, FORK: 1, SHARE: 1,
+    SYNC: 1,
 }  # fmt: skip
 
 
@@ -261,6 +262,12 @@ def _share(
     replica.share(words[0])
 
 
+def _sync(
+    replica: Replica, task: Task, attribute: int, words: tuple[int, ...], data: memoryview
+) -> None:
+    replica.sync(words[0], bytes(data))
+
+
 _APPLY: dict[
     int, Callable[[Replica, Task, int, tuple[int, ...], memoryview], None]
 ] = {
@@ -268,4 +275,5 @@ _APPLY: dict[
     RESET: _reset, DISCARD: _discard, INSERT: _insert, REMOVE: _remove, CLEAR: _clear, BRK: _brk,
     ACTION: _action, TASK: _task, STATE: _state, RESULT: _result, NEW: _new, GONE: _gone,
     RENAME: _rename, IMAGE: _image, SIGNAL: _signal, FORK: _fork, SHARE: _share,
+    SYNC: _sync,
 }  # fmt: skip

@@ -18,6 +18,7 @@ from blink.replay.calls import WAITING
 from blink.replay.capsule import processor, state_size
 from blink.replay.copies import close_others, fork_quietly
 from blink.replay.effects import Fields, add_fields, effects
+from blink.replay.foreign import Foreign, is_shared
 from blink.replay.live import LiveRunner
 from blink.replay.log import Log, LogFull
 from blink.replay.notes import Blobs, NotedActions, NotedMemory, NotedSpace, Notes
@@ -46,6 +47,7 @@ class Recorder(LiveRunner):
         self._fields: Fields = {}
         self._logged: dict[Task, int] = {}  # how far the log knows a thread
         self._handling: dict[Task, tuple[int, int, bytes]] = {}  # stop, call number, state before
+        self._foreign: Foreign | None = None  # once children share its memory
         self._tape = self._make_tape(WAITING)
         self._private.append(LOG)
         self._begin(current)
@@ -137,6 +139,8 @@ class Recorder(LiveRunner):
         if notes is None:
             return
         payload = effects(self.noted, notes, task, stop, number, before)
+        if self._foreign is not None:
+            payload += self._foreign.changes()
         add_fields(self._fields, task, payload)
         if payload or stop not in (_engine.STOP_INTERRUPT, _engine.STOP_NONE):
             self._append(records.STOP, task, stop, number, b"".join(payload), tid)
@@ -177,7 +181,7 @@ class Recorder(LiveRunner):
 
     def _attach(self, task: Task) -> None:
         """The engine makes and records what calls it can, if nobody wants to see them."""
-        seen = "syscall" in self.caught or bool(self.watchpoints)
+        seen = "syscall" in self.caught or bool(self.watchpoints) or self._foreign is not None
         task.cpu.set_tape(self._tape if self.log is not None else None, task.tid)
         task.cpu.native = self.log is not None and self.process.tracer is None and not seen
 
@@ -268,9 +272,19 @@ class Recorder(LiveRunner):
             self._add(ops.encode(ops.NEW, number, data=new.cpu.state()))
         elif reason == "fork":
             self._add(ops.encode(ops.FORK, number))
+            self._share_memory()
         else:
+            self._foreign = None
             self._note_image()
         super().note(task, reason, number)
+
+    def _share_memory(self) -> None:
+        """A child begins: from here on each of the system calls comes to us."""
+        if self._foreign is None and self.log is not None and is_shared(self.process.space):
+            self._add(ops.encode(ops.SYNC, 0))
+            self._foreign = Foreign(self.noted, self.process.space)
+            for task in self.tasks.values():
+                self._attach(task)
 
     def signal(self, task: Task, signo: int, info: bytes) -> None:
         self._add(ops.encode(ops.SIGNAL, signo, data=info))
@@ -293,6 +307,7 @@ class Recorder(LiveRunner):
 
     def forked(self, task: Task) -> None:
         self.log = None
+        self._foreign = None
         self.noted.notes = None
         self.noted.blobs = None
         self.memory.clock = 0

@@ -383,7 +383,9 @@ class Replayer(Replica):
             said = f"system call {event.number}"
         if found == "syscall":
             found = f"system call {task.cpu.syscall_args()[0]}"
+        foreign = "; it shares memory with a child" if self.foreign else ""
         return (
             f"thread {task.tid}: recorded was {said} after {event.icount} instructions; "
             f"now there is {found} after {task.cpu.icount}, at {task.cpu.rip:#x}"
+            f"{foreign}"
         )

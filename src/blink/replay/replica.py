@@ -11,6 +11,7 @@ from blink.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE, MAP_TYPE
 from blink.kernel import host
 from blink.kernel.task import Task
 from blink.replay.files import MappedFiles
+from blink.replay.foreign import differing
 from blink.replay.log import PAGE
 from blink.replay.runner import Halt, Runner
 from blink.replay.shared_memory import SharedFiles
@@ -31,6 +32,7 @@ class Replica(Runner):
     shared  the memory files that stand for files mapped shared
     mapped  the path of the file that is mapped now
     pid     the process's number while it was recorded
+    foreign whether other processes may write into its memory
     """
 
     def __init__(self, log: Log, process: Process, current: Task | None) -> None:
@@ -42,6 +44,7 @@ class Replica(Runner):
         self.shared = SharedFiles()
         self.mapped = b""
         self.pid = 0
+        self.foreign = False
         self._sharing = 0  # what the next mapping shares
         self._noted: Halt | None = None
         self._reached: dict[Task, int] = {}  # a thread's stop that the log has yet to tell about
@@ -73,6 +76,13 @@ class Replica(Runner):
                     "watchpoint", self.current.tid, address=address, size=len(data), write=True,
                     call=True,
                 )  # fmt: skip
+
+    def sync(self, address: int, data: bytes) -> None:
+        """Shared memory is this; what differs was another process's write."""
+        self.foreign = True
+        there = self.memory.read(address, len(data), force=True) if data else b""
+        for at, piece in differing(there, data):
+            self.store(address + at, piece)
 
     def share(self, key: int) -> None:
         """The next mapping is one of a file that others show, too."""
