@@ -92,7 +92,7 @@ def test_classes_and_names(tmp_path: Path) -> None:
     [
         ("network", "socket sendmsg"),
         ("process", "execve clone3 wait4 exit_group"),
-        ("memory", "mmap mbind"),
+        ("memory", "mmap mbind mprotect mseal mlockall"),
         ("signal", "kill rt_sigaction"),
         ("ipc", "shmat semop msgsnd"),
         ("desc", "read dup2 mmap"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _FAMILIES = {  # families, and single calls of others
     "network": ("sockets", "messages"),
     "process": ("process", "clone", "exit", "exit_group"),
-    "memory": ("memory", "numa"),
+    "memory": ("memory", "protection", "locking", "numa"),
     "signal": ("signals",),
     "ipc": ("sysv", "semaphores", "queues"),
 }

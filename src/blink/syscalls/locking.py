@@ -4,10 +4,10 @@ from errno import EINVAL, ENOMEM, EPERM
 
 from blink.abi import mman
 from blink.abi.errors import SysError
-from blink.abi.layout import PAGE
+from blink.abi.layout import MASK64, PAGE
 from blink.abi.limits import RLIMIT_MEMLOCK
 from blink.kernel import host
-from blink.kernel.address_space import Vma
+from blink.kernel.address_space import PAGE_MASK, Vma, page_up
 from blink.syscalls._spec import Flags, In, Int, Range, Size, UInt, syscall
 
 TYPE_CHECKING = False
@@ -21,19 +21,32 @@ _ALL = mman.MCL_CURRENT | mman.MCL_FUTURE | mman.MCL_ONFAULT
 @syscall(149)
 def mlock(task: "Task", addr: In[Range, "length"], length: Size) -> int:
     """Implements mlock(2)."""
-    return task.host(host.NR_MLOCK, *task.pages(addr, length))
+    return _up_to_a_hole(task, host.NR_MLOCK, addr, length)
 
 
 @syscall(325)
 def mlock2(task: "Task", addr: In[Range, "length"], length: Size, flags: UInt) -> int:
     """Implements mlock2(2)."""
-    return task.host(host.NR_MLOCK2, *task.pages(addr, length), flags)
+    return _up_to_a_hole(task, host.NR_MLOCK2, addr, length, flags)
 
 
 @syscall(150)
 def munlock(task: "Task", addr: In[Range, "length"], length: Size) -> int:
     """Implements munlock(2)."""
-    return task.host(host.NR_MUNLOCK, *task.pages(addr, length))
+    return _up_to_a_hole(task, host.NR_MUNLOCK, addr, length)
+
+
+def _up_to_a_hole(task: "Task", number: int, addr: int, length: int, *flags: int) -> int:
+    """The host's call for what is mapped, then ENOMEM: in a hole may be memory of ours."""
+    start, size = task.pages(addr, length)
+    first, end = addr & ~PAGE_MASK, page_up(addr + size)
+    space = task.process.space
+    if end > MASK64 or space.covered(first, end):
+        return task.host(number, start, size, *flags)
+    parts = space.stretches(first, end)
+    stop = parts[0][1] if parts and parts[0][0] == first else first
+    task.host(number, first + task.memory.skew, stop - first, *flags)
+    raise SysError(ENOMEM)
 
 
 @syscall(151)

@@ -92,6 +92,7 @@ static void others(void) {
   T(S(process_madvise, self, &range, 1L, 9999, 0)), V(page[0]);
   T(S(process_madvise, self, &range, 1L, MADV_DONTNEED, 0)), V(page[0]), V(page[2 * PAGE]);
   /* Where blink keeps its translations there is nothing of ours. */
+  T(S(mlock, 0xfffd0000000, 1L * PAGE)), T(S(mlock2, 0xfffd0000000, 1L * PAGE, 1)), T(S(munlock, 0xfffd0000000, 1L * PAGE));
   struct iovec nowhere[] = {range, {(void *)0x50000000, 0x20000000}, {(void *)0x0fffa0000000, 0x5f000000}};
   for (int i = 1; i < 3; i++) {
     void *start = nowhere[i].iov_base;
@@ -99,6 +100,7 @@ static void others(void) {
     unsigned char in_core;
     T(madvise(start, size, MADV_DONTNEED)), T(msync(start, size, MS_ASYNC)), T(mincore(start, PAGE, &in_core));
     T(S(remap_file_pages, start, 1L * PAGE, 0, 0L, 0));
+    T(S(mlock, start, size)), T(S(munlock, start, size)), T(S(mlock2, start, size, 8));
     T(S(process_madvise, self, &nowhere[i], 1L, MADV_DONTNEED, 0));
   }
   T(S(process_madvise, self, nowhere, 3L, MADV_DONTNEED, 0));
