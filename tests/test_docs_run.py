@@ -66,7 +66,7 @@ def shell(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs commands with this environment's `blink`; stops at the first that fails."""
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     return subprocess.run(
-        ["sh", "-ec", text], cwd=folder, env=env, capture_output=True, text=True, timeout=110
+        ["sh", "-ec", text], cwd=folder, env=env, capture_output=True, text=True, timeout=400
     )
 
 
