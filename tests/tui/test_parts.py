@@ -177,6 +177,7 @@ def test_options() -> None:
         (("漢字漢字漢字",), "漢字漢字 …"),
         (("a漢字漢字漢字",), "a漢字漢字…"),
         (("", "wider than ten"), "wider tha…"),
+        (("\x1b[2J", "\x0c\x9b1m"), "␛[2J␌␡1m"),
     ],
 )
 def test_what_is_cut_says_so(texts: tuple[str, ...], shown: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Row = tuple[tuple[str, str], ...]  # texts, each with the names of its styles
 ELLIPSIS = "…"
+PICTURES = {i: 0x2400 + i for i in range(32)} | dict.fromkeys(range(0x7F, 0xA0), 0x2421)
 
 
 def filtered(widget: Widget, strip: Strip) -> Strip:
@@ -98,7 +99,10 @@ def line(parts: list[tuple[str, Style]], width: int, fill: Style) -> Strip:
 
 
 def fitted(parts: Row, width: int) -> tuple[Row, int]:
-    """A row that is no wider, and its width; `…` says that there is more."""
+    """A row that is no wider, and its width; `…` says that there is more.  What would tell the
+    terminal something (ESC in the name of a file, say) is a picture of itself."""
+    if not all(text.isprintable() for text, _ in parts):
+        parts = tuple((text.translate(PICTURES), names) for text, names in parts)
     cells = [_cells(text) for text, _ in parts]
     length = sum(cells)
     if length <= width:
