@@ -59,6 +59,8 @@ def main() -> int:
     options = parser.parse_args()
     seed = SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
     defined = len(chosen(options.filter))
+    if not defined:
+        parser.error(f"no call that is fuzzed is named like {options.filter!r} (policy.py)")
     seconds = options.seconds or (0 if options.calls else 60)
     begin = time.monotonic()
     print(f"{defined} system calls, seed {seed}", flush=True)
