@@ -15,25 +15,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from blink.abi.layout import GUEST_TOP
-from blink.debugger import frames, link
-from blink.debugger.blocks import Translations
+from blink.debugger import link
 from blink.debugger.breakpoints import Point
 from blink.debugger.compare import INSTRUCTIONS, Difference, compare, written
 from blink.debugger.core import Core, Plan
-from blink.debugger.disassembly import MAX_INSTRUCTION, disassemble
 from blink.debugger.errors import DebugError
-from blink.debugger.frames import Frame
 from blink.debugger.inspection import Inspection
 from blink.debugger.launching import Launch
 from blink.debugger.link import Link, Stdio
-from blink.debugger.modules import Mapping as Mapped
 from blink.debugger.motions import Motions
-from blink.debugger.rows import CallLine, Thread, View
+from blink.debugger.rows import CallLine
 from blink.debugger.stop import Stop
 from blink.debugger.timeline import LIMIT, Timeline
 from blink.debugger.trail import Row
-from blink.debugger.wire import bytes_of, text_of
+from blink.debugger.wire import bytes_of
 from blink.replay.kept import KeptFiles
 
 
@@ -353,89 +348,6 @@ class Session(Inspection):
         self._calls += [CallLine(*row) for row in new]
         start = max(0, len(self._calls) - count) if first is None else first
         return self._calls[start : start + count]
-
-    # --- threads ---
-
-    def threads(self) -> list[Thread]:
-        """All of them."""
-        return [Thread(*row) for row in self._core.target.ask("threads")["threads"]]
-
-    def select(self, tid: int) -> None:
-        """Makes a thread the one that registers() and steps are about.  Raises DebugError."""
-        if all(thread.tid != tid for thread in self.threads()):
-            raise DebugError(f"there is no thread {tid}")
-        self._core.tid = tid
-
-    # --- registers and memory ---
-
-    def registers(self, tid: int | None = None) -> dict[str, int]:
-        """All registers of a thread by name."""
-        return self._core.registers(tid)
-
-    def set_register(self, name: str, value: int) -> None:
-        """Changes a register of the selected thread.  Raises DebugError."""
-        for target in self._timeline.edited():
-            target.ask("set_register", tid=self.tid, name=name, value=value)
-
-    def read(self, address: int, length: int) -> bytes:
-        """Bytes, up to the first that is not mapped."""
-        return self._core.read(address, length)
-
-    def write(self, address: int, data: bytes) -> None:
-        """Stores bytes, whatever the protection is.  Raises DebugError."""
-        for target in self._timeline.edited():
-            target.ask("write", address=address, data=text_of(data))
-
-    def view(self, pages: Sequence[int]) -> View:
-        """What an interface wants at each stop, in one request; pages up to what is not mapped,
-        those that registers point to as well."""
-        reply = self._core.target.ask("view", tid=self.tid, pages=pages)
-        read = dict(zip(pages, map(bytes_of, reply["pages"]), strict=True))
-        read |= {at: bytes_of(text) for at, text in reply["pointed"]}
-        return View([Thread(*row) for row in reply["threads"]], reply["registers"], read)
-
-    def maps(self) -> list[Mapped]:
-        """The mappings, ascending."""
-        return self._core.maps()
-
-    def search(
-        self, pattern: bytes, start: int = 0, end: int = GUEST_TOP, limit: int = 1000
-    ) -> list[int]:
-        """Where a pattern lies in memory, ascending."""
-        fields = {"start": start, "end": end, "limit": limit}
-        ask = self._core.target.ask
-        found: list[int] = ask("search", pattern=text_of(pattern), **fields)["found"]
-        return found
-
-    def digest(self) -> str:
-        """A hash of all registers and memory."""
-        return str(self._core.target.ask("digest")["digest"])
-
-    # --- code ---
-
-    def disassemble(
-        self, address: int, count: int = 10, syntax: str = "intel"
-    ) -> list[tuple[int, bytes, str]]:
-        """Instructions from an address on: address, bytes, text.  `syntax`: intel or att."""
-        code = self.read(address, count * MAX_INSTRUCTION)
-        return disassemble(code, address, count, syntax) if code else []
-
-    def translations(self, start: int, end: int) -> Translations:
-        """What the process that shows this time has made of code, for the selected thread."""
-        reply = self._core.target.ask("translations", tid=self.tid, start=start, end=end)
-        return Translations(reply["translated"], reply["decoded"])
-
-    def backtrace(
-        self,
-        tid: int | None = None,
-        limit: int = 64,
-        registers: dict[str, int] | None = None,
-        read: frames.Read | None = None,
-    ) -> list[Frame]:
-        """The frames of a thread, the innermost first; who knows registers and memory, gives
-        them."""
-        values = self.registers(tid) if registers is None else registers
-        return frames.backtrace(values, read or self.read, self.symbols, limit)
 
     # --- stops ---
 
