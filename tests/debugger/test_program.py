@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import blink
+from blink.debugger.errors import DebugError
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,23 @@ def test_a_closed_program_says_so() -> None:
     for move in (program.run, program.step, lambda: program.run_to(0x1000)):
         with pytest.raises(blink.DebugError, match="closed"):
             move()
+
+
+def test_wrong_use_is_told_in_a_line(program: Path) -> None:
+    with blink.load([str(program)]) as loaded:
+        for wrong, text in (
+            (lambda: loaded.on_code(2.5, print), "an address or a name, not 2.5"),
+            (lambda: loaded.on_access("x", 2, print), "an address and a length, not 'x', 2"),
+            (lambda: loaded.on_code("main", 5), "a hook is a function"),
+            (lambda: setattr(loaded, "rax", "x"), "rax is a number, not 'x'"),
+            (lambda: loaded.read_string(0), "no 1 bytes can be read at 0x0"),
+            (lambda: loaded.step(-1), "rewind"),
+            (lambda: loaded.last_write(5, 1), "nothing is recorded"),
+            (lambda: loaded.session.output(7), "standard output is 1"),
+        ):
+            with pytest.raises(DebugError, match=text) as caught:
+                wrong()
+            assert "\n" not in str(caught.value)
+        assert loaded.at("main").session.breakpoints() == []
+        with pytest.raises(DebugError, match="the recording ends at"):
+            loaded.rewind(10**12)

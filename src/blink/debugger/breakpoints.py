@@ -108,6 +108,8 @@ class Points:
 
     def add_breakpoint(self, where: int | str, pending: bool) -> Point:
         """Raises DebugError for a symbol that there is not, unless it may be pending."""
+        if not isinstance(where, (int, str)):
+            raise DebugError(f"a breakpoint is at an address or a name, not {where!r}")
         point = Point(self._next, "breakpoint", where)
         try:
             point.addresses = self._resolve(where)
@@ -120,6 +122,10 @@ class Points:
         """Raises DebugError for a kind or a length that there is not."""
         if access not in KINDS:
             raise DebugError(f"a watchpoint is one of {', '.join(KINDS)}, not {access}")
+        if not isinstance(address, int) or not isinstance(length, int):
+            raise DebugError(
+                f"a watchpoint has an address and a length, not {address!r}, {length!r}"
+            )
         if length < 1:
             raise DebugError("a watchpoint has at least one byte")
         point = Point(self._next, "watchpoint", address)

@@ -6,6 +6,7 @@ from array import array
 from itertools import zip_longest
 from typing import NamedTuple
 
+from blink.debugger.errors import DebugError
 from blink.debugger.link import Link
 from blink.debugger.timeline import CALLS, Timeline
 from blink.debugger.wire import bytes_of
@@ -113,7 +114,9 @@ def _output_differs(one: Link, other: Link, stream: int) -> tuple[int, int, byte
 
 
 def written(timeline: Timeline, stream: int) -> bytes:
-    """All that goes to a stream from the start on."""
+    """All that goes to a stream from the start on.  Raises DebugError."""
+    if stream not in (1, 2):
+        raise DebugError(f"standard output is 1, standard error 2; not {stream!r}")
     copy = timeline.copy_at(timeline.first)
     try:
         all_calls(copy)

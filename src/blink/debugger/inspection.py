@@ -55,6 +55,8 @@ class Inspection:
 
     def set_register(self, name: str, value: int) -> None:
         """Changes a register of the selected thread.  Raises DebugError."""
+        if not isinstance(value, int):
+            raise DebugError(f"{name} is a number, not {value!r}")
         for target in self._timeline.edited():
             target.ask("set_register", tid=self.tid, name=name, value=value)
 

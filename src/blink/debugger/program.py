@@ -107,6 +107,9 @@ class Program:
         self._hooks.pop(number, None)
 
     def _hook(self, number: int, hook: Hook) -> int:
+        if not callable(hook):
+            self.session.remove(number)
+            raise DebugError(f"a hook is a function of a program and a stop, not {hook!r}")
         self._hooks[number] = hook
         return number
 
@@ -143,15 +146,24 @@ class Program:
             raise DebugError(f"{where} was not reached: {stop.text}")
         return stop
 
+    def _moved(self) -> Stop:
+        """How a motion ended.  Raises DebugError where there was none."""
+        stop = self.session.wait()
+        if stop.reason == "error":
+            raise DebugError(stop.text)
+        return stop
+
     def step(self, count: int = 1) -> Stop:
-        """Runs single instructions."""
+        """Runs single instructions.  Raises DebugError."""
+        if count < 1:
+            raise DebugError("a program steps forwards: rewind() goes back")
         self.session.step(count)
-        return self.session.wait()
+        return self._moved()
 
     def finish(self) -> Stop:
-        """Runs until the function has returned."""
+        """Runs until the function has returned.  Raises DebugError."""
         self.session.finish()
-        return self.session.wait()
+        return self._moved()
 
     # --- history ---
 
@@ -160,9 +172,11 @@ class Program:
         return self.session.time
 
     def rewind(self, time: int) -> Stop:
-        """Goes to an instant of the past, or forwards again."""
+        """Goes to an instant of the past, or forwards again.  Raises DebugError."""
+        if time == self.time and self.session.live:  # before the first motion there is no way back
+            return Stop("until", self.session.tid, self.rip, time, "it is there", [], {})
         self.session.goto(time)
-        return self.session.wait()
+        return self._moved()
 
     def at(self, where: int | str) -> Program:
         """From the start of its history: the first time that code is reached."""
@@ -174,10 +188,7 @@ class Program:
         """Back to before the instruction that wrote there last.  Raises DebugError when nobody
         did."""
         self.session.last_write(address, length)
-        stop = self.session.wait()
-        if stop.reason == "error":
-            raise DebugError(stop.text)
-        return stop
+        return self._moved()
 
     def save(self, path: str) -> None:
         """Writes what ran until now to a capsule, which replays anywhere."""
@@ -212,7 +223,7 @@ class Program:
 
     def read_string(self, address: int, limit: int = 4096) -> bytes:
         """The bytes up to a NUL."""
-        return self.session.read(address, limit).partition(b"\0")[0]
+        return (self.session.read(address, limit) or self.read(address, 1)).partition(b"\0")[0]
 
     def write(self, address: int, data: bytes) -> None:
         """Stores bytes, whatever the protection is."""
