@@ -46,26 +46,36 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """A run of all tests without bounds is kept in docs/long-runs.md."""
+    """A run without bounds of all tests, or of whole folders, is kept in docs/long-runs.md."""
     option = config.option
-    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    if option.collectonly or option.keyword or option.markexpr or option.deselect or not whole:
+    if option.collectonly or option.keyword or option.markexpr or option.deselect:
         return
-    if current_tier() != "all" or hasattr(config, "workerinput"):
+    tests = _folders(config)
+    if not tests or current_tier() != "all" or hasattr(config, "workerinput"):
         return
     from isa.long_runs import keep
 
+    tests += ", stopped" if exitstatus == pytest.ExitCode.INTERRUPTED else ""
     counts = [len(terminalreporter.stats.get(kind, ())) for kind in ("passed", "failed", "error")]
     skips = {
         report.longrepr[2].removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", ())
     }
     seconds = round(time.time() - STARTED)
-    columns = ("seed", "passed", "failed", "errors", "skipped because", "seconds")
-    values = (os.environ["BLINK_SEED"], *counts, "; ".join(sorted(skips)) or "-", seconds)
-    keep("./dev test --all", columns, values)
+    columns = ("tests", "seed", "passed", "failed", "errors", "skipped because", "seconds")
+    because = "; ".join(sorted(skips)) or "-"
+    keep("./dev test --all", columns, (tests, os.environ["BLINK_SEED"], *counts, because, seconds))
+
+
+def _folders(config: pytest.Config) -> str:
+    """The folders whose tests all run; "" if only some of one do."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        return "all"
+    paths = [config.invocation_params.dir / name for name in config.args]
+    names = [path.resolve().relative_to(config.rootpath) for path in paths if path.is_dir()]
+    return " ".join(map(str, names)) if len(names) == len(paths) else ""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
