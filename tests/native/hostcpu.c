@@ -274,6 +274,7 @@ static void on_signal(int signo, siginfo_t *info, void *context) {
   set_segments(none);
   set_bases(host_fs, 0);
   clear_sticky_flags();
+  __builtin_ia32_mfence(); /* weakly ordered stores, before they are read by their other address */
   if (running) {
     if (!end_case(uc, signo, fs, gs, seg)) {
       set_segments(seg);
