@@ -43,7 +43,8 @@ static void terminals(int master, const char *name) {
   T(S(ioctl, tty, TCFLSH, 2));
   T(S(ioctl, tty, TCFLSH, 77));
   T(S(ioctl, tty, TCSBRKP, 0));
-  write(master, "hello\n", 6), usleep(30000);
+  write(master, "hello\n", 6); /* the kernel passes it on in its own time */
+  for (int i = 0; i < 10000 && (ioctl(tty, FIONREAD, &value), value < 6); i++) usleep(1000);
   T(S(ioctl, tty, FIONREAD, &value)), V(value);
   T(S(ioctl, tty, TIOCOUTQ, &value)), V(value);
   T(read(tty, buf, 100));
