@@ -141,36 +141,36 @@ class Unit:
         address, file, line, column, statement = 0, 1, 1, 0, bool(default)
         while reader.at < end:
             op = reader.byte()
-            if op >= first:
+            if op >= first:  # a special opcode
                 op -= first
                 address += op // span * unit
                 line += base + op % span
                 yield address, file, line, column, statement, False
-            elif op == 0:
+            elif op == 0:  # an extended one
                 size = reader.leb()
                 behind = reader.at + size
                 op = reader.byte() if size else 0
-                if op == 1:
+                if op == 1:  # DW_LNE_end_sequence
                     yield address, file, line, column, statement, True
                     address, file, line, column, statement = 0, 1, 1, 0, bool(default)
-                elif op == 2:
+                elif op == 2:  # DW_LNE_set_address
                     address = reader.number(_U64 if size == 9 else _U32)
                 reader.at = behind
-            elif op == 1:
+            elif op == 1:  # DW_LNS_copy
                 yield address, file, line, column, statement, False
-            elif op == 2:
+            elif op == 2:  # DW_LNS_advance_pc
                 address += reader.leb() * unit
-            elif op == 3:
+            elif op == 3:  # DW_LNS_advance_line
                 line += reader.signed_leb()
-            elif op == 4:
+            elif op == 4:  # DW_LNS_set_file
                 file = reader.leb()
-            elif op == 5:
+            elif op == 5:  # DW_LNS_set_column
                 column = reader.leb()
-            elif op == 6:
+            elif op == 6:  # DW_LNS_negate_stmt
                 statement = not statement
-            elif op == 8:
+            elif op == 8:  # DW_LNS_const_add_pc
                 address += (255 - first) // span * unit
-            elif op == 9:
+            elif op == 9:  # DW_LNS_fixed_advance_pc
                 address += reader.number(_U16)
             else:  # marks of blocks and prologues, and what later versions add
                 for _ in range(self._lengths[op]):
