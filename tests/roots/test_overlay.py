@@ -36,12 +36,15 @@ def run(
     )
 
 
+def built(folder: Path, gcc: str, name: str) -> Path:
+    command = [gcc, "-O1", "-static", "-w", "-o", str(folder / name), str(HERE / f"{name}.c")]
+    subprocess.run(command, check=True, timeout=60)
+    return folder / name
+
+
 @pytest.fixture(scope="session")
 def fsops(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]) -> Path:
-    made = tmp_path_factory.mktemp("fsops") / "fsops"
-    command = [need("gcc"), "-O1", "-static", "-w", "-o", str(made), str(HERE / "fsops.c")]
-    subprocess.run(command, check=True, timeout=60)
-    return made
+    return built(tmp_path_factory.mktemp("fsops"), need("gcc"), "fsops")
 
 
 def tree(folder: Path, fsops: Path) -> None:
@@ -78,6 +81,17 @@ def test_random_calls_are_as_in_a_directory(
             got = run(tmp_path, "-N", "-C", str(lower), "-U", str(upper), "/fsops", *words)
             assert got.stdout.splitlines() == expected.stdout.splitlines(), (words, got.stderr)
         assert described(lower) == before
+
+
+def test_renames_fail_as_in_a_directory(tmp_path: Path, need: Callable[[str], str]) -> None:
+    for name in ("native", "low", "up"):
+        (tmp_path / name).mkdir()
+    program = built(tmp_path / "low", need("gcc"), "renames")
+    expected = subprocess.run(
+        [str(program)], cwd=tmp_path / "native", capture_output=True, text=True, check=True
+    )
+    got = run(tmp_path, "-N", "-C", "low", "-U", "up", "/renames")
+    assert got.stdout.splitlines() == expected.stdout.splitlines(), got.stderr
 
 
 @pytest.fixture

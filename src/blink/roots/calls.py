@@ -327,15 +327,15 @@ def _check_names(old: Found, new: Found, flags: int) -> None:
         raise SysError(EEXIST)
     if flags & RENAME_EXCHANGE and target is None:
         raise SysError(ENOENT)
-    _check_loops(old, new)
     if not moved.is_dir and (old.slash or (new.slash and not flags & RENAME_EXCHANGE)):
         raise SysError(ENOTDIR)
     if flags & RENAME_EXCHANGE and new.slash and target is not None and not target.is_dir:
         raise SysError(ENOTDIR)
+    _check_loops(old, new, flags)
 
 
-def _check_loops(old: Found, new: Found) -> None:
-    """A directory moves neither into itself nor onto one that it lies in."""
+def _check_loops(old: Found, new: Found, flags: int) -> None:
+    """Nothing moves into itself or onto a directory that it lies in."""
     moved, target, folder = old.existing().parts, new.node, new.folder().parts
     if moved is not None and folder is not None and folder[: len(moved)] == moved:
         raise SysError(EINVAL)
@@ -343,7 +343,7 @@ def _check_loops(old: Found, new: Found) -> None:
     if moved is None or above is None or moved == above:
         return
     if moved[: len(above)] == above:
-        raise SysError(ENOTEMPTY)
+        raise SysError(EINVAL if flags & RENAME_EXCHANGE else ENOTEMPTY)
 
 
 def _slash(found: Found) -> bytes:
