@@ -43,6 +43,7 @@ def test_vim(tmp_path: Path, need: Need, options: list[str]) -> None:
     assert text == "first\nhello world\nhello vim\nfrom\nsecond\n"
 
 
+# An empty line comes first, for what is typed before the prompt is there prints behind it.
 TMUX = """\
 t="tmux -L blink-test-$$ -f /dev/null"
 shows() {
@@ -52,7 +53,7 @@ shows() {
   done
 }
 $t new-session -d -x 80 -y 20 -s one 'sh -i'
-$t send-keys -t one 'echo $((6 * 7))' Enter
+$t send-keys -t one 'echo; echo $((6 * 7))' Enter
 shows one.0 42 1
 $t split-window -t one 'echo pane; exec cat'
 $t send-keys -t one.1 typed Enter
