@@ -143,16 +143,22 @@ def test_backwards(debug: Debug, program: Path) -> None:
     assert said.rstrip().endswith("exited with code 05]"), said
 
 
-@pytest.mark.ci
-def test_a_capsule_goes_both_ways(debug: Debug, program: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def recording(program: Path, tmp_path: Path) -> Path:
+    """A capsule of the program's run."""
     capsule = tmp_path / "run.cap"
     command = [sys.executable, "-m", "blink", "record", "-o", str(capsule), str(program)]
     assert subprocess.run(command, capture_output=True, timeout=LONG, check=False).returncode == 5
+    return capsule
+
+
+@pytest.mark.ci
+def test_a_capsule_goes_both_ways(debug: Debug, program: Path, recording: Path) -> None:
     said = debug(
         program,
         *("break fill", "continue", "print value", "reverse-stepi", "delete", "reverse-continue"),
         *("break fib if n == 2", "continue", "print n"),
-        capsule=capsule,
+        capsule=recording,
     )
     assert "Breakpoint 1, fill (value=41)" in said, said
     assert "No more reverse-execution history." in said
@@ -173,12 +179,9 @@ def test_functions_are_called_here_and_now(debug: Debug, program: Path) -> None:
 
 
 @pytest.mark.ci
-def test_the_past_is_changed_on_a_branch(debug: Debug, program: Path, tmp_path: Path) -> None:
+def test_the_past_is_changed_on_a_branch(debug: Debug, program: Path, recording: Path) -> None:
     """A function that is called leaves no trace; `set var` is for what follows, until somebody goes
     back over it."""
-    capsule = tmp_path / "run.cap"
-    command = [sys.executable, "-m", "blink", "record", "-o", str(capsule), str(program)]
-    assert subprocess.run(command, capture_output=True, timeout=LONG, check=False).returncode == 5
     said = debug(
         program,
         *("break fill", "continue", "print fib(7)", 'print length("four")', "print quiet"),
@@ -186,7 +189,7 @@ def test_the_past_is_changed_on_a_branch(debug: Debug, program: Path, tmp_path: 
         *("monitor time", "reverse-continue", "print quiet", "reverse-continue", "tbreak main"),
         *("continue", "print quiet", "set var $rip = 0", "continue", "monitor leave"),
         *("monitor mark", "monitor goto 1x", "monitor mark here", "monitor goto here"),
-        capsule=capsule,
+        capsule=recording,
     )
     assert "$1 = 13\n$2 = 11\n$3 = 7\n" in said, said
     assert "$4 = 100\n$5 = 101\n$6 = 100\n" in said

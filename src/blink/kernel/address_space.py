@@ -171,7 +171,16 @@ class AddressSpace:
 
     def covered(self, start: int, end: int) -> bool:
         """Whether every page of [start, end) is mapped."""
-        return end <= start or self.stretches(start, end) == [(start, end)]
+        return self.reach(start, end) >= end
+
+    def reach(self, start: int, end: int) -> int:
+        """Where the first hole in [start, end) begins; `end` if there is none."""
+        at = start
+        for vma in self.overlapping(start, end):
+            if vma.start > at:
+                break
+            at = vma.end
+        return min(at, end)
 
     def stretches(self, start: int, end: int) -> list[tuple[int, int]]:
         """The parts of [start, end) without holes."""
@@ -338,12 +347,11 @@ class AddressSpace:
             self._advise(start, size, advice)
             return
         host.call(host.NR_MADVISE, start + self.memory.skew, 0, advice)
-        at = start
-        for first, last in self.stretches(start, start + page_up(size)):
-            if advice in MADV_POPULATES and first > at:
-                break
+        end = start + page_up(size)
+        if advice in MADV_POPULATES:
+            end = self.reach(start, end)
+        for first, last in self.stretches(start, end):
             self._advise(first, last - first, advice)
-            at = last
         raise SysError(ENOMEM)
 
     def _advise(self, start: int, size: int, advice: int) -> None:

@@ -40,11 +40,9 @@ def _up_to_a_hole(task: "Task", number: int, addr: int, length: int, *flags: int
     """The host's call for what is mapped, then ENOMEM: in a hole may be memory of ours."""
     start, size = task.pages(addr, length)
     first, end = addr & ~PAGE_MASK, page_up(addr + size)
-    space = task.process.space
-    if end > MASK64 or space.covered(first, end):
+    stop = task.process.space.reach(first, end)
+    if end > MASK64 or stop == end:
         return task.host(number, start, size, *flags)
-    parts = space.stretches(first, end)
-    stop = parts[0][1] if parts and parts[0][0] == first else first
     task.host(number, first + task.memory.skew, stop - first, *flags)
     raise SysError(ENOMEM)
 

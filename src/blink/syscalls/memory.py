@@ -363,8 +363,8 @@ def mincore(task: "Task", addr: In[Range, "length"], length: Size, vec: Ptr) -> 
     if vec + page_up(length) // PAGE > USER_TOP:
         raise SysError(EFAULT)
     vec = task.guest(vec, page_up(length) // PAGE, True)
-    end, parts = addr + page_up(length), task.process.space.stretches(addr, addr + page_up(length))
-    stop = parts[0][1] if parts and parts[0][0] == addr else addr  # in a hole may be memory of ours
+    end = addr + page_up(length)
+    stop = task.process.space.reach(addr, end)  # in a hole may be memory of ours
     task.host(host.NR_MINCORE, *task.pages(addr, stop - addr), vec)
     if stop < end:
         raise SysError(ENOMEM)
