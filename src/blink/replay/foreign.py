@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from blink.kernel.address_space import AddressSpace
     from blink.replay.notes import NotedMemory
 
-NR_MINCORE = 27
 MOST = 32 << 20
 _PIECE = 64  # bytes that are compared at once, in a page that has changed
 
@@ -56,10 +55,11 @@ class Foreign:
             self._known[start] = known
             for at, data in self._present(start, end):
                 first = at - start
-                if known[first : first + len(data)] != data:
-                    for place, piece in differing(known, data, first):
-                        found.append(ops.encode(ops.SYNC, start + place, data=piece))
-                    known[first : first + len(data)] = data
+                found += [
+                    ops.encode(ops.SYNC, start + place, data=piece)
+                    for place, piece in differing(known, data, first)
+                ]
+                known[first : first + len(data)] = data
         return found
 
     def _tell(self) -> None:
@@ -73,7 +73,7 @@ class Foreign:
     def _present(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Runs of pages that are there: reading others would make them."""
         pages = bytearray((end - start) // PAGE)
-        if host.now(NR_MINCORE, start + self._memory.skew, end - start, pages) < 0:
+        if host.now(host.NR_MINCORE, start + self._memory.skew, end - start, pages) < 0:
             return
         at = 0
         while (first := pages.find(1, at)) >= 0:
@@ -84,6 +84,8 @@ class Foreign:
 
 def differing(old: bytes | bytearray, new: bytes, first: int = 0) -> Iterator[tuple[int, bytes]]:
     """Places in `old`, and what is there in `new`, which begins at `first`, where they differ."""
+    if old[first : first + len(new)] == new:
+        return
     begun = None
     for at in range(0, len(new) + _PIECE, _PIECE):
         same = old[first + at : first + at + _PIECE] == new[at : at + _PIECE]

@@ -7,12 +7,12 @@ from __future__ import annotations
 import posix
 
 from blink import _engine
-from blink.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE, MAP_TYPE
+from blink.abi.mman import MADV_DONTNEED, MAP_ANONYMOUS, MAP_PRIVATE, MAP_TYPE
 from blink.kernel import host
+from blink.kernel.address_space import page_up
 from blink.kernel.task import Task
 from blink.replay.files import MappedFiles
 from blink.replay.foreign import differing
-from blink.replay.log import PAGE
 from blink.replay.runner import Halt, Runner
 from blink.replay.shared_memory import SharedFiles
 
@@ -20,8 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from blink.kernel.process import Process
     from blink.replay.log import Log
-
-NR_MADVISE, MADV_DONTNEED = 28, 4
 
 
 class Replica(Runner):
@@ -105,7 +103,7 @@ class Replica(Runner):
             else:  # a device
                 self.memory.map(start, length, prot, MAP_PRIVATE | MAP_ANONYMOUS)
             return
-        there = (size + PAGE - 1) & ~(PAGE - 1)
+        there = page_up(size)
         if flags & MAP_TYPE != MAP_PRIVATE:
             self._map_copy(start, length, prot, flags, blob, size)
             return
@@ -129,7 +127,7 @@ class Replica(Runner):
     def discard(self, start: int, length: int) -> None:
         """madvise(2) with MADV_DONTNEED."""
         self.memory.prepare_write(start, length)
-        host.now(NR_MADVISE, start + self.memory.skew, length, MADV_DONTNEED)
+        host.now(host.NR_MADVISE, start + self.memory.skew, length, MADV_DONTNEED)
 
     def set_image(self, path: bytes, auxv: bytes) -> None:
         """The program's file and auxiliary vector, at the start and behind execve."""

@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NR_MMAP, NR_MINCORE = 9, 27
 _IN_MEMORY = (b"/dev/zero", b"/memfd:", b"/SYSV", b"/dev/shm/")
 _CHUNK = 1 << 20
 _ZEROS = bytes(PAGE)
@@ -51,7 +50,7 @@ def map_in(memory: _engine.Memory, ranges: list[_Range], files: dict[Identity, i
     """In the child: the copies come in the place of what is mapped."""
     for start, end, prot, offset, file, _ in ranges:
         fd, address = files[file], start + memory.skew
-        host.now(NR_MMAP, address, end - start, prot, MAP_SHARED | MAP_FIXED, fd, offset)
+        host.now(host.NR_MMAP, address, end - start, prot, MAP_SHARED | MAP_FIXED, fd, offset)
 
 
 def _shared_ranges(skew: int) -> Iterator[_Range]:
@@ -92,7 +91,7 @@ def _copy(memory: _engine.Memory, found: _Range, fd: int) -> None:
 def _resident(address: int, length: int) -> bool:
     """Whether any page is there; it may be swapped out, if there is swap."""
     pages = bytearray(length // PAGE)
-    if host.now(NR_MINCORE, address, length, pages) or any(pages):
+    if host.now(host.NR_MINCORE, address, length, pages) or any(pages):
         return True
     with open("/proc/swaps", "rb") as file:
         return len(file.readlines()) > 1

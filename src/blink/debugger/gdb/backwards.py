@@ -28,8 +28,7 @@ class Backwards:
         self._reply = reply
         self._steps = 0  # so many, with nothing but reads in between
         self._reads: dict[Read, None] = {}
-        self._way: list[Row] = []  # the last one is where GDB believes to be, if `_on_way`
-        self._on_way = False
+        self._way: list[Row] = []  # the last is where GDB believes to be; [] if the session is
         self._length = _LEAST
 
     def answer(self, packet: bytes) -> bytes | None:
@@ -51,17 +50,15 @@ class Backwards:
 
     def _step(self) -> bytes | None:
         self._steps += 1
-        if self._on_way:
+        if self._way:
             self._way.pop()
-            self._on_way = bool(self._way)
-        if not self._on_way and self._steps > _PATIENCE:
+        if not self._way and self._steps > _PATIENCE:
             self._go_far()
-        if not self._on_way:
+        if not self._way:
             return None
         reply = self._reply(dict(zip(NAMES, self._way[-1].registers, strict=True)))
         if len(self._way) == 1:  # the session stands there
             self._way.clear()
-            self._on_way = False
         return reply
 
     def _go_far(self) -> None:
@@ -73,17 +70,15 @@ class Backwards:
             return
         self._drive.carry_out(lambda: session.goto(start))
         self._way = session.trail(now, list(self._reads))
-        self._on_way = len(self._way) > 0
-        if not self._on_way:  # there were threads
+        if not self._way:  # there were threads
             self._drive.carry_out(lambda: session.goto(now))
         self._length = min(2 * self._length, _MOST)
 
     def _settle(self) -> None:
-        if not self._on_way:
+        if not self._way:
             return
         time, session = self._way[-1].time, self._drive.session
         self._way.clear()
-        self._on_way = False
         if time != session.time:
             self._drive.carry_out(lambda: session.goto(time))
 
@@ -93,7 +88,7 @@ class Backwards:
         address, length = (int(word, 16) for word in packet[1:].split(b","))
         read = address, length
         known = list(self._reads)
-        if self._on_way and read in self._reads:
+        if self._way and read in self._reads:
             data = self._way[-1].data[known.index(read)]
             if len(data) == length:
                 return data.hex().encode()

@@ -46,7 +46,7 @@ class Server:
         self.extended = False  # GDB stays when the program is gone, and may start it again
         self._dead = False  # it has been told so
         self._asked = False  # ctrl-C has come between two packets
-        self._last = Stop("step", session.tid, None, session.time, "", [], {})
+        self._last = self._here("step")
 
     @property
     def session(self) -> Session:
@@ -136,9 +136,12 @@ class Server:
     def _interrupted(self) -> bytes:
         """To a motion that GDB has begun before it heard of ctrl-C: it ends at once."""
         self.back.interrupted()
-        session = self.session
-        self._last = Stop("interrupt", session.tid, None, session.time, "", [], {})
+        self._last = self._here("interrupt")
         return self._stop_reply()
+
+    def _here(self, reason: str) -> Stop:
+        """A stop where the session stands: nothing has run."""
+        return Stop(reason, self.session.tid, None, self.session.time, "", [], {})
 
     def _why(self, _: str) -> bytes:
         return b"X09" if self._dead else self._stop_reply()
@@ -360,8 +363,7 @@ class Server:
         words = [bytes.fromhex(word) for word in text.split(";")][1:]
         self.drive.restart(words or None)
         self._dead = False
-        session = self.session
-        self._last = Stop("step", session.tid, None, session.time, "", [], {})
+        self._last = self._here("step")
         return self._stop_reply()
 
 
